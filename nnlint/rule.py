@@ -1,0 +1,121 @@
+"""What a rule is, and where the rules are found.
+
+A rule is a value: metadata, a page (its module's docstring) and a `check` that reads a run and yields problems. The
+rules live in the top-level folder `rules/`, installed as `nnlint.rules`; the engine finds them by walking that package and
+never names one.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from nnlint.events import Run, Site
+from nnlint.finding import Applicability, Fix, Severity
+
+CATALOGUE = "nnlint.rules"
+PAGES = "https://github.com/nnlint/nnlint/blob/main/rules/README.md"
+
+Check = Callable[[Run], Iterable["Problem"]]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a rule's `check` yields: one fault, in the terms of the run.
+
+    `message` says in one sentence what happens to the training (lower case, no full stop); `label` is the few words under
+    the marked span; `related` are the other places that belong to the fault, each with its few words; `help` says how to
+    mend it; `severity` replaces the rule's own where the case is milder or graver.
+    """
+
+    at: Site
+    message: str
+    label: str = ""
+    related: tuple[tuple[Site, str], ...] = ()
+    help: str = ""
+    fix: Fix | None = None
+    severity: Severity | None = None
+
+
+def no_problems(run: Run) -> Iterator[Problem]:
+    """The check of the program's own codes, which no run decides."""
+    yield from ()
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One entry of the catalogue.
+
+    `module` and `page` are the rule file's `__name__` and `__doc__`: the name and the topic follow from the first, the
+    title is the first line of the second. Raises ValueError where the metadata are not those of a rule.
+    """
+
+    module: str
+    page: str | None
+    check: Check
+    code: str
+    severity: Severity
+    since: str
+    default: bool = True
+    fix: Applicability | None = None
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"NN[0-9]{3}", self.code):
+            raise ValueError(f"{self.module}: the code {self.code!r} is not of the form NN123")
+        if not (self.page or "").strip():
+            raise ValueError(f"{self.module}: a rule needs a page, its module's docstring")
+
+    @property
+    def name(self) -> str:
+        """The name people use, from the module's: missing_zero_grad is missing-zero-grad."""
+        return self.module.rpartition(".")[2].replace("_", "-")
+
+    @property
+    def topic(self) -> str:
+        """The folder the rule lies in: gradient_step, loss, architecture, ..."""
+        return self.module.split(".")[-2]
+
+    @property
+    def title(self) -> str:
+        """The first line of the page, without the full stop."""
+        return (self.page or "").strip().splitlines()[0].rstrip(".")
+
+    @property
+    def url(self) -> str:
+        """Where the page can be read."""
+        return f"{PAGES}#{self.code.lower()}-{self.name}"
+
+
+class CatalogueMissing(Exception):
+    """The rules are not installed beside the engine."""
+
+
+@cache
+def all_rules() -> tuple[Rule, ...]:
+    """Every rule of the catalogue and of the program, by code. Raises CatalogueMissing where the rules are not installed."""
+    from nnlint.program import PROGRAM_RULES
+
+    rules = [*_catalogue_rules(), *PROGRAM_RULES]
+    return tuple(sorted(rules, key=lambda rule: rule.code))
+
+
+def _catalogue_rules() -> Iterator[Rule]:
+    try:
+        catalogue = importlib.import_module(CATALOGUE)
+    except ModuleNotFoundError as error:
+        raise CatalogueMissing(
+            f"{CATALOGUE} is not installed: nnlint was imported from a source folder; run `pip install -e .` there"
+        ) from error
+    for info in pkgutil.walk_packages(catalogue.__path__, f"{CATALOGUE}."):
+        if not info.ispkg:
+            yield importlib.import_module(info.name).rule
+
+
+@cache
+def rules_by_code() -> dict[str, Rule]:
+    """The catalogue keyed by code."""
+    return {rule.code: rule for rule in all_rules()}

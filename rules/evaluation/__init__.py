@@ -1,0 +1,1 @@
+"""Rules: see README.md beside this file."""
