@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from nnlint.events import Run
 from nnlint.finding import Place
+from nnlint.report import Note
 from nnlint.source import Source
 
 
@@ -15,15 +16,6 @@ class SyntaxProblem:
     """A file that does not parse: where the parser gave up, and what it said."""
 
     place: Place
-    message: str
-
-
-@dataclass(frozen=True)
-class Note:
-    """Something that was cut short, skipped or not followed; told under `--verbose`."""
-
-    path: str
-    line: int | None
     message: str
 
 

@@ -1,0 +1,52 @@
+"""What one lint run hands to the output formats: plain, frozen data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from nnlint.finding import Finding
+
+
+@dataclass(frozen=True)
+class InternalError:
+    """The run itself failed at this place: an unreadable path, a rule that raised (the message names rule and file)."""
+
+    path: str
+    line: int | None
+    message: str
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something that was cut short, skipped or not followed; told under `--verbose`."""
+
+    path: str
+    line: int | None
+    message: str
+
+
+@dataclass(frozen=True)
+class SourceText:
+    """The lines of one file as the user sees them: keyed by code cell in a notebook, under None elsewhere."""
+
+    by_cell: Mapping[int | None, Sequence[str]]
+
+    def lines(self, cell: int | None) -> Sequence[str]:
+        """The lines of the file (None) or of one code cell, without line ends; empty where there is no such cell."""
+        return self.by_cell.get(cell, ())
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that one run found.
+
+    `findings` are sorted and final (suppressed and known ones are gone); `files` counts the files that were read; `texts`
+    holds, for every path with a finding, the lines that its code frames show.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    errors: tuple[InternalError, ...] = ()
+    notes: tuple[Note, ...] = ()
+    files: int = 0
+    texts: Mapping[str, SourceText] = field(default_factory=dict)
