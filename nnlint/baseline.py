@@ -104,7 +104,7 @@ def _entry(finding: Finding, print_: str, file: Path, texts: Mapping[str, Source
 
 def _path_from(file: Path) -> Callable[[str], str]:
     """Paths as seen from the baseline's folder: the same wherever nnlint is started."""
-    folder = os.path.dirname(os.path.abspath(file))
+    folder = file.absolute().parent
 
     def path_of(path: str) -> str:
         try:

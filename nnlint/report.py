@@ -41,8 +41,8 @@ class SourceText:
 class Report:
     """Everything that one run found.
 
-    `findings` are sorted and final (suppressed and known ones are gone); `files` counts the files that were read; `texts`
-    holds, for every path with a finding, the lines that its code frames show.
+    `findings` are sorted and final (suppressed and known ones are gone); `files` counts the files that were read;
+    `texts` holds, for every path with a finding, the lines that its code frames show.
     """
 
     findings: tuple[Finding, ...] = ()

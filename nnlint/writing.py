@@ -23,10 +23,10 @@ def write_atomically(file: Path, data: bytes) -> None:
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
         _copy_mode(target, name)
-        os.replace(name, target)
+        Path(name).replace(target)
     except BaseException:
         with contextlib.suppress(OSError):
-            os.unlink(name)
+            Path(name).unlink()
         raise
 
 
@@ -36,4 +36,4 @@ def _copy_mode(target: Path, name: str) -> None:
         return
     mask = os.umask(0)
     os.umask(mask)
-    os.chmod(name, 0o666 & ~mask)
+    Path(name).chmod(0o666 & ~mask)
