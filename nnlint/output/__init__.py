@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 class Presentation:
     """How a report is shown, for those formats that a person reads.
 
-    `width` is the number of columns to fit into, 0 where there is no terminal and nothing is to be wrapped; `fixed` is the
-    number of findings that `--fix` has just mended; `base` is the root of the repository, to which the formats for other
-    programs make their paths relative.
+    `width` is the number of columns to fit into, 0 where there is no terminal and nothing is to be wrapped; `fixed` is
+    the number of findings that `--fix` has just mended; `base` is the root of the repository, to which the formats for
+    other programs make their paths relative.
     """
 
     colour: bool = False
@@ -39,9 +39,14 @@ Formatter = Callable[["Report", Presentation], str]
 def _format(name: str) -> Formatter:
     def render(report: Report, presentation: Presentation) -> str:
         formatter: Formatter = importlib.import_module(f"nnlint.output.{name}").render
-        return formatter(report, presentation)
+        return _encodable(formatter(report, presentation))
 
     return render
+
+
+def _encodable(text: str) -> str:
+    """`text` with lone surrogates, as undecodable file names hold them, escaped: valid in JSON, harmless elsewhere."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 FORMATS: dict[str, Formatter] = {

@@ -1,0 +1,70 @@
+"""`python -m nnlint.docs`: writes rules/README.md from the rules' own pages; `--check` says whether it is stale."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from nnlint.rule import CATALOGUE, Rule, all_rules
+
+_INTRODUCTION = """\
+# The rules
+
+Written by `python -m nnlint.docs` from the docstrings of the rules; change those, not this file.
+
+`nnlint --explain CODE` prints the same pages in a terminal.
+"""
+
+
+def catalogue_page(rules: Sequence[Rule]) -> str:
+    """The Markdown file: a table of all rules, then a section for each, whose anchor is that of its `url`."""
+    sections = ("\n".join(_section(rule)) for rule in rules)
+    return "\n".join([_INTRODUCTION, *_table(rules), "", *sections])
+
+
+def _table(rules: Sequence[Rule]) -> Iterator[str]:
+    yield "| code | name | topic | severity | default | fix | what it finds |"
+    yield "|---|---|---|---|---|---|---|"
+    for rule in rules:
+        name = f"[{rule.name}](#{rule.url.partition('#')[2]})"
+        default = "on" if rule.default else "off"
+        title = rule.title.replace("|", "\\|")
+        fix = rule.fix.value if rule.fix else "-"
+        topic = rule.topic.replace("_", " ")
+        yield f"| {rule.code} | {name} | {topic} | {rule.severity.value} | {default} | {fix} | {title} |"
+
+
+def _section(rule: Rule) -> Iterator[str]:
+    yield f"## {rule.code} {rule.name}\n"
+    fenced = False
+    for line in (rule.page or "").strip().splitlines():
+        fenced ^= line.startswith("```")
+        yield f"#{line}" if line.startswith("#") and not fenced else line
+    yield ""
+
+
+def readme() -> Path:
+    """Where the page belongs: in the folder of the installed catalogue."""
+    return Path(next(iter(importlib.import_module(CATALOGUE).__path__))) / "README.md"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the page and return 0; with `--check` write nothing, and return 1 where the file is stale or missing."""
+    parser = argparse.ArgumentParser(prog="python -m nnlint.docs", description="Write rules/README.md from the rules.")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if the file is stale")
+    options = parser.parse_args(arguments)
+    file, page = readme(), catalogue_page(all_rules())
+    if not options.check:
+        file.write_text(page, encoding="utf-8", newline="\n")
+        return 0
+    if file.is_file() and file.read_text(encoding="utf-8") == page:
+        return 0
+    print(f"{file} is stale: run python -m nnlint.docs", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

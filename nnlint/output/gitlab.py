@@ -1,0 +1,47 @@
+"""The code quality report that GitLab shows in a merge request."""
+
+from __future__ import annotations
+
+from json import dumps
+
+from nnlint.baseline import fingerprint, fingerprints
+from nnlint.finding import Finding, Severity
+from nnlint.output import Presentation
+from nnlint.output.places import repository_path, told
+from nnlint.report import InternalError, Report
+
+_SEVERITIES = {Severity.ERROR: "critical", Severity.WARNING: "major", Severity.ADVICE: "info"}
+_FAILURE = "internal-error"
+
+
+def render(report: Report, presentation: Presentation) -> str:
+    """A list with one object for each finding and each failure of the run (a blocker); every fingerprint is unique."""
+    prints = fingerprints(report.findings, report.texts, lambda path: repository_path(path, presentation.base))
+    entries = [_finding(*pair, presentation) for pair in zip(report.findings, prints, strict=True)]
+    entries += [_failure(error, number, presentation) for number, error in enumerate(report.errors)]
+    return dumps(entries, ensure_ascii=False, indent=2) + "\n"
+
+
+def _finding(finding: Finding, print_: str, presentation: Presentation) -> dict[str, object]:
+    place = finding.place
+    return {
+        "description": f"{finding.name}: {told(finding, presentation.base, separator='; ')}",
+        "check_name": finding.code,
+        "fingerprint": print_,
+        "severity": _SEVERITIES[finding.severity],
+        "location": {
+            "path": repository_path(place.path, presentation.base),
+            "lines": {"begin": place.line, "end": place.end_line},
+        },
+    }
+
+
+def _failure(error: InternalError, number: int, presentation: Presentation) -> dict[str, object]:
+    path = repository_path(error.path, presentation.base)
+    return {
+        "description": f"internal error: {error.message}",
+        "check_name": _FAILURE,
+        "fingerprint": fingerprint(path, _FAILURE, error.message, number),
+        "severity": "blocker",
+        "location": {"path": path, "lines": {"begin": error.line or 1}},
+    }

@@ -1,0 +1,68 @@
+"""JSON with stable keys, for programs that read findings."""
+
+from __future__ import annotations
+
+from json import dumps
+
+from nnlint.finding import Edit, Finding, Fix, Related, Verdict
+from nnlint.output import Presentation
+from nnlint.report import Report
+
+
+def render(report: Report, presentation: Presentation) -> str:
+    """A list with one object for each finding; its keys are part of the documented interface."""
+    return dumps([_finding(finding) for finding in report.findings], ensure_ascii=False, indent=2) + "\n"
+
+
+def _finding(finding: Finding) -> dict[str, object]:
+    place = finding.place
+    return {
+        "code": finding.code,
+        "name": finding.name,
+        "severity": finding.severity.value,
+        "message": finding.message,
+        "path": place.path,
+        "cell": place.cell,
+        "line": place.line,
+        "column": place.column,
+        "end_line": place.end_line,
+        "end_column": place.end_column,
+        "related": [_related(related) for related in finding.related],
+        "help": finding.help,
+        "url": finding.url,
+        "fix": _fix(finding.fix) if finding.fix else None,
+        "verdict": _verdict(finding.verdict) if finding.verdict else None,
+    }
+
+
+def _related(related: Related) -> dict[str, object]:
+    return {"path": related.place.path, "line": related.place.line, "message": related.message}
+
+
+def _fix(fix: Fix) -> dict[str, object]:
+    return {
+        "applicability": fix.applicability.value,
+        "message": fix.message,
+        "edits": [_edit(edit) for edit in fix.edits],
+    }
+
+
+def _edit(edit: Edit) -> dict[str, object]:
+    place = edit.place
+    return {
+        "path": place.path,
+        "line": place.line,
+        "column": place.column,
+        "end_line": place.end_line,
+        "end_column": place.end_column,
+        "content": edit.content,
+    }
+
+
+def _verdict(verdict: Verdict) -> dict[str, object]:
+    return {
+        "status": verdict.status.value,
+        "reason": verdict.reason,
+        "evidence": dict(verdict.evidence),
+        "effect": None if verdict.effect is None else dict(verdict.effect),
+    }

@@ -1,0 +1,45 @@
+"""How formats name a place: for people, and for programs that look for the file in a repository."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from nnlint.finding import Finding, Place
+
+
+def position(place: Place) -> str:
+    """`train.py:33:5`, in a notebook `study.ipynb:cell 2:33:5`."""
+    return f"{place.path}:{in_cell(place)}{place.line}:{place.column}"
+
+
+def in_cell(place: Place) -> str:
+    """The part of a position that names the cell; empty outside notebooks."""
+    return "" if place.cell is None else f"cell {place.cell}:"
+
+
+def repository_path(path: str, base: Path) -> str:
+    """`path` relative to the repository's root `base`, with forward slashes; absolute where it lies elsewhere.
+
+    Names that stand for no file (`<stdin>`) are left alone.
+    """
+    if path.startswith("<"):
+        return path
+    for resolved in (os.path.abspath, os.path.realpath):
+        file, root = Path(resolved(path)), Path(resolved(base))
+        if file.is_relative_to(root):
+            return file.relative_to(root).as_posix()
+    return Path(path).absolute().as_posix()
+
+
+def told(finding: Finding, base: Path, separator: str = "\n") -> str:
+    """A finding in plain words for formats that show one text: the cell, the message, related places, the help."""
+    place = finding.place
+    head = "" if place.cell is None else f"cell {place.cell}: "
+    related = (f"{_where(item.place, base)}: {item.message}" for item in finding.related)
+    help_line = [f"help: {finding.help}"] if finding.help else []
+    return separator.join([f"{head}{finding.message}", *related, *help_line])
+
+
+def _where(place: Place, base: Path) -> str:
+    return f"{repository_path(place.path, base)}:{in_cell(place)}{place.line}"

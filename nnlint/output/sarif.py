@@ -1,0 +1,146 @@
+"""SARIF 2.1.0 (OASIS standard), which GitHub code scanning and many editors read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from json import dumps
+from pathlib import Path
+from urllib.parse import quote
+
+from nnlint import __version__
+from nnlint.baseline import fingerprints
+from nnlint.finding import Edit, Finding, Fix, Place, Severity
+from nnlint.output import Presentation
+from nnlint.output.pages import section
+from nnlint.output.places import repository_path, told
+from nnlint.report import InternalError, Report
+from nnlint.rule import Rule, all_rules
+
+_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+_HOME = "https://github.com/nnlint/nnlint"
+_ROOT = "SRCROOT"
+_LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.ADVICE: "note"}
+
+Object = dict[str, object]
+
+
+def render(report: Report, presentation: Presentation) -> str:
+    """One log with one run: every rule's metadata, a result for each finding, a notification for each failure.
+
+    In a notebook a region counts lines within the cell; the cell stands in the properties and before the message.
+    """
+    log = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [_run(report, presentation.base)]}
+    return dumps(log, ensure_ascii=False, indent=2) + "\n"
+
+
+def _run(report: Report, base: Path) -> Object:
+    rules = all_rules()
+    indices = {rule.code: index for index, rule in enumerate(rules)}
+    prints = fingerprints(report.findings, report.texts, lambda path: repository_path(path, base))
+    return {
+        "tool": {"driver": _driver(rules)},
+        "columnKind": "unicodeCodePoints",
+        "originalUriBaseIds": {_ROOT: {"description": {"text": "The root of the repository."}}},
+        "invocations": [_invocation(report.errors, base)],
+        "results": [
+            _result(finding, print_, indices, base) for finding, print_ in zip(report.findings, prints, strict=True)
+        ],
+    }
+
+
+def _driver(rules: Sequence[Rule]) -> Object:
+    return {
+        "name": "nnlint",
+        "version": __version__,
+        "semanticVersion": __version__,
+        "informationUri": _HOME,
+        "rules": [_rule(rule) for rule in rules],
+    }
+
+
+def _rule(rule: Rule) -> Object:
+    page = (rule.page or "").strip()
+    return {
+        "id": rule.code,
+        "name": rule.name,
+        "shortDescription": {"text": f"{rule.title}."},
+        "fullDescription": {"text": section(rule.page, "What it does") or f"{rule.title}."},
+        "help": {"text": page, "markdown": page},
+        "helpUri": rule.url,
+        "defaultConfiguration": {"enabled": rule.default, "level": _LEVELS[rule.severity]},
+        "properties": {"tags": [rule.topic], "since": rule.since},
+    }
+
+
+def _result(finding: Finding, print_: str, indices: dict[str, int], base: Path) -> Object:
+    result: Object = {
+        "ruleId": finding.code,
+        "level": _LEVELS[finding.severity],
+        "message": {"text": told(finding, base)},
+        "locations": [_location(finding.place, base)],
+        "partialFingerprints": {"nnlint/v1": print_},
+    }
+    if finding.code in indices:
+        result["ruleIndex"] = indices[finding.code]
+    if finding.related:
+        result["relatedLocations"] = [
+            {"id": number, **_location(related.place, base), "message": {"text": related.message}}
+            for number, related in enumerate(finding.related, start=1)
+        ]
+    if finding.fix:
+        result["fixes"] = [_fix(finding.fix, base)]
+    if finding.place.cell is not None:
+        result["properties"] = {"cell": finding.place.cell}
+    return result
+
+
+def _location(place: Place, base: Path) -> Object:
+    return {"physicalLocation": {"artifactLocation": _artifact(place.path, base), "region": _region(place)}}
+
+
+def _artifact(path: str, base: Path) -> Object:
+    relative = repository_path(path, base)
+    if Path(relative).is_absolute():
+        return {"uri": Path(relative).as_uri()}
+    return {"uri": quote(relative, errors="surrogateescape"), "uriBaseId": _ROOT}
+
+
+def _region(place: Place) -> Object:
+    return {
+        "startLine": place.line,
+        "startColumn": place.column,
+        "endLine": place.end_line,
+        "endColumn": place.end_column,
+    }
+
+
+def _fix(fix: Fix, base: Path) -> Object:
+    changes: dict[str, list[Edit]] = {}
+    for edit in fix.edits:
+        changes.setdefault(edit.place.path, []).append(edit)
+    return {
+        "description": {"text": fix.message},
+        "artifactChanges": [
+            {"artifactLocation": _artifact(path, base), "replacements": [_replacement(edit) for edit in edits]}
+            for path, edits in changes.items()
+        ],
+        "properties": {"applicability": fix.applicability.value},
+    }
+
+
+def _replacement(edit: Edit) -> Object:
+    return {"deletedRegion": _region(edit.place), "insertedContent": {"text": edit.content}}
+
+
+def _invocation(errors: Sequence[InternalError], base: Path) -> Object:
+    return {
+        "executionSuccessful": not errors,
+        "toolExecutionNotifications": [_notification(error, base) for error in errors],
+    }
+
+
+def _notification(error: InternalError, base: Path) -> Object:
+    place: Object = {"artifactLocation": _artifact(error.path, base)}
+    if error.line:
+        place["region"] = {"startLine": error.line}
+    return {"level": "error", "message": {"text": error.message}, "locations": [{"physicalLocation": place}]}

@@ -1,0 +1,137 @@
+"""The format for people: every finding with its code, the span underlined, and how to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from nnlint.finding import Finding, Place
+from nnlint.output import Presentation
+from nnlint.output.frame import Canvas, Mark, frame
+from nnlint.output.places import position
+from nnlint.output.summary import fix_mark, statistics, summary
+from nnlint.output.terminal import columns, paint, visible, wrap
+from nnlint.report import InternalError, Note, Report, SourceText
+
+_NEAR = 8
+_NARROWEST = 40
+
+
+def render(report: Report, presentation: Presentation) -> str:
+    """The whole report; empty where a quiet run has nothing to say."""
+    width = max(_NARROWEST, presentation.width) if presentation.width else 0
+    blocks = [_finding(finding, report, width, presentation.colour) for finding in report.findings]
+    blocks += [[error_line(error, presentation.colour)] for error in report.errors]
+    if presentation.statistics and report.findings:
+        blocks.append(statistics(report.findings))
+    if not presentation.quiet:
+        blocks.append(summary(report, presentation))
+    return "\n".join("".join(f"{line}\n" for line in block) for block in blocks)
+
+
+def error_line(error: InternalError, colour: bool) -> str:
+    """One line for a failure of the run itself."""
+    return f"{_at(error.path, error.line, colour)} {paint('internal error', 'error', colour)}: {visible(error.message)}"
+
+
+def note_lines(notes: Iterable[Note]) -> Iterator[str]:
+    """One line for each note."""
+    return (f"{_at(note.path, note.line, colour=False)} note: {visible(note.message)}" for note in notes)
+
+
+def _at(path: str, line: int | None, colour: bool) -> str:
+    return paint(visible(path), "strong", colour) + (f":{line}:" if line else ":")
+
+
+def _finding(finding: Finding, report: Report, width: int, colour: bool) -> list[str]:
+    groups = _grouped(_marks(finding))
+    canvas = Canvas(_gutter(groups, report), width, colour)
+    rows = _headline(finding, width, colour)
+    for index, group in enumerate(groups):
+        rows += _frame_of(group, report, canvas, first=index == 0)
+    remarks = list(_remarks(finding, canvas))
+    if remarks and len(rows) > 1:
+        rows.append(canvas.row(None, ""))
+    return rows + remarks
+
+
+def _headline(finding: Finding, width: int, colour: bool) -> list[str]:
+    path, rest = visible(finding.place.path), position(finding.place)[len(finding.place.path) :]
+    severity = finding.severity.value
+    lead = f"{path}{rest}: {severity} {finding.code} {finding.name}:"
+    first, *others = wrap(visible(finding.message), width and width - 4, columns(lead) + 1 - 4 if width else 0)
+    kind = paint(f"{severity} {finding.code}", severity, colour)
+    head = f"{paint(path, 'strong', colour)}{rest}: {kind} {paint(finding.name, 'strong', colour)}:"
+    return [f"{head} {first}".rstrip(), *(f"    {line}" for line in others)]
+
+
+def _marks(finding: Finding) -> list[Mark]:
+    related = [Mark(item.place, item.message, "-", "related") for item in finding.related]
+    return [Mark(finding.place, finding.label, "^", finding.severity.value), *related]
+
+
+def _grouped(marks: Sequence[Mark]) -> list[list[Mark]]:
+    """The marks by frame: each joins the first frame whose first mark is near in the same text."""
+    groups: list[list[Mark]] = []
+    for mark in marks:
+        home = next((group for group in groups if _near(group[0].place, mark.place)), None)
+        if home is None:
+            groups.append([mark])
+        else:
+            home.append(mark)
+    return groups
+
+
+def _near(anchor: Place, place: Place) -> bool:
+    same_text = (anchor.path, anchor.cell) == (place.path, place.cell)
+    return same_text and anchor.line - _NEAR <= place.line <= anchor.end_line + _NEAR
+
+
+def _gutter(groups: Sequence[Sequence[Mark]], report: Report) -> int:
+    """The width of the largest line number that any frame of the finding shows."""
+    last = 0
+    for group in groups:
+        lines = _lines(group[0].place, report)
+        below = 1 if group is groups[0] and group[0].place.end_line < len(lines) else 0
+        last = max(last, group[0].place.end_line + below, *(mark.place.line for mark in group))
+    return len(str(last))
+
+
+def _lines(place: Place, report: Report) -> Sequence[str]:
+    return report.texts.get(place.path, SourceText({})).lines(place.cell)
+
+
+def _frame_of(marks: Sequence[Mark], report: Report, canvas: Canvas, first: bool) -> list[str]:
+    lines = _lines(marks[0].place, report)
+    rows: list[str] = []
+    if not first:
+        rows.append(canvas.row(None, ""))
+        rows.append(_signpost(marks[0], canvas, bool(lines)))
+    return rows + (frame(marks, lines, canvas, context=first) if lines else [])
+
+
+def _signpost(mark: Mark, canvas: Canvas, framed: bool) -> str:
+    arrow = paint(f"{'':>{canvas.gutter}}-->", "quiet", canvas.colour)
+    words = "" if framed else f": {visible(mark.label)}"
+    return f"{arrow} {visible(position(mark.place))}{words}"
+
+
+def _remarks(finding: Finding, canvas: Canvas) -> Iterator[str]:
+    """The `= help:` line and what a verifying run said."""
+    help_text = finding.help or (finding.fix.message if finding.fix else "")
+    if help_text:
+        yield from _remark("help", help_text, fix_mark(finding.fix), canvas)
+    if finding.verdict:
+        yield from _remark(finding.verdict.status.value, finding.verdict.reason, "", canvas)
+
+
+def _remark(head: str, text: str, mark: str, canvas: Canvas) -> Iterator[str]:
+    lead = f"{'':>{canvas.gutter}} = "
+    indent = " " * (len(lead) + len(head) + 2)
+    room = canvas.width and max(1, canvas.width - len(indent))
+    lines = wrap(visible(text), room)
+    if mark and room and columns(lines[-1]) + 1 + len(mark) > room:
+        lines.append("")
+    lines[-1] = f"{lines[-1]} {paint(mark, 'good', canvas.colour)}".strip()
+    start = paint(lead, "quiet", canvas.colour) + paint(head, "strong", canvas.colour)
+    yield f"{start}: {lines[0]}"
+    yield from (f"{indent}{line}" for line in lines[1:])
