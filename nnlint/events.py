@@ -1,22 +1,212 @@
-"""THE VOCABULARY: what happens in a training run (being written)."""
+"""THE VOCABULARY: what happens in a training run.
+
+Two producers speak it: the abstract run (`nnlint.static`), which reads the script, and the real run, which executes it under
+torch's hooks. Every rule is written in these terms. An event stands at a place (`at`), inside the iterations of loops that
+surround it at run time, outermost first and through all calls (`iterations`), at the end of a chain of calls (`calls`).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
 
-from nnlint.finding import Place
+from nnlint.trace import Block
+from nnlint.values import Site, Value
+
+__all__ = ["Event", "Iteration", "Loop", "Run", "Site"]
 
 
-class Site(Protocol):
-    """Anything that stands at a place in the source."""
+@dataclass(eq=False, slots=True)
+class Loop:
+    """One execution of a loop statement. `over` is what a `for` loop iterates, `words` its header in lower case."""
 
-    @property
-    def place(self) -> Place: ...
+    at: Site
+    kind: str
+    over: Value | None
+    words: str
+
+
+@dataclass(eq=False, slots=True)
+class Iteration:
+    """One pass through a loop's body: the abstract run makes two of each, the real run as many as there are."""
+
+    loop: Loop
+    number: int
+
+
+@dataclass(eq=False, slots=True)
+class Event:
+    """Something that happens in a run. `order` grows along the run; `certain` is False on a path that may not be taken."""
+
+    at: Site
+    iterations: tuple[Iteration, ...] = field(default=(), kw_only=True)
+    calls: tuple[Site, ...] = field(default=(), kw_only=True)
+    order: int = field(default=0, kw_only=True)
+    certain: bool = field(default=True, kw_only=True)
+
+
+@dataclass(eq=False, slots=True)
+class OptimizerMade(Event):
+    """An optimizer is constructed over parameters."""
+
+    optimizer: Value
+
+
+@dataclass(eq=False, slots=True)
+class SchedulerMade(Event):
+    """A learning-rate scheduler is constructed."""
+
+    scheduler: Value
+
+
+@dataclass(eq=False, slots=True)
+class LoaderMade(Event):
+    """A loader over a data set is constructed."""
+
+    loader: Value
+
+
+@dataclass(eq=False, slots=True)
+class ModelBuilt(Event):
+    """A network is constructed."""
+
+    model: Value
+
+
+@dataclass(eq=False, slots=True)
+class ModeSwitched(Event):
+    """`model.train()` or `model.eval()`; `training` is None where the mode is not known."""
+
+    model: Value
+    training: bool | None
+
+
+@dataclass(eq=False, slots=True)
+class ModelCalled(Event):
+    """A network is called on inputs, from outside any other network's forward.
+
+    `training` is the mode of the network, `gradient` whether gradients are recorded; None where not known.
+    """
+
+    model: Value
+    inputs: tuple[Value, ...]
+    output: Value
+    training: bool | None
+    gradient: bool | None
+
+
+@dataclass(eq=False, slots=True)
+class LossComputed(Event):
+    """A loss function compares a prediction with a target; `kind` is its operation ("cross_entropy", ...)."""
+
+    kind: str
+    prediction: Value
+    target: Value | None
+    value: Value
+
+
+@dataclass(eq=False, slots=True)
+class GradientsCleared(Event):
+    """Gradients of `target` (an optimizer, a network, a parameter) are set to zero or None."""
+
+    target: Value
+
+
+@dataclass(eq=False, slots=True)
+class Backward(Event):
+    """Gradients of `loss` are added to every parameter it came from."""
+
+    loss: Value
+
+
+@dataclass(eq=False, slots=True)
+class Differentiated(Event):
+    """`torch.autograd.grad`: gradients are returned, not accumulated."""
+
+    value: Value
+
+
+@dataclass(eq=False, slots=True)
+class OptimizerStepped(Event):
+    """Parameters are updated. `optimizer` is whatever was stepped; a hand-written update steps the parameter itself."""
+
+    optimizer: Value
+
+
+@dataclass(eq=False, slots=True)
+class SchedulerStepped(Event):
+    """The learning rate moves on."""
+
+    scheduler: Value
+
+
+@dataclass(eq=False, slots=True)
+class GradientsClipped(Event):
+    """Gradients of `target` are bounded."""
+
+    target: Value
+
+
+@dataclass(eq=False, slots=True)
+class Accumulated(Event):
+    """A value joins a running total: `total += value`, `losses.append(value)`, `meter.update(value)`.
+
+    `total` is the total before; `result` the total after (the same object for a list or meter).
+    """
+
+    total: Value
+    value: Value
+    result: Value
+
+
+@dataclass(eq=False, slots=True)
+class StateKept(Event):
+    """A reference to a network, or to its state, is bound to another name (`name`)."""
+
+    state: Value
+    name: str
+
+
+@dataclass(eq=False, slots=True)
+class StateUsed(Event):
+    """A kept state is loaded, saved or returned."""
+
+    state: Value
+
+
+@dataclass(eq=False, slots=True)
+class Escaped(Event):
+    """Values are handed to code that is not at hand, called `callee`: it may have done anything with them."""
+
+    values: tuple[Value, ...]
+    callee: str
+
+
+E_ = TypeVar("E_", bound=Event)
 
 
 @dataclass
 class Run:
-    """One run of one entry file."""
+    """One run of one entry file: the events in order, and their structure in `trace`.
+
+    `operations` are the data that were made, by operation, for rules about values rather than about order. A run that was
+    `cut_short` may lack what came later: rules that ask whether something never happened keep silent on it.
+    """
 
     path: str
+    trace: Block = field(default_factory=Block)
+    all_events: list[Event] = field(default_factory=list)
+    by_kind: dict[type[Event], list[Event]] = field(default_factory=dict)
+    cut_short: bool = False
+    operations: Mapping[str, list[Value]] = field(default_factory=dict)
+
+    def events(self, kind: type[E_]) -> Iterator[E_]:
+        """The events of one kind, in order."""
+        yield from self.by_kind.get(kind, ())  # type: ignore[misc]
+
+    def record(self, event: Event) -> None:
+        """Add an event at the end."""
+        event.order = len(self.all_events)
+        self.all_events.append(event)
+        self.by_kind.setdefault(type(event), []).append(event)

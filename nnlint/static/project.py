@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import re
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -9,6 +12,22 @@ from nnlint.events import Run
 from nnlint.finding import Place
 from nnlint.report import Note
 from nnlint.source import Source
+from nnlint.static import expressions, statements  # noqa: F401 - they fill the machine's tables
+from nnlint.static.entries import entry_runs
+from nnlint.static.imports import Importer
+from nnlint.static.machine import Machine
+from nnlint.static.objects import External, Module
+from nnlint.static.syntax import Newer, Unparsable, parse
+from nnlint.values import Value
+
+RELEVANT = re.compile(
+    r"torch|numpy|sklearn|lightning|fastai|accelerate|ignite|transformers|\.backward\(|nn\.|optim|np\.|loss|DataLoader"
+)
+"""A file without any of these words holds nothing that a rule could speak of: it is only run where another imports it."""
+
+IMPORTED = re.compile(r"^\s*(?:from\s+([.\w]+)\s+import\s+(.+)|import\s+(.+))$", re.MULTILINE)
+WORD = re.compile(r"\w+")
+DEEPEST_RECURSION = 4000
 
 
 @dataclass(frozen=True)
@@ -21,12 +40,90 @@ class SyntaxProblem:
 
 @dataclass
 class Project:
-    """The linted files. `runs` is lazy: a run may be dropped before the next one is made."""
+    """The linted files. `runs` is lazy: a run may be dropped before the next one is made.
+
+    `broken` holds the files that do not parse, `notes` what was cut short or not followed; both fill as the runs are made.
+    """
 
     sources: Sequence[Source]
     broken: list[SyntaxProblem] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self._builtins: dict[str, External] = {}
+        self.importer = Importer(self)
+
     def runs(self) -> Iterator[Run]:
-        """The abstract runs, scripts before the modules they import; fills `broken` and `notes` as it goes."""
-        yield from ()
+        """The abstract runs, scripts before the modules they import."""
+        sys.setrecursionlimit(max(sys.getrecursionlimit(), DEEPEST_RECURSION))
+        modules = [module for source in self.sources if (module := self._parsed(source)) is not None]
+        for module in _scripts_first(modules):
+            if RELEVANT.search(module.source.text):
+                yield from entry_runs(self, module)
+
+    def _parsed(self, source: Source) -> Module | None:
+        tree = self.tree(source)
+        return None if tree is None else self.importer.add(source, tree)
+
+    def tree(self, source: Source) -> ast.Module | None:
+        """The tree of a source. None, and what is wrong is kept, where it does not parse."""
+        try:
+            return parse(source.text)
+        except Newer:
+            self.note(source, None, "not analysed: its syntax needs a newer Python than the one that runs nnlint")
+        except Unparsable as problem:
+            place = source.place(problem.line, problem.column, problem.line, problem.column + 1)
+            self.broken.append(SyntaxProblem(place, problem.message))
+        return None
+
+    def note(self, source: Source, line: int | None, message: str) -> None:
+        """Keep something to be told under `--verbose`, once."""
+        place = None if line is None else source.place(line, 1, line, 1)
+        note = Note(source.path, None if place is None else place.line, message)
+        if note not in self.notes[-50:]:
+            self.notes.append(note)
+
+    def builtin(self, name: str) -> External:
+        """A builtin function or class."""
+        found = self._builtins.get(name)
+        if found is None:
+            found = self._builtins[name] = External(f"builtins.{name}")
+        return found
+
+    # Imports, as the statements ask for them
+
+    def import_name(self, machine: Machine, here: Module, name: str, node: ast.AST, level: int = 0) -> Value:
+        """The module of that dotted name, run if it is first-party; a name of external code otherwise."""
+        return self.importer.import_name(machine, here, name, node, level)
+
+    def member(self, machine: Machine, base: Value, name: str, node: ast.AST) -> Value:
+        """`from base import name`."""
+        return self.importer.member(machine, base, name, node)
+
+    def submodule(self, module: Module, name: str) -> Value | None:
+        """A submodule of a package that was imported elsewhere."""
+        return self.importer.submodule(module, name)
+
+    def note_star(self, here: Module, base: Value) -> None:
+        """`from base import *`, where the base's names are not known."""
+        self.importer.note_star(here, base)
+
+    def star_import(self, module: Module, name: str) -> Value | None:
+        """A name that a star import of external code would have brought."""
+        return self.importer.star_import(module, name)
+
+
+def _scripts_first(modules: list[Module]) -> list[Module]:
+    """Modules that no other one imports come first: run from there, functions see the arguments they really get."""
+    mentioned: set[str] = set()
+    for module in modules:
+        own = _stem(module)
+        for match in IMPORTED.finditer(module.source.text):
+            mentioned.update(
+                word for word in WORD.findall(" ".join(part or "" for part in match.groups())) if word != own
+            )
+    return sorted(modules, key=lambda module: (_stem(module) in mentioned, module.source.path))
+
+
+def _stem(module: Module) -> str:
+    return module.name.rpartition(".")[2]

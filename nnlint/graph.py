@@ -1,0 +1,138 @@
+"""Questions about where data came from: walks over the graph of operations behind a value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from nnlint.operations import TRANSPARENT
+from nnlint.values import (
+    Data,
+    Either,
+    Entries,
+    Instance,
+    Items,
+    Layer,
+    Parameters,
+    Value,
+)
+
+MOST_VISITED = 4000
+MOST_PEELED = 200
+
+
+def ancestors(value: Value | None, stop: Callable[[Data], bool] | None = None) -> Iterator[Data]:
+    """All data that a value was made from, itself first, each once; not beyond data for which `stop` holds."""
+    pending: list[Value | None] = [value]
+    seen: set[int] = set()
+    while pending and len(seen) < MOST_VISITED:
+        current = pending.pop()
+        if isinstance(current, Either):
+            pending.extend(current.alternatives)
+        elif isinstance(current, Items):
+            pending.extend(current.items)
+        elif isinstance(current, Entries):
+            pending.extend(current.entries.values())
+        elif isinstance(current, Data) and id(current) not in seen:
+            seen.add(id(current))
+            yield current
+            if stop is None or not stop(current):
+                pending.extend(current.inputs)
+                pending.extend(current.options.values())
+
+
+def sources(value: Value | None, through: Callable[[Data], bool]) -> list[Value]:
+    """What a value is, once the operations for which `through` holds are peeled off: one value for each path.
+
+    An operation is peeled to its first input, except concatenations, which are all of theirs.
+    """
+    found: list[Value] = []
+    pending: list[Value | None] = [value]
+    budget = MOST_PEELED
+    while pending:
+        current = pending.pop()
+        budget -= 1
+        if budget < 0:
+            return [Data("unknown")]
+        if isinstance(current, Either):
+            pending.extend(current.alternatives)
+        elif isinstance(current, Data) and current.inputs and through(current):
+            pending.extend(_peeled(current))
+        elif current is not None and not any(current is other for other in found):
+            found.append(current)
+    return found
+
+
+def _peeled(data: Data) -> tuple[Value, ...]:
+    first = data.inputs[0]
+    return tuple(first.items) if isinstance(first, Items) and first.items else (first,)
+
+
+def is_transparent(data: Data) -> bool:
+    """Whether the operation keeps every number it is given: a view, a copy, a move, a network's output."""
+    return data.operation in TRANSPARENT
+
+
+def content(value: Value | None) -> list[Value]:
+    """What a value holds, views and moves peeled off; one value for each path."""
+    return sources(value, is_transparent)
+
+
+def networks_behind(value: Value | None) -> list[Value]:
+    """The networks and lone layers whose parameters a value depends on, nearest first, not beyond a detach."""
+    found: list[Value] = []
+    for data in ancestors(value, stop=cuts_graph):
+        if cuts_graph(data):
+            continue
+        if data.operation == "output":
+            found.append(data.inputs[1])
+        elif data.layer is not None:
+            found.append(data.layer)
+    return found
+
+
+def cuts_graph(data: Data) -> bool:
+    """Whether gradients stop at this operation."""
+    return data.operation in ("detach", "item", "argmax", "compare") or data.gradient is False
+
+
+def parameters_of(value: Value) -> Iterator[Value]:
+    """The networks and layers inside a network, itself first."""
+    pending: list[Value] = [value]
+    seen: set[int] = set()
+    while pending and len(seen) < MOST_VISITED:
+        current = pending.pop()
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        if isinstance(current, Instance):
+            if current.is_network:
+                yield current
+                pending.extend(part for part in current.attributes.values())
+        elif isinstance(current, Layer):
+            yield current
+            pending.extend(part for part in current.attributes.values())
+        elif isinstance(current, Items):
+            pending.extend(current.items)
+        elif isinstance(current, Either):
+            pending.extend(current.alternatives)
+
+
+def update_of(before: Value, after: Value) -> Value | None:
+    """The parameter that a hand-written update changes: `w -= rate * w.grad`. None if it is no such update."""
+    updated = {id(source) for source in content(before)}
+    for data in ancestors(after, stop=lambda each: id(each) in updated):
+        if data.operation == "attribute" and data.name == "grad":
+            owner = data.inputs[0]
+            for source in content(owner):
+                if id(source) in updated:
+                    return _owner_of(source)
+    return None
+
+
+def _owner_of(weight: Value) -> Value:
+    if isinstance(weight, Data) and weight.operation == "weight" and weight.inputs:
+        holder = weight.inputs[0]
+        if isinstance(holder, Parameters) and holder.owners:
+            return holder.owners[0]
+        return holder
+    return weight

@@ -1,0 +1,287 @@
+"""Names, attributes and subscripts: how a value is reached and how it is stored."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+
+from nnlint.static.arguments import Arguments
+from nnlint.static.machine import Machine
+from nnlint.static.objects import Bound, Class, External, Function, Module, Partial, Super
+from nnlint.values import (
+    NONE,
+    Constant,
+    Data,
+    Either,
+    Entries,
+    Instance,
+    Items,
+    Layer,
+    Loader,
+    Optimizer,
+    Parameters,
+    Value,
+    join_all,
+)
+
+BUILTINS = frozenset(dir(builtins))
+TRANSPOSES = frozenset({"T", "mT", "H"})
+
+
+def lookup(machine: Machine, name: str, node: ast.AST) -> Value:
+    """The value of a name: local, enclosing, global, builtin, or data of its own that stays the same."""
+    frame = machine.frame
+    found = frame.locals.get(name)
+    if found is not None:
+        return found
+    for scope in frame.closure:
+        found = scope.get(name)
+        if found is not None:
+            return found
+    names = frame.module.names
+    found = names.get(name)
+    if found is not None:
+        return found
+    if name in BUILTINS:
+        return machine.project.builtin(name)
+    found = machine.project.star_import(frame.module, name)
+    if found is None:
+        found = Data("name", (), machine.site(node), name=name)
+    names[name] = found
+    return found
+
+
+def attribute(machine: Machine, value: Value, name: str, node: ast.AST) -> Value:
+    """`value.name`, for any value."""
+    if isinstance(value, External):
+        return value.part(name)
+    if isinstance(value, Instance):
+        return _of_instance(machine, value, name, node)
+    if isinstance(value, Data):
+        return _of_data(machine, value, name, node)
+    if isinstance(value, Module):
+        return _of_module(machine, value, name, node)
+    if isinstance(value, (Layer, Optimizer)):
+        return _of_torch_object(machine, value, name, node)
+    if isinstance(value, Either):
+        known = [each for each in value.alternatives if each is not NONE]
+        return join_all(attribute(machine, each, name, node) for each in known)
+    if isinstance(value, Class):
+        return _of_class(machine, value, name, node)
+    if isinstance(value, Super):
+        return _of_super(value, name)
+    if isinstance(value, Function) and name in ("__name__", "__doc__"):
+        return Data("attribute", (value,), machine.site(node), name=name)
+    return Bound(value, name)
+
+
+def _of_instance(machine: Machine, value: Instance, name: str, node: ast.AST) -> Value:
+    found = value.attributes.get(name)
+    if found is not None:
+        return found
+    inherited = value.cls.find(name)
+    if inherited is not None:
+        return bind(machine, value, inherited, name, node)
+    if name == "__class__":
+        return value.cls if isinstance(value.cls, Class) else Data("attribute", (value,), name=name)
+    if name == "training" and value.is_network:
+        return value.attributes.get("<training>", Data("attribute", (value,), machine.site(node), name=name))
+    if any(value.cls.external_bases()):
+        return Bound(value, name)
+    getter = value.cls.find("__getattr__")
+    if isinstance(getter, Function):
+        return machine.call(Bound(value, "__getattr__", getter), Arguments([Constant(name)]), node)
+    unknown = Data("attribute", (value,), machine.site(node), name=name)
+    value.attributes[name] = unknown
+    return unknown
+
+
+def bind(machine: Machine, receiver: Value, found: Value, name: str, node: ast.AST) -> Value:
+    """A class attribute seen from an object: methods are bound, properties computed."""
+    if not isinstance(found, Function):
+        return found
+    if found.kind == "static":
+        return found
+    if found.kind == "property":
+        return machine.call(Bound(receiver, name, found), Arguments(), node)
+    return Bound(receiver, name, found)
+
+
+def _of_data(machine: Machine, value: Data, name: str, node: ast.AST) -> Value:
+    found = value.parts.get(name)
+    if found is not None:
+        return found
+    if name in TRANSPOSES:
+        return machine.data("transpose", (value,), node)
+    if name in ("data", "values") and value.operation != "name":
+        return machine.data("detach" if name == "data" else "values", (value,), node)
+    made = Data("attribute", (value,), machine.site(node), name=name, gradient=machine.gradient)
+    value.parts[name] = made
+    return made
+
+
+def _of_module(machine: Machine, value: Module, name: str, node: ast.AST) -> Value:
+    found = value.names.get(name) or machine.project.submodule(value, name)
+    found = found or machine.project.star_import(value, name)
+    if found is None:
+        found = value.names[name] = Data("name", (), machine.site(node), name=f"{value.name}.{name}")
+    return found
+
+
+def _of_torch_object(machine: Machine, value: Layer | Optimizer, name: str, node: ast.AST) -> Value:
+    found = value.attributes.get(name)
+    if found is not None:
+        return found
+    if name == "module":
+        return value
+    if name == "training" and isinstance(value, Layer):
+        return value.attributes.get("<training>", Data("attribute", (value,), machine.site(node), name=name))
+    if isinstance(value, Layer) and name in ("weight", "bias"):
+        made: Value = Data("weight", (value,), machine.site(node), name=name)
+        value.attributes[("parameter", name)] = made
+        return made
+    if isinstance(value, Layer) and name in value.arguments:
+        return value.arguments[name]
+    if isinstance(value, Optimizer) and name == "param_groups":
+        return Data("attribute", (value,), machine.site(node), name=name)
+    return Bound(value, name)
+
+
+def _of_class(machine: Machine, value: Class, name: str, node: ast.AST) -> Value:
+    found = value.find(name)
+    if isinstance(found, Function) and found.kind == "class":
+        return Bound(value, name, found)
+    if found is not None:
+        return found
+    return Data("attribute", (value,), machine.site(node), name=name)
+
+
+def _of_super(value: Super, name: str) -> Value:
+    receiver = value.receiver
+    start = receiver.cls if isinstance(receiver, Instance) else value.cls
+    found = start.find(name, after=value.cls)
+    if isinstance(found, Function):
+        return found if found.kind == "static" else Bound(receiver, name, found)
+    return found if found is not None else Bound(receiver, name)
+
+
+def store_attribute(machine: Machine, value: Value, name: str, stored: Value) -> None:
+    """`value.name = stored`."""
+    for target in value.alternatives if isinstance(value, Either) else (value,):
+        if isinstance(target, (Instance, Layer, Optimizer)):
+            machine.write(target.attributes, name, stored)
+        elif isinstance(target, Data):
+            machine.write(target.parts, name, stored)
+        elif isinstance(target, (Module, Class)):
+            machine.write(target.names, name, stored)
+
+
+def index(machine: Machine, value: Value, key: Value, node: ast.AST) -> Value:
+    """`value[key]`, for any value."""
+    if isinstance(value, Either):
+        known = [each for each in value.alternatives if each is not NONE]
+        return join_all(index(machine, each, key, node) for each in known)
+    if isinstance(value, Items):
+        return _index_items(machine, value, key, node)
+    if isinstance(value, Entries):
+        return _index_entries(machine, value, key, node)
+    if isinstance(value, Layer) and value.attributes:
+        return _index_container(machine, value, key, node)
+    if isinstance(value, Parameters):
+        return Data("weight", (value,), machine.site(node))
+    if isinstance(value, Instance):
+        return machine.call_method(value, "__getitem__", Arguments([key]), node)
+    if isinstance(value, (External, Class, Partial)):
+        return value
+    if isinstance(value, Data) and isinstance(key, Constant) and key.value.__hash__:
+        found = value.parts.get(("index", key.value))
+        if found is None:
+            found = _batch_part(machine, value, key, node) or machine.data("index", (value, key), node)
+            value.parts[("index", key.value)] = found
+        return found
+    return machine.data("index", (value, key), node)
+
+
+def _batch_part(machine: Machine, value: Data, key: Constant, node: ast.AST) -> Value | None:
+    """The part of a batch that comes from one of the arrays of a TensorDataset."""
+    loader = value.inputs[0] if value.operation == "batch" else None
+    dataset = loader.dataset if isinstance(loader, Loader) else None
+    while isinstance(dataset, Data) and dataset.operation in ("train split", "test split"):
+        dataset = dataset.inputs[0]
+    if not isinstance(dataset, Data) or dataset.operation != "dataset" or not isinstance(key.value, int):
+        return None
+    if not -len(dataset.inputs) <= key.value < len(dataset.inputs):
+        return None
+    return machine.data("batch part", (dataset.inputs[key.value], value), node)
+
+
+def _index_items(machine: Machine, value: Items, key: Value, node: ast.AST) -> Value:
+    if isinstance(key, Constant) and isinstance(key.value, int):
+        if -len(value.items) <= key.value < len(value.items) and (not value.open or key.value in (0, -1)):
+            return value.items[key.value]
+    elif isinstance(key, Data) and key.operation == "slice":
+        return Items(_sliced(value, key), value.kind, value.open or not _known_slice(key), value.at)
+    return join_all(value.items[:4]) if value.items else machine.data("index", (value, key), node)
+
+
+def _known_slice(key: Data) -> bool:
+    return all(isinstance(bound, Constant) for bound in key.inputs)
+
+
+def _sliced(value: Items, key: Data) -> list[Value]:
+    bounds = [bound.value if isinstance(bound, Constant) else None for bound in key.inputs]
+    if value.open or not _known_slice(key) or not all(bound is None or isinstance(bound, int) for bound in bounds):
+        return list(value.items)
+    return value.items[slice(*bounds)] if bounds[2] != 0 else []
+
+
+def _index_entries(machine: Machine, value: Entries, key: Value, node: ast.AST) -> Value:
+    if isinstance(key, Constant):
+        try:
+            found = value.entries.get(key.value)
+        except TypeError:
+            found = None
+        if found is None:
+            found = machine.data("index", (value, key), node)
+            if value.open:
+                value.entries[key.value] = found
+        return found
+    held = list(value.entries.values())[:4]
+    return join_all(held) if held else machine.data("index", (value, key), node)
+
+
+def _index_container(machine: Machine, value: Layer, key: Value, node: ast.AST) -> Value:
+    held = [part for name, part in value.attributes.items() if isinstance(name, str) and name[:1] != "<"]
+    if isinstance(key, Constant):
+        if isinstance(key.value, int) and -len(held) <= key.value < len(held):
+            return held[key.value]
+        return value.attributes.get(key.value) or machine.data("index", (value, key), node)
+    if isinstance(key, Data) and key.operation == "slice":
+        part = Layer(value.kind, value.operation, value.arguments, value.at)
+        part.attributes.update((str(i), each) for i, each in enumerate(_sliced(Items(held), key)))
+        return part
+    return join_all(held[:4])
+
+
+def store_index(machine: Machine, value: Value, key: Value, stored: Value) -> None:
+    """`value[key] = stored`."""
+    if isinstance(value, Entries):
+        known = key.value if isinstance(key, Constant) and key.value.__hash__ else ("unknown", id(stored))
+        machine.write(value.entries, known, stored)
+        value.open = value.open or not isinstance(key, Constant)
+    elif isinstance(value, Items):
+        position = key.value if isinstance(key, Constant) else None
+        if isinstance(position, int) and -len(value.items) <= position < len(value.items):
+            value.items[position] = stored
+        else:
+            value.open = True
+            if len(value.items) < 16:
+                value.items.append(stored)
+    elif isinstance(value, Layer):
+        name = str(key.value) if isinstance(key, Constant) else str(len(value.attributes))
+        if isinstance(key, Constant) and isinstance(key.value, int) and key.value < 0:
+            names = [name for name in value.attributes if isinstance(name, str) and name[:1] != "<"]
+            name = names[key.value] if -key.value <= len(names) else name
+        machine.write(value.attributes, name, stored)
+    elif isinstance(value, Data) and isinstance(key, Constant) and key.value.__hash__:
+        machine.write(value.parts, ("index", key.value), stored)

@@ -1,0 +1,385 @@
+"""Calls: arguments are bound, functions at hand are followed, the rest is asked of what is known about libraries."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from typing import Any
+
+from nnlint.events import ModelBuilt, ModelCalled
+from nnlint.static.access import attribute, index, store_attribute, store_index
+from nnlint.static.arguments import Arguments
+from nnlint.static.iteration import spread
+from nnlint.static.knowledge import dispatch as knowledge
+from nnlint.static.machine import Machine, Space, install_calls
+from nnlint.static.objects import Bound, Class, External, Function, Module, Native, Partial, Super
+from nnlint.values import (
+    NONE,
+    TRUE,
+    Constant,
+    Data,
+    Either,
+    Entries,
+    Instance,
+    Items,
+    Layer,
+    Loader,
+    Optimizer,
+    Value,
+    join_all,
+)
+
+MOST_CALLED = 3
+
+
+def call_node(machine: Machine, node: ast.Call) -> Value:
+    """Evaluate a call expression."""
+    function = node.func
+    if isinstance(function, ast.Attribute):
+        receiver = machine.evaluate(function.value)
+        return call_method(machine, receiver, function.attr, evaluate_arguments(machine, node), node)
+    if isinstance(function, ast.Name) and function.id == "super":
+        made = _super(machine, node)
+        if made is not None:
+            return made
+    callee = machine.evaluate(function)
+    return call(machine, callee, evaluate_arguments(machine, node), node)
+
+
+def _super(machine: Machine, node: ast.Call) -> Value | None:
+    frame = machine.frame
+    if frame.owner is None or frame.receiver is None:
+        return None
+    owner: Value = frame.owner
+    if node.args:
+        owner = machine.evaluate(node.args[0])
+    return Super(frame.receiver, owner if isinstance(owner, Class) else frame.owner)
+
+
+def evaluate_arguments(machine: Machine, node: ast.Call) -> Arguments:
+    """The values of a call's arguments, stars spread where their elements are known."""
+    given = Arguments()
+    for argument in node.args:
+        if isinstance(argument, ast.Starred):
+            value = machine.evaluate(argument.value)
+            if isinstance(value, Data):
+                given.positional.append(machine.data("spread", (value,), argument))
+                given.open = True
+                continue
+            known, is_open = spread(value)
+            given.positional.extend(known)
+            given.open = given.open or is_open
+        else:
+            given.positional.append(machine.evaluate(argument))
+    for keyword in node.keywords:
+        value = machine.evaluate(keyword.value)
+        if keyword.arg is not None:
+            given.keywords[keyword.arg] = value
+        elif isinstance(value, Entries):
+            given.keywords.update((key, each) for key, each in value.entries.items() if isinstance(key, str))
+            given.open = given.open or value.open
+        else:
+            given.open = True
+    return given
+
+
+# Calling a value
+
+
+def call(machine: Machine, callee: Value, given: Arguments, node: ast.AST) -> Value:
+    """Call any value."""
+    if isinstance(callee, Function):
+        return call_function(machine, callee, given, node)
+    if isinstance(callee, External):
+        return knowledge.call_external(machine, callee.name, given, node)
+    if isinstance(callee, Bound):
+        return _call_bound(machine, callee, given, node)
+    if isinstance(callee, Class):
+        return instantiate(machine, callee, given, node)
+    if isinstance(callee, Instance):
+        return call_instance(machine, callee, given, node)
+    if isinstance(callee, Layer):
+        return knowledge.apply_layer(machine, callee, given, node)
+    if isinstance(callee, Partial):
+        merged = Arguments([*callee.arguments, *given.positional], {**callee.keywords, **given.keywords}, given.open)
+        return call(machine, callee.function, merged, node)
+    if isinstance(callee, Native):
+        result: Value = callee.call(machine, given, node)
+        return result
+    if isinstance(callee, Either):
+        known = [each for each in callee.alternatives if each is not NONE][:MOST_CALLED]
+        return _call_one_of(machine, known, given, node)
+    if isinstance(callee, Data):
+        return knowledge.call_unknown(machine, callee, given, node)
+    return machine.data("call", (callee, *given.values()), node)
+
+
+def _call_one_of(machine: Machine, callees: list[Value], given: Arguments, node: ast.AST) -> Value:
+    found: list[Value] = []
+
+    def arm(callee: Value) -> Callable[[], None]:
+        return lambda: found.append(call(machine, callee, given, node))
+
+    if len(callees) == 1:
+        return call(machine, callees[0], given, node)
+    machine.branch(None, [arm(callee) for callee in callees])
+    return join_all(found)
+
+
+def _call_bound(machine: Machine, callee: Bound, given: Arguments, node: ast.AST) -> Value:
+    if callee.function is not None:
+        return call_function(machine, callee.function, given, node, callee.receiver)
+    return call_method(machine, callee.receiver, callee.name, given, node)
+
+
+def call_method(machine: Machine, receiver: Value, name: str, given: Arguments, node: ast.AST) -> Value:
+    """`receiver.name(...)`."""
+    if isinstance(receiver, (External, Module, Class, Super)):
+        return _call_reached(machine, receiver, name, given, node)
+    if isinstance(receiver, Instance):
+        return _call_on_instance(machine, receiver, name, given, node)
+    if isinstance(receiver, Either):
+        known = [Bound(each, name) for each in receiver.alternatives if each is not NONE][:MOST_CALLED]
+        return _call_one_of(machine, list(known), given, node)
+    if isinstance(receiver, (Layer, Optimizer)):
+        held = receiver.attributes.get(name)
+        if held is not None:
+            return call(machine, held, given, node)
+    if isinstance(receiver, Data) and name in receiver.parts:
+        return call(machine, receiver.parts[name], given, node)
+    return knowledge.call_method(machine, receiver, name, given, node)
+
+
+def _call_reached(machine: Machine, receiver: Value, name: str, given: Arguments, node: ast.AST) -> Value:
+    found = attribute(machine, receiver, name, node)
+    if isinstance(found, Bound) and found.function is None:
+        if isinstance(receiver, Super) and name == "__init__":
+            return NONE
+        return knowledge.call_method(machine, found.receiver, name, given, node)
+    return call(machine, found, given, node)
+
+
+def _call_on_instance(machine: Machine, receiver: Instance, name: str, given: Arguments, node: ast.AST) -> Value:
+    held = receiver.attributes.get(name)
+    if held is not None:
+        return call(machine, held, given, node)
+    found = receiver.cls.find(name)
+    if isinstance(found, Function):
+        if name == "forward" and receiver.is_network:
+            return call_instance(machine, receiver, given, node)
+        target = None if found.kind == "static" else receiver
+        if found.kind == "property":
+            return call(machine, call_function(machine, found, Arguments(), node, receiver), given, node)
+        return call_function(machine, found, given, node, receiver.cls if found.kind == "class" else target)
+    if found is not None:
+        return call(machine, found, given, node)
+    return knowledge.call_method(machine, receiver, name, given, node)
+
+
+# Functions
+
+
+def defaults_of(machine: Machine, arguments: ast.arguments) -> dict[str, Value]:
+    """The default values of parameters, as they stand at the definition."""
+    found: dict[str, Value] = {}
+    positional = [*arguments.posonlyargs, *arguments.args]
+    for parameter, default in zip(positional[::-1], arguments.defaults[::-1], strict=False):
+        found[parameter.arg] = machine.evaluate(default)
+    for parameter, expression in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+        if expression is not None:
+            found[parameter.arg] = machine.evaluate(expression)
+    return found
+
+
+def call_function(
+    machine: Machine, function: Function, given: Arguments, node: ast.AST, receiver: Value | None = None
+) -> Value:
+    """Call a function whose source is at hand; unknown data where it may not be followed (recursion, depth)."""
+    locals_ = bind_parameters(machine, function, given, node, receiver)
+    before = machine.gradient
+    machine.gradient = knowledge.decorated_gradient(function.decorators, before)
+    try:
+        value = machine.enter(function, locals_, receiver, node)
+    finally:
+        machine.gradient = before
+    if value is None:
+        machine.note(f"the call of {function.name} is nested too deep to be followed", node)
+        knowledge.escape(machine, given.values(), function.name, node)
+        return machine.data("call", given.values(), node, name=function.name)
+    return value
+
+
+def bind_parameters(
+    machine: Machine, function: Function, given: Arguments, node: ast.AST, receiver: Value | None = None
+) -> Space:
+    """The local names with which a function's body starts."""
+    arguments = function.node.args
+    values = [*([receiver] if receiver is not None else []), *given.positional]
+    names = [parameter.arg for parameter in (*arguments.posonlyargs, *arguments.args)]
+    space: Space = dict(zip(names, values, strict=False))
+    if arguments.vararg is not None:
+        rest = Items(values[len(names) :], "tuple", given.open)
+        space[arguments.vararg.arg] = rest
+    extra: dict[Any, Value] = {}
+    known = {*names, *(parameter.arg for parameter in arguments.kwonlyargs)}
+    for name, value in given.keywords.items():
+        if name in known:
+            space[name] = value
+        else:
+            extra[name] = value
+    if arguments.kwarg is not None:
+        space[arguments.kwarg.arg] = Entries(extra, given.open)
+    for parameter in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
+        if parameter.arg not in space:
+            space[parameter.arg] = _missing_argument(machine, function, parameter, given.open)
+    return space
+
+
+def _missing_argument(machine: Machine, function: Function, parameter: ast.arg, is_open: bool) -> Value:
+    default = function.defaults.get(parameter.arg)
+    if default is not None and not is_open:
+        return default
+    return symbolic_argument(machine, function, parameter)
+
+
+def symbolic_argument(machine: Machine, function: Function, parameter: ast.arg) -> Value:
+    """An argument that nobody passed: data that keeps its name, or a number that a caller may replace."""
+    default = function.defaults.get(parameter.arg)
+    if (
+        isinstance(default, Constant)
+        and isinstance(default.value, (int, float))
+        and not isinstance(default.value, bool)
+    ):
+        return Constant(default.value, default.at, overridable=True)
+    from nnlint.static.objects import CodeSite
+
+    site = CodeSite(function.module, parameter, None, function.node)
+    return Data("argument", (), site, name=parameter.arg)
+
+
+# Classes and their instances
+
+
+def instantiate(machine: Machine, cls: Class, given: Arguments, node: ast.AST) -> Value:
+    """Construct an object of a class whose source is at hand."""
+    made = knowledge.instantiate_known(machine, cls, given, node)
+    if made is not None:
+        return made
+    instance = Instance(cls.node.name, cls, {}, machine.site(node), knowledge.is_network(cls))
+    initializer = cls.find("__init__")
+    if instance.is_network:
+        machine.activity += 1
+        instance.attributes["<training>"] = TRUE
+    if isinstance(initializer, Function):
+        call_function(machine, initializer, given, node, instance)
+    elif knowledge.has_fields(cls):
+        _fill_fields(machine, cls, instance, given)
+    if instance.is_network:
+        machine.emit(ModelBuilt(machine.site(node), instance))
+    return instance
+
+
+def _fill_fields(machine: Machine, cls: Class, instance: Instance, given: Arguments) -> None:
+    fields = [
+        statement.target.id
+        for owner in reversed(list(cls.lineage()))
+        for statement in owner.node.body
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)
+    ]
+    instance.attributes.update(given.named(tuple(fields)))
+
+
+def call_instance(machine: Machine, instance: Instance, given: Arguments, node: ast.AST) -> Value:
+    """Call an object: a network's forward, or `__call__`."""
+    method = instance.cls.find("forward") if instance.is_network else instance.cls.find("__call__")
+    if not isinstance(method, Function):
+        method = instance.cls.find("__call__")
+    if not isinstance(method, Function):
+        knowledge.escape(machine, (instance, *given.values()), instance.kind, node)
+        return machine.data("call", (instance, *given.values()), node, name=instance.kind)
+    if not instance.is_network:
+        return call_function(machine, method, given, node, instance)
+    if machine.network_depth:
+        return _forward(machine, instance, method, given, node)
+    output = _model_output(machine, instance, method, given, node)
+    training = instance.attributes.get("<training>")
+    mode = training.value if isinstance(training, Constant) else None
+    machine.emit(ModelCalled(machine.site(node), instance, given.values(), output, mode, machine.gradient))
+    return output
+
+
+def _forward(machine: Machine, instance: Instance, method: Function, given: Arguments, node: ast.AST) -> Value:
+    machine.network_depth += 1
+    try:
+        return call_function(machine, method, given, node, instance)
+    finally:
+        machine.network_depth -= 1
+
+
+def _model_output(machine: Machine, instance: Instance, method: Function, given: Arguments, node: ast.AST) -> Value:
+    """The output of a network, wrapped as such. A second call like an earlier one takes the earlier one's graph."""
+    shape = tuple(_shape(value) for value in given.values())
+    parts = tuple(id(part) for part in instance.attributes.values())
+    key = (id(instance), parts, shape, machine.gradient)
+    inner = machine.outputs.get(key)
+    if inner is None:
+        events = len(machine.run.all_events)
+        inner = _forward(machine, instance, method, given, node)
+        if len(machine.run.all_events) == events:
+            machine.outputs[key] = inner
+    return knowledge.wrap_output(machine, instance, inner, given.values(), node)
+
+
+def _shape(value: Value) -> object:
+    return value.value if isinstance(value, Constant) and value.value.__hash__ else type(value)
+
+
+# Binding targets
+
+
+def bind_target(machine: Machine, target: ast.AST, value: Value) -> None:
+    """Assign to a name, attribute, subscript, tuple or starred target."""
+    if isinstance(target, ast.Name):
+        _bind_name(machine, target.id, value)
+    elif isinstance(target, ast.Attribute):
+        store_attribute(machine, machine.evaluate(target.value), target.attr, value)
+    elif isinstance(target, ast.Subscript):
+        receiver = machine.evaluate(target.value)
+        store_index(machine, receiver, machine.evaluate(target.slice), value)
+    elif isinstance(target, (ast.Tuple, ast.List)):
+        _bind_elements(machine, target.elts, value)
+    elif isinstance(target, ast.Starred):
+        bind_target(machine, target.value, value)
+
+
+def _bind_name(machine: Machine, name: str, value: Value) -> None:
+    frame = machine.frame
+    if isinstance(value, (Data, Loader)) and not value.bound:
+        value.bound = name
+    scope = frame.locals
+    declared = frame.outer_names.get(name)
+    if declared == "global":
+        scope = frame.module.names
+    elif declared == "nonlocal":
+        scope = next((space for space in frame.closure[1:] if name in space), scope)
+    machine.write(scope, name, value)
+
+
+def _bind_elements(machine: Machine, targets: list[ast.expr], value: Value) -> None:
+    starred = next((i for i, target in enumerate(targets) if isinstance(target, ast.Starred)), None)
+    for position, target in enumerate(targets):
+        if starred is not None and position >= starred:
+            if position == starred:
+                bind_target(machine, target, _rest(machine, value, position, target))
+                continue
+            position -= len(targets)
+        bind_target(machine, target, index(machine, value, Constant(position), target))
+
+
+def _rest(machine: Machine, value: Value, start: int, node: ast.AST) -> Value:
+    if isinstance(value, Items):
+        return Items(value.items[start:], "list", value.open)
+    return machine.data("index", (value, Data("slice", (Constant(start), NONE, NONE))), node)
+
+
+install_calls(call, call_method)

@@ -1,0 +1,120 @@
+"""Where the runs of a file start: its top level, then every function and class that nothing has called yet.
+
+What nothing calls (a library file, a function for others to use) runs with symbolic arguments: values whose roles follow from
+their use. Functions that no other mentions come first, so that the others are seen with the arguments they are given.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from nnlint.events import Run
+from nnlint.static.arguments import Arguments
+from nnlint.static.calls import call_function, call_instance, instantiate, symbolic_argument
+from nnlint.static.machine import CutShort, Frame, Machine
+from nnlint.static.objects import Class, Function, Module
+from nnlint.values import Instance, Value
+
+if TYPE_CHECKING:
+    from nnlint.static.project import Project
+
+MOST_STEPS_OF_A_FUNCTION = 60_000
+
+
+def entry_runs(project: Project, module: Module) -> Iterator[Run]:
+    """The runs of one file."""
+    yield from _attempt(project, module, lambda machine: _top_level(machine, module))
+    for name in _roots_first(module, [key for key in module.names if isinstance(key, str)]):
+        value = module.names.get(name)
+        if isinstance(value, Function) and value.module is module and value.node not in module.followed:
+            yield from _attempt(project, module, _function_entry(value))
+        elif isinstance(value, Class) and value.module is module:
+            yield from _class_runs(project, module, value)
+
+
+def _class_runs(project: Project, module: Module, cls: Class) -> Iterator[Run]:
+    methods = [
+        (name, value)
+        for name, value in cls.names.items()
+        if isinstance(value, Function) and value.module is module and value.node not in module.followed
+    ]
+    if methods:
+        yield from _attempt(project, module, _class_entry(cls))
+
+
+def _attempt(project: Project, module: Module, entry: Callable[[Machine], None]) -> Iterator[Run]:
+    machine = Machine(project, module)
+    try:
+        entry(machine)
+    except CutShort:
+        machine.run.cut_short = True
+        project.note(
+            module.source, None, "the analysis was cut short: the file takes more steps than the budget allows"
+        )
+    if machine.run.all_events or machine.operations:
+        yield machine.run
+
+
+def _top_level(machine: Machine, module: Module) -> None:
+    if not module.executed:
+        module.executed = True
+        machine.execute(module.tree.body)
+        return
+    guards = [statement for statement in module.tree.body if isinstance(statement, ast.If)]
+    for statement in guards:
+        if "__name__" in ast.dump(statement.test):
+            machine.execute([statement])
+
+
+def _function_entry(function: Function) -> Callable[[Machine], None]:
+    def run(machine: Machine) -> None:
+        machine.steps_left = MOST_STEPS_OF_A_FUNCTION
+        call_function(machine, function, Arguments(), function.node)
+
+    return run
+
+
+def _class_entry(cls: Class) -> Callable[[Machine], None]:
+    def run(machine: Machine) -> None:
+        machine.steps_left = MOST_STEPS_OF_A_FUNCTION
+        machine.frame = Frame(cls.module, cls.module.names)
+        instance = instantiate(machine, cls, _symbolic_arguments(machine, cls), cls.node)
+        if not isinstance(instance, Instance):
+            return
+        names = [name for owner in (cls,) for name in owner.names if isinstance(name, str)]
+        for name in _roots_first(cls.module, names, cls.node):
+            method = cls.names[name]
+            if isinstance(method, Function) and method.node not in cls.module.followed:
+                _call_entry_method(machine, instance, name, method)
+
+    return run
+
+
+def _call_entry_method(machine: Machine, instance: Instance, name: str, method: Function) -> None:
+    if method.kind == "static":
+        call_function(machine, method, Arguments(), method.node)
+    elif name == "forward" and instance.is_network:
+        parameters = method.node.args.args[1:]
+        given = [symbolic_argument(machine, method, p) for p in parameters if p.arg not in method.defaults]
+        call_instance(machine, instance, Arguments(list(given)), method.node)
+    else:
+        receiver: Value = instance.cls if method.kind == "class" else instance
+        call_function(machine, method, Arguments(), method.node, receiver)
+
+
+def _symbolic_arguments(machine: Machine, cls: Class) -> Arguments:
+    return Arguments()
+
+
+def _roots_first(module: Module, names: list[str], within: ast.AST | None = None) -> list[str]:
+    """Names that are called nowhere in the text come before those that are."""
+    text = module.source.text
+    if within is not None:
+        text = "\n".join(module.lines[within.lineno - 1 : within.end_lineno])  # type: ignore[attr-defined]
+    called: dict[str, int] = {}
+    for word in re.findall(r"(\w+)\s*\(", text):
+        called[word] = called.get(word, 0) + 1
+    return sorted(names, key=lambda name: called.get(name, 0) > 1)

@@ -1,0 +1,183 @@
+"""First-party imports: which file a dotted name means, and the module it holds."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nnlint.operations import CONTAINERS, FUNCTIONS, LAYERS, LOSSES
+from nnlint.source import Source
+from nnlint.static.machine import CutShort, Frame, Machine
+from nnlint.static.objects import External, Module
+from nnlint.trace import Block
+from nnlint.values import Data, Value
+
+if TYPE_CHECKING:
+    from nnlint.static.project import Project
+
+LARGEST_IMPORT = 1_000_000
+"""Bytes of an imported module that is still read: generated tables of data are larger, hand-written code is not."""
+
+MOST_PARENTS = 6
+NEVER_LOCAL = frozenset({"torch", "numpy", "pandas", "scipy", "sklearn", "matplotlib", "torchvision"})
+STAR_NAMES = frozenset({*LAYERS, *CONTAINERS, *FUNCTIONS, *LOSSES, "Module", "Parameter", "functional", "nn", "optim"})
+
+
+class Importer:
+    """Finds, parses and runs first-party modules, each once."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.by_file: dict[str, Module | None] = {}
+        self.found: dict[tuple[str, str], str | None] = {}
+        self.externals: dict[str, External] = {}
+        self.stars: dict[int, list[str]] = {}
+
+    def add(self, source: Source, tree: ast.Module) -> Module:
+        """The module of a linted source."""
+        stem = re.sub(r"\.(py|ipynb)$", "", source.path).replace("/", ".")
+        module = Module(stem, source, tree, is_package=source.path.endswith("__init__.py"))
+        if source.file is not None:
+            self.by_file[source.file] = module
+        return module
+
+    def import_name(self, machine: Machine, here: Module, name: str, node: ast.AST, level: int = 0) -> Value:
+        """The module of a dotted name: run if first-party, else external."""
+        file = self._file_of(here, name, level)
+        module = None if file is None else self._load(file)
+        if module is not None:
+            self._run(machine, module)
+            return module
+        if level and not name:
+            return External("." * level + here.name)
+        return self.external(name)
+
+    def external(self, name: str) -> External:
+        """The external code of a dotted name; one object for each."""
+        root, *rest = name.split(".")
+        found = self.externals.get(root)
+        if found is None:
+            found = self.externals[root] = External(root)
+        for part in rest:
+            found = found.part(part)
+        return found
+
+    def member(self, machine: Machine, base: Value, name: str, node: ast.AST) -> Value:
+        """`from base import name`: a name of the module, or a submodule."""
+        if isinstance(base, External):
+            if base.name.startswith("."):
+                return External(name)
+            return base.part(name)
+        if not isinstance(base, Module):
+            return Data("name", (), machine.site(node), name=name)
+        found = base.names.get(name)
+        if found is not None:
+            return found
+        if base.source.file is not None and base.is_package:
+            file = _existing(Path(base.source.file).parent, [name])
+            module = None if file is None else self._load(file)
+            if module is not None:
+                self._run(machine, module)
+                return module
+        return self.star_import(base, name) or Data("name", (), machine.site(node), name=name)
+
+    def submodule(self, module: Module, name: str) -> Value | None:
+        """A submodule of a package, if it was loaded."""
+        if module.source.file is None or not module.is_package:
+            return None
+        file = _existing(Path(module.source.file).parent, [name])
+        return None if file is None else self.by_file.get(file)
+
+    def note_star(self, here: Module, base: Value) -> None:
+        """Remember whose names a star import may have brought."""
+        if isinstance(base, External):
+            self.stars.setdefault(id(here), []).append(base.name)
+        elif isinstance(base, Module):
+            self.stars.setdefault(id(here), []).extend(self.stars.get(id(base), ()))
+
+    def star_import(self, module: Module, name: str) -> Value | None:
+        """A name that a star import of torch or a framework would have brought."""
+        for base in self.stars.get(id(module), ()):
+            if base.startswith("torch") and name in STAR_NAMES:
+                return self.external(base).part(name)
+            if base.startswith(("torch.optim", "fastai", "d2l")):
+                return self.external(base).part(name)
+        return None
+
+    def _file_of(self, here: Module, name: str, level: int) -> str | None:
+        if here.source.file is None or (not level and name.split(".")[0] in NEVER_LOCAL):
+            return None
+        if not level and name.split(".")[0] in sys.stdlib_module_names:
+            return None
+        folder = str(Path(here.source.file).parent)
+        key = (folder, "." * level + name)
+        if key not in self.found:
+            self.found[key] = _resolve(Path(folder), name, level)
+        return self.found[key]
+
+    def _load(self, file: str) -> Module | None:
+        if file not in self.by_file:
+            self.by_file[file] = None
+            self.by_file[file] = self._read(file)
+        return self.by_file[file]
+
+    def _read(self, file: str) -> Module | None:
+        from nnlint.files import read_shown
+
+        if Path(file).stat().st_size > LARGEST_IMPORT:
+            return None
+        document = read_shown(file)
+        source = None if document is None else document.source
+        if source is None:
+            return None
+        broken = len(self.project.broken)
+        tree = self.project.tree(source)
+        del self.project.broken[broken:]
+        return None if tree is None else self.add(source, tree)
+
+    def _run(self, machine: Machine, module: Module) -> None:
+        """Run a module's top level as an import does, in this run."""
+        if module.executed:
+            return
+        module.executed = True
+        frame, block, statement = machine.frame, machine.block, machine.statement
+        journals, iterations, calls = machine.journals, machine.iterations, machine.calls
+        machine.frame, machine.block, machine.journals = Frame(module, module.names), Block(), []
+        machine.iterations, machine.calls = (), ()
+        try:
+            machine.execute(module.tree.body)
+        except CutShort:
+            self.project.note(module.source, None, "importing it was cut short: the step budget is used up")
+            raise
+        finally:
+            imported = machine.block
+            machine.frame, machine.block, machine.statement = frame, block, statement
+            machine.journals, machine.iterations, machine.calls = journals, iterations, calls
+            machine.block.items.extend(imported.items)
+
+
+def _resolve(folder: Path, name: str, level: int) -> str | None:
+    parts = [part for part in name.split(".") if part]
+    if level:
+        for _ in range(level - 1):
+            folder = folder.parent
+        return _existing(folder, parts)
+    for _ in range(MOST_PARENTS):
+        found = _existing(folder, parts)
+        if found is not None:
+            return found
+        if (folder / ".git").exists() or folder.parent == folder:
+            return None
+        folder = folder.parent
+    return None
+
+
+def _existing(folder: Path, parts: list[str]) -> str | None:
+    path = folder.joinpath(*parts)
+    for candidate in (path.with_name(f"{path.name}.py") if parts else path / "__init__.py", path / "__init__.py"):
+        if candidate.is_file():
+            return str(candidate)
+    return None

@@ -1,0 +1,202 @@
+"""What a loop draws: the elements of anything that can be iterated, and how many passes are worth following.
+
+A loop over known elements is unrolled, as long as nothing happens in it that a run would show (building a network from a list of
+sizes); any other loop is passed twice, so that what one iteration leaves for the next is seen.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from nnlint.events import Loop
+from nnlint.static.arguments import Arguments
+from nnlint.static.machine import Machine
+from nnlint.static.objects import Function
+from nnlint.values import (
+    NONE,
+    Constant,
+    Data,
+    Either,
+    Entries,
+    Instance,
+    Items,
+    Layer,
+    Loader,
+    Optimizer,
+    Parameters,
+    Value,
+)
+
+MOST_UNROLLED = 16
+PASSES = 2
+
+WRAPPERS = frozenset({"progress", "iter", "reversed", "sorted", "list", "detach", "values"})
+"""Operations whose result yields the elements of their first input."""
+
+TRAINS = re.compile(r"backward|\.step\(|epoch|loss|train|eval|print\(")
+"""In such a loop over a range, the counter stays unknown: `if i % 100 == 0` must not be decided by its first two values."""
+
+
+def loop_over(machine: Machine, node: ast.AST, over: Value | None, target: ast.AST | None = None) -> Loop:
+    """The loop of a `for`, `while` or comprehension; its words are the header's source text."""
+    kind = "while" if isinstance(node, ast.While) else "for"
+    header = node.test if isinstance(node, ast.While) else node
+    words = " ".join(_source(machine, part) for part in (target, header) if part is not None)
+    return Loop(machine.site(node), kind, over, words.lower())
+
+
+def _source(machine: Machine, node: ast.AST) -> str:
+    lines = machine.frame.module.lines
+    line, end_line = getattr(node, "lineno", 1), getattr(node, "end_lineno", 1)
+    if line != end_line or line > len(lines):
+        return ""
+    return lines[line - 1].encode()[node.col_offset : node.end_col_offset].decode(errors="ignore")  # type: ignore[attr-defined]
+
+
+def element_passes(
+    machine: Machine, over: Value, node: ast.AST, body: list[ast.stmt] | None = None
+) -> tuple[Iterator[Value], bool]:
+    """The elements to run the body with, one a pass, and whether they are all there are."""
+    known = known_elements(over)
+    if known is None or len(known) > MOST_UNROLLED or _counts_training(machine, over, body):
+        return _two_passes(machine, over, node), False
+    return _unrolled(machine, known), True
+
+
+def _counts_training(machine: Machine, over: Value, body: list[ast.stmt] | None) -> bool:
+    counted = over.inputs[0] if isinstance(over, Data) and over.operation in ("enumerate", "progress") else over
+    if not body or not (isinstance(counted, Data) and counted.operation == "range"):
+        return False
+    text = "\n".join(machine.frame.module.lines[body[0].lineno - 1 : body[-1].end_lineno])
+    return TRAINS.search(text) is not None
+
+
+def _unrolled(machine: Machine, known: list[Value]) -> Iterator[Value]:
+    events = len(machine.run.all_events)
+    for number, value in enumerate(known):
+        if number >= PASSES and len(machine.run.all_events) > events:
+            return
+        yield value
+
+
+def _two_passes(machine: Machine, over: Value, node: ast.AST) -> Iterator[Value]:
+    for number in range(PASSES):
+        activity = machine.activity
+        yield element(machine, over, number, node)
+        if machine.activity == activity:
+            return
+
+
+def while_passes(machine: Machine) -> Iterator[int]:
+    """The passes of a `while` loop, by number."""
+    for number in range(PASSES):
+        activity = machine.activity
+        yield number
+        if machine.activity == activity:
+            return
+
+
+def known_elements(over: Value) -> list[Value] | None:
+    """All elements in order, where they are known."""
+    if isinstance(over, Items):
+        return None if over.open else list(over.items)
+    if isinstance(over, Entries):
+        return None if over.open else [Constant(key) for key in over.entries]
+    if isinstance(over, Layer):
+        return [part for name, part in over.attributes.items() if isinstance(name, str) and name[:1] != "<"] or None
+    if isinstance(over, Data):
+        return _known_of_data(over)
+    return None
+
+
+def _known_of_data(over: Data) -> list[Value] | None:
+    if over.operation == "range":
+        return _known_range(over)
+    if over.operation == "enumerate":
+        inner = known_elements(over.inputs[0])
+        return None if inner is None else [Items([Constant(n), each], "tuple") for n, each in enumerate(inner)]
+    if over.operation == "zip":
+        columns = [known_elements(each) for each in over.inputs]
+        if any(column is None for column in columns):
+            return None
+        rows = zip(*[column for column in columns if column is not None], strict=False)
+        return [Items(list(row), "tuple") for row in rows]
+    if over.operation in WRAPPERS:
+        inner = known_elements(over.inputs[0])
+        return inner[::-1] if inner is not None and over.operation == "reversed" else inner
+    return None
+
+
+def _known_range(over: Data) -> list[Value] | None:
+    bounds = [each.value for each in over.inputs if isinstance(each, Constant) and isinstance(each.value, int)]
+    if len(bounds) != len(over.inputs) or not bounds or (len(bounds) > 2 and bounds[2] == 0):
+        return None
+    counted = range(*bounds)
+    return [Constant(n) for n in counted] if len(counted) <= MOST_UNROLLED else None
+
+
+def element(machine: Machine, over: Value, number: int, node: ast.AST) -> Value:
+    """One element of what is iterated; a new one each time, as data drawn twice are not the same data."""
+    if isinstance(over, Loader):
+        return machine.data("batch", (over,), node)
+    if isinstance(over, Items):
+        return _pick(over.items, number) or machine.data("element", (over,), node)
+    if isinstance(over, Entries):
+        keys: list[Value] = [Constant(key) for key in over.entries]
+        return _pick(keys, number) or machine.data("element", (over,), node)
+    if isinstance(over, Parameters):
+        return machine.data("weight", (over,), node)
+    if isinstance(over, Layer):
+        return _pick(known_elements(over) or [], number) or machine.data("element", (over,), node)
+    if isinstance(over, Either):
+        choices = [each for each in over.alternatives if each is not NONE]
+        return element(machine, choices[0], number, node) if choices else machine.data("element", (over,), node)
+    if isinstance(over, Instance):
+        return _of_instance(machine, over, number, node)
+    if isinstance(over, Data):
+        return _of_data(machine, over, number, node)
+    return machine.data("element", (over,), node)
+
+
+def _pick(values: list[Value], number: int) -> Value | None:
+    return values[min(number, len(values) - 1)] if values else None
+
+
+def _of_data(machine: Machine, over: Data, number: int, node: ast.AST) -> Value:
+    if over.operation == "range":
+        return machine.data("counter", (over,), node)
+    if over.operation == "enumerate":
+        inner = element(machine, over.inputs[0], number, node)
+        return Items([machine.data("counter", (over,), node), inner], "tuple")
+    if over.operation == "zip":
+        return Items([element(machine, each, number, node) for each in over.inputs], "tuple")
+    if over.operation in WRAPPERS and over.inputs:
+        return element(machine, over.inputs[0], number, node)
+    if over.operation == "named parameters":
+        return Items([machine.data("text", (), node), machine.data("weight", over.inputs, node)], "tuple")
+    if over.operation == "attribute" and over.name == "param_groups" and isinstance(over.inputs[0], Optimizer):
+        return machine.data("parameter group", over.inputs, node)
+    if over.operation == "index" and isinstance(over.inputs[0], Data) and over.inputs[0].operation == "parameter group":
+        return machine.data("weight", over.inputs[0].inputs, node)
+    return machine.data("element", (over,), node)
+
+
+def _of_instance(machine: Machine, over: Instance, number: int, node: ast.AST) -> Value:
+    for name in ("__iter__", "__getitem__"):
+        if isinstance(over.cls.find(name), Function):
+            given = Arguments([machine.data("counter", (), node)] if name == "__getitem__" else [])
+            made = machine.call_method(over, name, given, node)
+            if name == "__getitem__":
+                return made
+            return machine.data("element", (over,), node) if made is over else element(machine, made, number, node)
+    return machine.data("element", (over,), node)
+
+
+def spread(value: Value) -> tuple[list[Value], bool]:
+    """The known elements of something spread with a star, and whether there may be more."""
+    if isinstance(value, Items):
+        return list(value.items), value.open
+    known = known_elements(value)
+    return ([value], True) if known is None else (known, False)

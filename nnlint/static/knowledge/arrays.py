@@ -1,0 +1,84 @@
+"""numpy, pandas and scikit-learn: how data are read, split and scaled."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from nnlint.static.arguments import Arguments
+from nnlint.static.knowledge.common import external, method
+from nnlint.static.machine import Machine
+from nnlint.values import Data, Items, Value
+
+SCALERS = frozenset(
+    "StandardScaler MinMaxScaler MaxAbsScaler RobustScaler Normalizer PowerTransformer QuantileTransformer".split()
+)
+FITTED = "<fitted on>"
+
+
+def make(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value | None:
+    """What a class or function of scikit-learn makes: a scaler, or the parts of a split."""
+    last = name.rpartition(".")[2]
+    if last in SCALERS:
+        return machine.data("scaler", (), node, name=last, options=dict(given.keywords))
+    if last == "train_test_split":
+        parts: list[Value] = []
+        for value in given.positional:
+            parts.append(machine.data("train split", (value,), node))
+            parts.append(machine.data("test split", (value,), node))
+        return Items(parts, "list")
+    return None
+
+
+def _is_scaler(value: Value) -> bool:
+    return isinstance(value, Data) and (
+        value.operation == "scaler" or bool(re.search("scaler|normalizer", f"{value.bound} {value.name}", re.I))
+    )
+
+
+@method("fit", "partial_fit")
+def _fit(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
+    if not isinstance(receiver, Data) or not _is_scaler(receiver) or not given.positional:
+        return None
+    machine.write(receiver.parts, FITTED, given.positional[0])
+    machine.data("fitted", (given.positional[0], receiver), node)
+    return receiver
+
+
+@method("fit_transform")
+def _fit_transform(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
+    if not isinstance(receiver, Data) or not _is_scaler(receiver) or not given.positional:
+        return None
+    machine.write(receiver.parts, FITTED, given.positional[0])
+    machine.data("fitted", (given.positional[0], receiver), node)
+    return _scaled(machine, "scaled", receiver, given, node)
+
+
+@method("transform")
+def _transform(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
+    if not isinstance(receiver, Data) or not _is_scaler(receiver) or not given.positional:
+        return None
+    return _scaled(machine, "scaled", receiver, given, node)
+
+
+@method("inverse_transform")
+def _inverse_transform(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
+    if not isinstance(receiver, Data) or not _is_scaler(receiver) or not given.positional:
+        return None
+    return _scaled(machine, "unscaled", receiver, given, node)
+
+
+def _scaled(machine: Machine, operation: str, scaler: Data, given: Arguments, node: ast.AST) -> Data:
+    """Data scaled by a scaler: its inputs are the data, the scaler, and what the scaler was fitted on at that time."""
+    fitted = scaler.parts.get(FITTED)
+    inputs = (given.positional[0], scaler) if fitted is None else (given.positional[0], scaler, fitted)
+    return machine.data(operation, inputs, node, name=scaler.name)
+
+
+@external("sklearn.preprocessing.scale", "sklearn.preprocessing.minmax_scale", "sklearn.preprocessing.maxabs_scale")
+def _scale_function(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
+    scaler = machine.data("scaler", (), node, name=name.rpartition(".")[2])
+    if not given.positional:
+        return scaler
+    scaler.parts[FITTED] = given.positional[0]
+    return _scaled(machine, "scaled", scaler, given, node)

@@ -1,0 +1,149 @@
+"""What all tables of knowledge share: how they are filled, and what is done with values that leave the code at hand."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable
+from typing import TypeAlias
+
+from nnlint.events import Escaped
+from nnlint.static.arguments import Arguments
+from nnlint.static.machine import Machine
+from nnlint.values import (
+    Data,
+    Either,
+    Entries,
+    Instance,
+    Items,
+    Layer,
+    Optimizer,
+    Parameters,
+    Scheduler,
+    State,
+    Value,
+    elements,
+    join_all,
+)
+
+Handler: TypeAlias = Callable[[Machine, str, Arguments, ast.AST], Value]
+"""Calls a function of a library: its dotted name, the arguments, the call."""
+
+MethodHandler: TypeAlias = Callable[[Machine, Value, Arguments, ast.AST], "Value | None"]
+"""Calls a method; None where the receiver is none of the handler's kind."""
+
+EXTERNALS: dict[str, Handler] = {}
+METHODS: dict[str, list[MethodHandler]] = {}
+
+TRACKED = (Optimizer, Instance, Layer, Parameters, Scheduler, State)
+"""Values that matter when they are handed to code that is not at hand."""
+
+STEPPABLE = re.compile(r"opt|adam|sgd|solver|trainer|rmsprop|lamb\b|lion\b", re.IGNORECASE)
+SCHEDULING = re.compile(r"sched|warmup|anneal|decay|\blr", re.IGNORECASE)
+NETWORKS = re.compile(
+    r"model|net|encoder|decoder|generator|discriminator|backbone|classifier|critic|actor|policy|^[dg]$|learner|student",
+    re.IGNORECASE,
+)
+LOSSES = re.compile(r"crit|loss", re.IGNORECASE)
+LASTING = frozenset({"argument", "name", "attribute", "index", "call", "element", "method"})
+
+
+def external(*names: str) -> Callable[[Handler], Handler]:
+    """Register what a library's function does, by its dotted names."""
+
+    def register(handler: Handler) -> Handler:
+        for name in names:
+            EXTERNALS[name] = handler
+        return handler
+
+    return register
+
+
+def method(*names: str) -> Callable[[MethodHandler], MethodHandler]:
+    """Register what methods of these names do, for some kinds of receivers."""
+
+    def register(handler: MethodHandler) -> MethodHandler:
+        for name in names:
+            METHODS.setdefault(name, []).append(handler)
+        return handler
+
+    return register
+
+
+def role_name(value: Value) -> str:
+    """The name by which the code calls an unknown value: its last attribute, argument or variable name."""
+    if not isinstance(value, Data):
+        return ""
+    name = value.name.rpartition(".")[2]
+    if value.operation == "index" and len(value.inputs) > 1 and not name:
+        return value.bound or role_name(value.inputs[0])
+    return f"{value.bound} {name}".strip()
+
+
+def is_optimizer_like(value: Value) -> bool:
+    """Whether stepping the value updates parameters: a known optimizer, or unknown data that is called like one."""
+    if isinstance(value, Optimizer):
+        return True
+    if not isinstance(value, Data) or value.operation not in LASTING:
+        return False
+    name = role_name(value)
+    return bool(STEPPABLE.search(name)) and not SCHEDULING.search(name)
+
+
+def is_network_like(value: Value) -> bool:
+    """Whether the value is a network, or unknown data that is called like one."""
+    if isinstance(value, Instance):
+        return value.is_network
+    if isinstance(value, Layer):
+        return True
+    if not isinstance(value, Data) or value.operation not in LASTING:
+        return False
+    name = role_name(value)
+    return bool(NETWORKS.search(name)) and not LOSSES.search(name)
+
+
+def owners_in(value: Value | None) -> tuple[Value, ...]:
+    """Whose parameters a value holds: of `model.parameters()`, of parameter groups, of lists of tensors."""
+    found: list[Value] = []
+    for each in elements(value):
+        for owner in _owners_of(each):
+            if not any(owner is other for other in found):
+                found.append(owner)
+    return tuple(found)
+
+
+def _owners_of(value: Value) -> tuple[Value, ...]:
+    if isinstance(value, Parameters):
+        return value.owners
+    if isinstance(value, Data) and value.inputs and value.operation in ("weight", "list", "iter", "filter", "identity"):
+        inner = owners_in(value.inputs[0])
+        return inner or (value.inputs[0],)
+    if isinstance(value, (Instance, Layer)):
+        return (value,)
+    if isinstance(value, Data) and value.operation in ("text", "counter"):
+        return ()
+    return (value,) if isinstance(value, Data) else ()
+
+
+def escape(machine: Machine, values: tuple[Value, ...], callee: str, node: ast.AST) -> None:
+    """Values are handed to code that is not at hand: an event, if any of them is worth tracking."""
+    if any(_worth_tracking(each) for value in values for each in elements(value)):
+        machine.emit(Escaped(machine.site(node), values, callee))
+
+
+def _worth_tracking(value: Value) -> bool:
+    return isinstance(value, TRACKED) or is_optimizer_like(value)
+
+
+def wrap_output(machine: Machine, model: Value, inner: Value, inputs: tuple[Value, ...], node: ast.AST) -> Value:
+    """What a network returned, marked as its output, element by element."""
+    if isinstance(inner, Items):
+        return Items([wrap_output(machine, model, each, inputs, node) for each in inner.items], inner.kind, inner.open)
+    if isinstance(inner, Entries):
+        wrapped = {key: wrap_output(machine, model, each, inputs, node) for key, each in inner.entries.items()}
+        return Entries(wrapped, inner.open)
+    if isinstance(inner, Either):
+        return join_all(wrap_output(machine, model, each, inputs, node) for each in inner.alternatives)
+    if isinstance(inner, Data):
+        return machine.data("output", (inner, model, *inputs), node, width=inner.width)
+    return inner

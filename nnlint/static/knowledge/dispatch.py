@@ -1,0 +1,170 @@
+"""Calls that leave the code at hand: which table of knowledge answers, and what happens where none does."""
+
+from __future__ import annotations
+
+import ast
+
+from nnlint.events import ModelCalled
+from nnlint.operations import CONTAINERS, FUNCTIONS, LAYERS, LOSSES, OPTION_NAMES, PARAMETERS
+from nnlint.operations import METHODS as OPERATIONS
+from nnlint.static.arguments import Arguments
+from nnlint.static.knowledge import arrays, frameworks, layers, python, training
+from nnlint.static.knowledge.common import (
+    EXTERNALS,
+    METHODS,
+    escape,
+    is_network_like,
+    role_name,
+    wrap_output,
+)
+from nnlint.static.machine import Machine
+from nnlint.values import Constant, Data, Instance, Items, Parameters, Value
+
+__all__ = [
+    "apply_layer",
+    "call_external",
+    "call_method",
+    "call_unknown",
+    "context_gradient",
+    "decorated",
+    "decorated_gradient",
+    "entered",
+    "escape",
+    "has_fields",
+    "instantiate_known",
+    "is_network",
+    "wrap_output",
+]
+
+apply_layer = layers.apply_layer
+context_gradient = training.context_gradient
+decorated_gradient = training.decorated_gradient
+decorated = python.decorated
+has_fields = python.has_fields
+is_network = frameworks.is_network
+instantiate_known = frameworks.instantiate_known
+
+NUMERIC = frozenset({"torch", "numpy", "scipy", "cupy", "torch_scatter"})
+"""Libraries whose functions go by the names of `nnlint.operations`."""
+
+FOREIGN = frozenset(
+    {"jax", "flax", "optax", "tensorflow", "keras", "mxnet", "paddle", "mindspore", "chainer", "tinygrad"}
+)
+"""Frameworks whose functions share torch's names and not its meaning."""
+
+LOSS_FUNCTIONS = {spelling: kind for kind, names in LOSSES.items() for spelling in names}
+
+
+def call_external(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
+    """Call a function or class by its dotted name."""
+    handler = EXTERNALS.get(name)
+    if handler is not None:
+        return handler(machine, name, given, node)
+    root, _, _ = name.partition(".")
+    last = name.rpartition(".")[2]
+    if root in FOREIGN:
+        return machine.data("call", given.values(), node, name=name)
+    if root in NUMERIC:
+        known = _numeric(machine, root, last, name, given, node)
+        if known is not None:
+            return known
+    for ask in (training.make, arrays.make, frameworks.make):
+        made = ask(machine, name, given, node)
+        if made is not None:
+            return made
+    escape(machine, given.values(), name, node)
+    return machine.data("call", given.values(), node, name=name, options=dict(given.keywords))
+
+
+def _numeric(machine: Machine, root: str, last: str, name: str, given: Arguments, node: ast.AST) -> Value | None:
+    if root == "torch":
+        if last in CONTAINERS:
+            return layers.make_container(machine, last, given, node)
+        if last in LAYERS and (last[0].isupper() and ".functional" not in name):
+            return layers.make_layer(machine, last, given, node)
+        if last in LOSS_FUNCTIONS:
+            return layers.compute_loss(machine, LOSS_FUNCTIONS[last], given, node)
+    operation = FUNCTIONS.get(last)
+    return None if operation is None else operate(machine, operation, given, node)
+
+
+def operate(machine: Machine, operation: str, given: Arguments, node: ast.AST) -> Data:
+    """New data from an operation spelled as a function or method, its options by torch's names."""
+    values = list(given.positional)
+    options = {OPTION_NAMES.get(name, name): value for name, value in given.keywords.items()}
+    for name in ("input", "x", "a", "tensors"):
+        if not values and name in options:
+            values.append(options.pop(name))
+    names = PARAMETERS.get(operation, ())
+    if names:
+        options = {**dict(zip(names, values[1:], strict=False)), **options}
+        values = values[:1]
+    made = machine.data(operation, tuple(values), node, options=options)
+    made.width = _width(operation, values)
+    if operation == "dropout" or operation in LAYER_OPERATIONS:
+        machine.activity += 1
+    return made
+
+
+LAYER_OPERATIONS = frozenset(operation for operation, _ in LAYERS.values())
+SHAPED = frozenset({"view", "reshape"})
+ROWS_ONLY = frozenset({"flatten", "transpose", "permute", "sum", "mean", "max", "min", "index", "squeeze", "matmul"})
+
+
+def _width(operation: str, values: list[Value]) -> int | None:
+    if not values:
+        return None
+    if operation in SHAPED:
+        shape = values[1:]
+        if len(shape) == 1 and isinstance(shape[0], Items):
+            shape = shape[0].items
+        last = shape[-1] if shape else None
+        known = last.value if isinstance(last, Constant) else None
+        return known if isinstance(known, int) and known > 0 else None
+    first = values[0]
+    return first.width if isinstance(first, Data) and operation not in ROWS_ONLY else None
+
+
+def call_method(machine: Machine, receiver: Value, name: str, given: Arguments, node: ast.AST) -> Value:
+    """`receiver.name(...)`, where the method's source is not at hand."""
+    for handler in METHODS.get(name, ()):
+        result = handler(machine, receiver, given, node)
+        if result is not None:
+            return result
+    if isinstance(receiver, Data):
+        operation = OPERATIONS.get(name)
+        if operation is not None:
+            return operate(machine, operation, Arguments([receiver, *given.positional], given.keywords), node)
+    escape(machine, _reached(receiver, given), name, node)
+    return machine.data("method", (receiver, *given.values()), node, name=name, options=dict(given.keywords))
+
+
+def _reached(receiver: Value, given: Arguments) -> tuple[Value, ...]:
+    """What a method not at hand can reach: its arguments, its receiver, and what the receiver was made from."""
+    if isinstance(receiver, Data) and receiver.operation == "call":
+        return (*given.values(), receiver, *receiver.inputs)
+    return (*given.values(), receiver)
+
+
+def call_unknown(machine: Machine, callee: Data, given: Arguments, node: ast.AST) -> Value:
+    """Call something unknown: a network, if it is called like one; else anything."""
+    if callee.operation == "detach" or (not machine.network_depth and is_network_like(callee) and given.positional):
+        inner = machine.data("call", (callee, *given.values()), node, name=role_name(callee))
+        output = wrap_output(machine, callee, inner, given.values(), node)
+        training_mode = callee.parts.get("<training>")
+        mode = training_mode.value if isinstance(training_mode, Constant) else None
+        machine.emit(ModelCalled(machine.site(node), callee, given.values(), output, mode, machine.gradient))
+        return output
+    if any(isinstance(value, Parameters) for value in given.values()):
+        return training.make_optimizer(machine, role_name(callee), given, node)
+    escape(machine, given.values(), role_name(callee), node)
+    return machine.data("call", (callee, *given.values()), node, name=role_name(callee))
+
+
+def entered(machine: Machine, context: Value, node: ast.AST) -> Value:
+    """What `with context as name` binds."""
+    if isinstance(context, Instance) and context.cls.find("__enter__") is not None:
+        return machine.call_method(context, "__enter__", Arguments(), node)
+    if isinstance(context, Data) and context.operation == "scaled loss":
+        return context.inputs[0]
+    return context

@@ -1,0 +1,148 @@
+"""torch.nn: layers and containers are made, applied to data, and losses computed."""
+
+from __future__ import annotations
+
+import ast
+
+from nnlint.events import LossComputed, ModelCalled
+from nnlint.operations import LAYERS, LOSS_OPERATIONS, WIDTHS
+from nnlint.static.arguments import Arguments
+from nnlint.static.iteration import known_elements
+from nnlint.static.knowledge.common import method, wrap_output
+from nnlint.static.machine import Machine
+from nnlint.values import (
+    TRUE,
+    Constant,
+    Data,
+    Entries,
+    Instance,
+    Items,
+    Layer,
+    Value,
+    number,
+)
+
+WEIGHTED = frozenset(
+    "linear convolution transposed_convolution embedding recurrent bilinear attention transformer".split()
+)
+RETURNS_PAIR = frozenset({"recurrent", "attention"})
+
+
+def make_layer(machine: Machine, kind: str, given: Arguments, node: ast.AST) -> Layer:
+    """Construct one of torch.nn's layers."""
+    operation, names = LAYERS[kind]
+    machine.activity += 1
+    return Layer(kind, operation, given.named(names), machine.site(node), {"<training>": TRUE})
+
+
+def make_container(machine: Machine, kind: str, given: Arguments, node: ast.AST) -> Layer:
+    """Construct a Sequential, ModuleList or ModuleDict from its modules, a list or dict of them."""
+    machine.activity += 1
+    made = Layer(kind, kind.lower(), {}, machine.site(node), {"<training>": TRUE})
+    held = given.positional
+    if len(held) == 1 and isinstance(held[0], Entries):
+        made.attributes.update((str(name), part) for name, part in held[0].entries.items())
+        return made
+    if (len(held) == 1 and kind != "Sequential") or (len(held) == 1 and isinstance(held[0], (Items, Data))):
+        held = _modules_in(held[0])
+    for part in held:
+        _append(made, part)
+    return made
+
+
+def _modules_in(value: Value) -> list[Value]:
+    """The modules of a list, or of a list of (name, module) pairs."""
+    known = known_elements(value)
+    held = known if known is not None else list(value.items) if isinstance(value, Items) else []
+    return [each.items[-1] if isinstance(each, Items) and len(each.items) == 2 else each for each in held]
+
+
+def _append(container: Layer, part: Value) -> None:
+    container.attributes[str(len(parts_of(container)))] = part
+
+
+def parts_of(container: Layer) -> list[Value]:
+    """The modules of a container, in order."""
+    return [part for name, part in container.attributes.items() if isinstance(name, str) and name[:1] != "<"]
+
+
+@method("append", "add_module", "register_module", "insert", "extend")
+def _add(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
+    name = getattr(getattr(node, "func", None), "attr", "append")
+    if isinstance(receiver, Instance) and receiver.is_network and name in ("add_module", "register_module"):
+        key, part = given.get(0, "name"), given.get(1, "module")
+        if isinstance(key, Constant) and part is not None:
+            machine.write(receiver.attributes, key.value, part)
+        elif part is not None:
+            machine.write(receiver.attributes, f"module {len(receiver.attributes)}", part)
+        return receiver
+    if not isinstance(receiver, Layer):
+        return None
+    if name == "extend":
+        for part in _modules_in(given.positional[0]) if given.positional else []:
+            _append(receiver, part)
+    elif name in ("add_module", "register_module"):
+        key, part = given.get(0, "name"), given.get(1, "module")
+        label = str(key.value) if isinstance(key, Constant) else str(len(parts_of(receiver)))
+        if part is not None:
+            machine.write(receiver.attributes, label, part)
+    elif given.positional:
+        _append(receiver, given.positional[-1])
+    return receiver
+
+
+def apply_layer(machine: Machine, layer: Layer, given: Arguments, node: ast.AST) -> Value:
+    """Call a layer on its inputs. Called from outside any network, a layer with weights is itself the network."""
+    if layer.operation in LOSS_OPERATIONS:
+        return compute_loss(machine, layer.operation, given, node, layer)
+    outermost = machine.network_depth == 0 and (layer.operation in WEIGHTED or layer.kind == "Sequential")
+    if not outermost:
+        return _applied(machine, layer, given, node)
+    machine.network_depth += 1
+    try:
+        inner = _applied(machine, layer, given, node)
+    finally:
+        machine.network_depth -= 1
+    output = wrap_output(machine, layer, inner, given.values(), node)
+    training = layer.attributes.get("<training>")
+    mode = training.value if isinstance(training, Constant) else None
+    machine.emit(ModelCalled(machine.site(node), layer, given.values(), output, mode, machine.gradient))
+    return output
+
+
+def _applied(machine: Machine, layer: Layer, given: Arguments, node: ast.AST) -> Value:
+    machine.activity += 1
+    if layer.kind == "Sequential":
+        value: Value = given.positional[0] if given.positional else machine.data("unknown", (), node)
+        for part in parts_of(layer):
+            value = machine.call(part, Arguments([value]), node)
+        return value
+    inputs = given.values()
+    if layer.operation == "identity" and inputs:
+        return inputs[0]
+    made = machine.data(layer.operation, inputs, node, layer=layer, width=_width(layer, inputs))
+    if layer.operation in RETURNS_PAIR and not layer.kind.endswith("GRUCell") and layer.kind != "RNNCell":
+        return Items([made, machine.data("state of", (made,), node)], "tuple")
+    return made
+
+
+def _width(layer: Layer, inputs: tuple[Value, ...]) -> int | None:
+    for name in WIDTHS.get(layer.operation, ()):
+        known = number(layer.arguments.get(name))
+        if known is not None:
+            return int(known)
+    if layer.operation in WEIGHTED or layer.operation in ("flatten", "reshape", "pool", "upsample"):
+        return None
+    first = inputs[0] if inputs else None
+    return first.width if isinstance(first, Data) else None
+
+
+def compute_loss(machine: Machine, kind: str, given: Arguments, node: ast.AST, layer: Layer | None = None) -> Value:
+    """A loss compares a prediction with a target."""
+    prediction = given.get(0, "input", "x1", "anchor")
+    target = given.get(1, "target", "x2", "positive")
+    inputs = tuple(value for value in (prediction, target) if value is not None)
+    made = machine.data(kind, inputs, node, options=dict(given.keywords), layer=layer)
+    if prediction is not None:
+        machine.emit(LossComputed(machine.site(node), kind, prediction, target, made))
+    return made

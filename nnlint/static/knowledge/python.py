@@ -1,0 +1,476 @@
+"""Python's own: builtins, containers, functools, itertools, copy, progress bars, decorators."""
+
+from __future__ import annotations
+
+import ast
+
+from nnlint.events import Accumulated
+from nnlint.graph import ancestors
+from nnlint.operations import LOSS_OPERATIONS
+from nnlint.static.access import attribute, store_attribute
+from nnlint.static.arguments import Arguments
+from nnlint.static.iteration import element, known_elements, spread
+from nnlint.static.knowledge.common import EXTERNALS, external, method
+from nnlint.static.machine import Machine
+from nnlint.static.objects import Class, External, Function, Native, Partial
+from nnlint.values import (
+    NONE,
+    Constant,
+    Data,
+    Either,
+    Entries,
+    Instance,
+    Items,
+    Layer,
+    Parameters,
+    State,
+    Value,
+    join_all,
+    number,
+)
+
+MOST_ITEMS = 32
+
+TRANSPARENT_DECORATORS = (
+    "wraps",
+    "no_grad",
+    "inference_mode",
+    "staticmethod",
+    "classmethod",
+    "property",
+    "lru_cache",
+    "cache",
+)
+
+
+# Decorators and data classes
+
+
+def decorated(machine: Machine, function: Function, node: ast.FunctionDef | ast.AsyncFunctionDef) -> Value:
+    """The function as its name is bound: wrapped by its decorators where their source is at hand."""
+    value: Value = function
+    for decorator in reversed(function.decorators):
+        if isinstance(decorator, (Function, Class)) or (isinstance(decorator, Partial)):
+            made = machine.call(decorator, Arguments([value]), node)
+            value = made if isinstance(made, (Function, Native, Partial, Instance)) else value
+    return value
+
+
+def has_fields(cls: Class) -> bool:
+    """Whether the class is a dataclass, a NamedTuple or the like: its fields are its constructor's parameters."""
+    for decorator in cls.decorators:
+        name = decorator.name if isinstance(decorator, (External, Data)) else ""
+        if name.rpartition(".")[2] in ("dataclass", "define", "s", "attrs", "frozen"):
+            return True
+    return any(base.rpartition(".")[2] in ("NamedTuple", "BaseModel", "TypedDict") for base in cls.external_bases())
+
+
+# Builtins
+
+
+@external("builtins.len")
+def _len(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
+    measured = given.get(0)
+    if isinstance(measured, (Items, Entries)) and not measured.open:
+        return Constant(len(measured.items if isinstance(measured, Items) else measured.entries), machine.site(node))
+    return machine.data("length", given.values(), node)
+
+
+@external(
+    "builtins.range",
+    "builtins.xrange",
+    "torch.arange",
+    "numpy.arange",
+    "tqdm.trange",
+    "tqdm.auto.trange",
+    "tqdm.notebook.trange",
+)
+def _range(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
+    if not name.endswith("range") or name.endswith("arange"):
+        return machine.data("arange", given.values(), node)
+    return machine.data("range", tuple(given.positional), node)
+
+
+@external("builtins.enumerate")
+def _enumerate(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
+    return machine.data("enumerate", given.values()[:1], node)
+
+
+@external("builtins.zip", "itertools.product", "itertools.zip_longest")
+def _zip(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
+    return machine.data("zip", tuple(given.positional), node)
+
+
+@external(
+    "tqdm.tqdm",
+    "tqdm.auto.tqdm",
+    "tqdm.notebook.tqdm",
+    "tqdm.tqdm_notebook",
+    "tqdm.rich.tqdm",
+    "tqdm.autonotebook.tqdm",
+    "rich.progress.track",
+    "fastprogress.progress_bar",
+    "fastprogress.master_bar",
+    "progressbar.progressbar",
+    "alive_progress.alive_it",
+    "itertools.islice",
+    "itertools.cycle",
+)
+def _progress(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
+    inner = given.get(0, "iterable", "gen")
+    return (
+        machine.data("progress", () if inner is None else (inner,), node) if inner else machine.data("call", (), node)
+    )
+
+
+@external("builtins.iter", "builtins.reversed", "builtins.sorted")
+def _iter(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
+    return machine.data(name.rpartition(".")[2], given.values()[:1], node)
+
+
+@external("builtins.next")
+def _next(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
+    return element(machine, given.positional[0], 0, node) if given.positional else machine.data("unknown", (), node)
+
+
+@external("builtins.list", "builtins.tuple", "builtins.set", "collections.deque")
+def _list(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
+    kind = name.rpartition(".")[2]
+    if not given.positional:
+        return Items([], kind, at=machine.site(node))
+    first = given.positional[0]
+    known = known_elements(first)
+    if known is not None:
+        return Items(known, kind, at=machine.site(node))
+    if isinstance(first, Items):
+        return Items(list(first.items), kind, first.open, machine.site(node))
+    return first if isinstance(first, Parameters) else machine.data("list", (first,), node)
+
+
+@external(
+    "builtins.dict", "collections.OrderedDict", "types.SimpleNamespace", "argparse.Namespace", "easydict.EasyDict"
+)
+def _dict(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
+    made = Entries(dict(given.keywords), given.open, machine.site(node))
+    if given.positional:
+        first = given.positional[0]
+        if isinstance(first, Entries):
+            made.entries = {**first.entries, **made.entries}
+            made.open = first.open
+        elif isinstance(first, Items):
+            for pair in first.items:
+                if isinstance(pair, Items) and len(pair.items) == 2 and isinstance(pair.items[0], Constant):
+                    made.entries[pair.items[0].value] = pair.items[1]
+            made.open = first.open
+        else:
+            made.open = True
+    if "Namespace" in name or "EasyDict" in name:
+        return Data("call", (), machine.site(node), name=name, parts=dict(made.entries))
+    return made
+
+
+@external("collections.defaultdict")
+def _defaultdict(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
+    return Entries({}, True, machine.site(node))
+
+
+@external("builtins.getattr")
+def _getattr(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
+    key = given.get(1)
+    if given.positional and isinstance(key, Constant) and isinstance(key.value, str):
+        return attribute(machine, given.positional[0], key.value, node)
+    return machine.data("call", given.values(), node, name="getattr")
+
+
+@external("builtins.setattr")
+def _setattr(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
+    if len(given.positional) == 3:
+        receiver, key, value = given.positional
+        label = key.value if isinstance(key, Constant) else f"attribute {id(node)}"
+        store_attribute(machine, receiver, label, value)
+    return NONE
+
+
+@external("builtins.isinstance")
+def _isinstance(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
+    value, kind = given.get(0), given.get(1)
+    if isinstance(value, Instance) and isinstance(kind, Class):
+        return Constant(any(cls is kind for cls in value.cls.lineage()))
+    if isinstance(value, Layer) and isinstance(kind, External) and kind.name.startswith("torch.nn."):
+        return Constant(value.kind == kind.name.rpartition(".")[2])
+    return machine.data("call", given.values(), node, name="isinstance")
+
+
+@external("builtins.map", "multiprocessing.Pool.map")
+def _map(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
+    if len(given.positional) < 2:
+        return machine.data("call", given.values(), node, name=name)
+    function, over = given.positional[0], given.positional[1]
+    known = known_elements(over)
+    if known is not None:
+        return Items([machine.call(function, Arguments([each]), node) for each in known[:MOST_ITEMS]], "list")
+    return Items([machine.call(function, Arguments([element(machine, over, 0, node)]), node)], "list", True)
+
+
+@external("builtins.filter")
+def _filter(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
+    return given.positional[1] if len(given.positional) > 1 else machine.data("unknown", (), node)
+
+
+@external("builtins.sum")
+def _sum(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
+    first = given.get(0)
+    if isinstance(first, Items) and first.kind in ("list", "tuple", "generator") and first.items:
+        return machine.data("add", tuple(first.items[:MOST_ITEMS]), node)
+    return machine.data("sum", given.values()[:1], node)
+
+
+@external("builtins.max", "builtins.min", "builtins.abs", "builtins.round")
+def _numeric(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
+    operation = name.rpartition(".")[2]
+    numbers = [number(value) for value in given.positional]
+    if operation in ("max", "min") and len(numbers) > 1 and all(each is not None for each in numbers):
+        pick = max if operation == "max" else min
+        return Constant(pick(each for each in numbers if each is not None), machine.site(node))
+    return machine.data(operation, tuple(given.positional[:1] if operation != "max" else given.positional), node)
+
+
+@external("builtins.float", "builtins.int")
+def _number(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
+    value = given.get(0)
+    known = number(value)
+    if known is not None and isinstance(value, Constant):
+        converted = float(known) if name.endswith("float") else int(known)
+        return Constant(converted, value.at, value.overridable)
+    return machine.data("item", given.values()[:1], node)
+
+
+@external(
+    "builtins.print", "builtins.exit", "builtins.quit", "gc.collect", "torch.manual_seed", "torch.cuda.empty_cache"
+)
+def _nothing(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
+    return NONE
+
+
+@external("builtins.type")
+def _type(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
+    value = given.get(0)
+    return value.cls if isinstance(value, Instance) and len(given.positional) == 1 else machine.data("call", (), node)
+
+
+@external("builtins.object", "builtins.str", "builtins.bool", "builtins.open", "builtins.input", "builtins.hasattr")
+def _plain(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
+    return machine.data("call", given.values(), node, name=name)
+
+
+# functools, itertools, copy
+
+
+@external("functools.partial")
+def _partial(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
+    if not given.positional:
+        return machine.data("call", (), node)
+    return Partial(given.positional[0], tuple(given.positional[1:]), dict(given.keywords))
+
+
+@external("functools.wraps")
+def _wraps(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
+    return Native("wraps", lambda _machine, inner, _node: inner.get(0) or NONE)
+
+
+@external("itertools.chain", "itertools.chain.from_iterable")
+def _chain(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
+    held: list[Value] = []
+    is_open = given.open
+    for value in given.positional:
+        inner, more = spread(value)
+        held.extend(inner)
+        is_open = is_open or more
+    return Items(held, "list", is_open, machine.site(node))
+
+
+@external("copy.deepcopy", "copy.copy")
+def _copy(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
+    copied = given.get(0, "x")
+    return _copied(machine, copied, name.endswith("deepcopy"), node) if copied is not None else NONE
+
+
+def _copied(machine: Machine, value: Value, deep: bool, node: ast.AST) -> Value:
+    if isinstance(value, State):
+        return State(value.owner, machine.site(node), value.copied or deep)
+    if isinstance(value, Instance):
+        copy = Instance(value.kind, value.cls, dict(value.attributes), machine.site(node), value.is_network)
+        return copy
+    if isinstance(value, Layer):
+        return Layer(value.kind, value.operation, value.arguments, machine.site(node), dict(value.attributes))
+    if isinstance(value, Items):
+        return Items([_copied(machine, each, deep, node) for each in value.items], value.kind, value.open, value.at)
+    if isinstance(value, Entries):
+        copies = {key: _copied(machine, each, deep, node) for key, each in value.entries.items()}
+        return Entries(copies, value.open, value.at)
+    if isinstance(value, Either):
+        return join_all(_copied(machine, each, deep, node) for each in value.alternatives)
+    if isinstance(value, Data):
+        copied = machine.data("clone", (value,), node)
+        copied.name = value.name
+        return copied
+    return value
+
+
+# Containers
+
+
+@method("append", "add", "appendleft")
+def _append(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
+    if not given.positional or not (isinstance(receiver, Items) or isinstance(receiver, Data)):
+        return None
+    value = given.positional[0]
+    _accumulate(machine, receiver, value, node)
+    if isinstance(receiver, Items):
+        if len(receiver.items) < MOST_ITEMS:
+            receiver.items.append(value)
+        receiver.open = receiver.open or bool(machine.journals) or _repeats(machine)
+        return NONE
+    return None
+
+
+def _repeats(machine: Machine) -> bool:
+    """Whether the current statement may run more often than the abstract run follows it."""
+    return any(not known_elements(each.loop.over) for each in machine.iterations if each.loop.over is not None)
+
+
+def _accumulate(machine: Machine, total: Value, value: Value, node: ast.AST) -> None:
+    if machine.iterations and not machine.network_depth and isinstance(value, Data) and _is_computed(value):
+        machine.emit(Accumulated(machine.site(node), total, value, total))
+
+
+def _is_computed(value: Data) -> bool:
+    for depth, data in enumerate(ancestors(value)):
+        if data.operation == "output" or data.operation in LOSS_OPERATIONS:
+            return True
+        if depth > 40:
+            return False
+    return False
+
+
+@method("extend")
+def _extend(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
+    if not isinstance(receiver, Items) or not given.positional:
+        return None
+    held, is_open = spread(given.positional[0])
+    receiver.items.extend(held[:MOST_ITEMS])
+    receiver.open = receiver.open or is_open
+    return NONE
+
+
+@method("insert")
+def _insert(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
+    if not isinstance(receiver, Items) or len(given.positional) < 2:
+        return None
+    position = given.positional[0]
+    at = position.value if isinstance(position, Constant) and isinstance(position.value, int) else len(receiver.items)
+    receiver.items.insert(at, given.positional[1])
+    return NONE
+
+
+@method("pop", "popleft", "popitem")
+def _pop(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
+    if isinstance(receiver, Entries):
+        key = given.get(0)
+        found = receiver.entries.get(key.value) if isinstance(key, Constant) else None
+        return found or given.get(1) or machine.data("unknown", (), node)
+    if isinstance(receiver, Items):
+        if receiver.items and not receiver.open and not machine.journals:
+            return receiver.items.pop()
+        return join_all(receiver.items[:4]) if receiver.items else machine.data("unknown", (), node)
+    return None
+
+
+@method("items")
+def _items(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
+    if isinstance(receiver, Entries):
+        pairs: list[Value] = [Items([Constant(key), each], "tuple") for key, each in receiver.entries.items()]
+        return Items(pairs, "list", receiver.open)
+    if isinstance(receiver, Layer):
+        named = [(name, part) for name, part in receiver.attributes.items() if str(name)[:1] != "<"]
+        return Items([Items([Constant(name), part], "tuple") for name, part in named])
+    return None
+
+
+@method("values")
+def _values(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
+    if isinstance(receiver, Entries):
+        return Items(list(receiver.entries.values()), "list", receiver.open)
+    if isinstance(receiver, Layer):
+        return Items([part for name, part in receiver.attributes.items() if str(name)[:1] != "<"])
+    return None
+
+
+@method("keys")
+def _keys(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
+    if isinstance(receiver, Entries):
+        return Items([Constant(key) for key in receiver.entries], "list", receiver.open)
+    return None
+
+
+@method("get", "setdefault")
+def _get(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
+    if not isinstance(receiver, Entries):
+        return None
+    key = given.get(0)
+    default = given.get(1) or NONE
+    if isinstance(key, Constant) and key.value.__hash__:
+        found = receiver.entries.get(key.value)
+        if found is not None:
+            return found
+        return default if not receiver.open else machine.data("unknown", (), node)
+    return join_all([*list(receiver.entries.values())[:3], default])
+
+
+@method("update")
+def _update(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
+    if not isinstance(receiver, Entries):
+        return None
+    added: dict[object, Value] = dict(given.keywords)
+    for value in given.positional:
+        if isinstance(value, Entries):
+            added.update(value.entries)
+        receiver.open = receiver.open or not isinstance(value, Entries) or value.open
+    for key, value in added.items():
+        machine.write(receiver.entries, key, value)
+    return NONE
+
+
+@method("copy")
+def _copy_container(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
+    if isinstance(receiver, (Items, Entries)):
+        return _copied(machine, receiver, False, node)
+    if isinstance(receiver, State):
+        return State(receiver.owner, machine.site(node), receiver.copied)
+    return None
+
+
+@method(
+    "format", "join", "split", "strip", "lower", "upper", "startswith", "endswith", "replace", "write", "info", "debug"
+)
+def _text(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
+    if isinstance(receiver, Constant) and isinstance(receiver.value, str):
+        return machine.data("text", given.values(), node)
+    return None
+
+
+@method(
+    "set_description", "set_postfix", "set_postfix_str", "add_scalar", "add_scalars", "log", "warning", "error", "close"
+)
+def _reported(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
+    """Progress bars and loggers only read what they are given."""
+    if isinstance(receiver, Data) and receiver.operation in ("progress", "call", "argument", "attribute", "name"):
+        return NONE if getattr(getattr(node, "func", None), "attr", "") != "log" else None
+    return None
+
+
+def _inner_of_progress(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
+    return _progress(machine, name, given, node)
+
+
+EXTERNALS["tqdm"] = _inner_of_progress

@@ -1,0 +1,318 @@
+"""The machine of the abstract run: the state of one run, and how paths fork and meet.
+
+Values live in dictionaries (the locals of a frame, the attributes of an object). Every write goes through `write`, which notes
+the old value in the journal of the innermost branch; so a branch is run in place, undone, and its arms are merged, without
+ever copying an environment.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from nnlint.events import Event, Iteration, Loop, Run
+from nnlint.static.objects import Class, CodeSite, Function, FunctionNode, Module
+from nnlint.trace import Block, CallRun, Choice, Exit, LoopRun
+from nnlint.values import NONE, Data, Items, Value, join, join_all
+
+if TYPE_CHECKING:
+    from nnlint.static.arguments import Arguments
+    from nnlint.static.project import Project
+
+MOST_STEPS = 150_000
+"""Nodes evaluated per entry: some thirty times what a long training script takes."""
+
+DEEPEST_CALL = 14
+
+_MISSING = object()
+Space = dict[Any, Value]
+Journal = dict[tuple[int, Any], tuple[Space, Any, Any]]
+Writes = list[tuple[Space, Any, Value]]
+AnyEvent = TypeVar("AnyEvent", bound=Event)
+Evaluator = Callable[["Machine", Any], Value]
+Executor = Callable[["Machine", Any], "str | None"]
+
+EVALUATORS: dict[type[ast.AST], Evaluator] = {}
+"""How each kind of expression is evaluated; filled by `nnlint.static.expressions`."""
+
+EXECUTORS: dict[type[ast.AST], Executor] = {}
+"""How each kind of statement is executed; filled by `nnlint.static.statements`. The result names the exit taken, if any."""
+
+
+Caller = Callable[["Machine", Value, "Arguments", ast.AST], Value]
+MethodCaller = Callable[["Machine", Value, str, "Arguments", ast.AST], Value]
+_CALLERS: list[tuple[Caller, MethodCaller]] = []
+
+
+def install_calls(call: Caller, call_method: MethodCaller) -> None:
+    """How values and methods are called; given once by `nnlint.static.calls`."""
+    _CALLERS[:] = [(call, call_method)]
+
+
+class CutShort(Exception):
+    """The step budget of a run is used up."""
+
+
+@dataclass(eq=False, slots=True)
+class Frame:
+    """One activation of a module, class body or function."""
+
+    module: Module
+    locals: Space
+    function: FunctionNode | None = None
+    closure: tuple[Space, ...] = ()
+    owner: Class | None = None
+    receiver: Value | None = None
+    returned: list[Value] = field(default_factory=list)
+    yielded: list[Value] | None = None
+    outer_names: dict[str, str] = field(default_factory=dict)
+    left_by_return: list[Writes] = field(default_factory=list)
+    left_by_loop: list[list[Writes]] = field(default_factory=list)
+    journal_depth: int = 0
+    loop_depths: list[int] = field(default_factory=list)
+
+
+class Machine:
+    """Runs one entry file abstractly; `run` collects what happens."""
+
+    def __init__(self, project: Project, module: Module) -> None:
+        self.project = project
+        self.operations: dict[str, list[Value]] = {}
+        self.entry = module
+        self.run = Run(module.source.path, operations=self.operations)
+        self.block = self.run.trace
+        self.frame = Frame(module, module.names)
+        self.statement: ast.stmt | None = None
+        self.journals: list[Journal] = []
+        self.iterations: tuple[Iteration, ...] = ()
+        self.calls: tuple[CodeSite, ...] = ()
+        self.active: list[ast.AST] = []
+        self.gradient: bool | None = True
+        self.network_depth = 0
+        self.steps_left = MOST_STEPS
+        self.activity = 0
+        self.outputs: dict[Hashable, Value] = {}
+
+    # Evaluation
+
+    def evaluate(self, node: ast.AST) -> Value:
+        """The value of an expression."""
+        self.steps_left -= 1
+        if self.steps_left < 0:
+            raise CutShort
+        return EVALUATORS[type(node)](self, node)
+
+    def execute(self, statements: Sequence[ast.stmt]) -> str | None:
+        """Execute statements in order. Returns how the path left them early ("return", "break", ...), or None."""
+        for statement in statements:
+            self.statement = statement
+            self.steps_left -= 1
+            try:
+                left = EXECUTORS[type(statement)](self, statement)
+            except RecursionError:
+                self.note("the statement is nested too deeply to be followed", statement)
+                continue
+            if left is not None:
+                return left
+        return None
+
+    def call(self, callee: Value, given: Arguments, node: ast.AST) -> Value:
+        """Call any value."""
+        return _CALLERS[0][0](self, callee, given, node)
+
+    def call_method(self, receiver: Value, name: str, given: Arguments, node: ast.AST) -> Value:
+        """`receiver.name(...)`."""
+        return _CALLERS[0][1](self, receiver, name, given, node)
+
+    def site(self, node: ast.AST) -> CodeSite:
+        """The place of a node of the code being run."""
+        return CodeSite(self.frame.module, node, self.statement, self.frame.function)
+
+    def data(self, operation: str, inputs: tuple[Value, ...], node: ast.AST, **details: Any) -> Data:
+        """New data made by an operation here."""
+        made = Data(operation, inputs, self.site(node), gradient=self.gradient, **details)
+        self.operations.setdefault(operation, []).append(made)
+        return made
+
+    # Events
+
+    def emit(self, event: AnyEvent) -> AnyEvent:
+        """Record an event, with the loops and calls it stands in."""
+        event.iterations = self.iterations
+        event.calls = self.calls
+        event.certain = not self.journals
+        self.run.record(event)
+        self.block.items.append(event)
+        self.activity += 1
+        return event
+
+    # Writes and paths
+
+    def write(self, space: Space, key: Any, value: Value) -> None:
+        """Bind a key; the old value can be restored by the branch around."""
+        if self.journals:
+            journal = self.journals[-1]
+            slot = (id(space), key)
+            if slot not in journal:
+                journal[slot] = (space, key, space.get(key, _MISSING))
+        space[key] = value
+
+    def branch(self, test: Hashable | None, arms: Sequence[Callable[[], str | None]]) -> str | None:
+        """Run the arms of a choice, each from the same state, and merge those that fall through.
+
+        Returns None if any arm falls through, else how the arms left.
+        """
+        outer = self.block
+        blocks, falling, exits = [], [], []
+        gradient, gradients = self.gradient, set()
+        for arm in arms:
+            self.block, self.gradient = Block(), gradient
+            self.journals.append({})
+            try:
+                left = arm()
+            finally:
+                journal = self.journals.pop()
+                blocks.append(self.block)
+                self.block = outer
+                writes = _undo(journal)
+            if left is None:
+                falling.append(writes)
+                gradients.add(self.gradient)
+            else:
+                exits.append(left)
+        self.block = outer
+        self.gradient = gradient if not gradients else gradients.pop() if len(gradients) == 1 else None
+        if any(block.items for block in blocks):
+            outer.items.append(Choice(test, tuple(blocks)))
+        self._merge(falling)
+        if falling:
+            return None
+        return exits[0] if len(set(exits)) == 1 else "return"
+
+    def _merge(self, falling: list[dict[tuple[int, Any], tuple[Space, Any, Value]]]) -> None:
+        slots: dict[tuple[int, Any], tuple[Space, Any]] = {}
+        for writes in falling:
+            for slot, (space, key, _) in writes.items():
+                slots[slot] = (space, key)
+        for slot, (space, key) in slots.items():
+            values = [
+                writes[slot][2] if slot in writes else space[key]
+                for writes in falling
+                if slot in writes or key in space
+            ]
+            self.write(space, key, join_all(values))
+
+    def leave(self, kind: str) -> str:
+        """The path leaves by break, continue, return or raise: keep what it wrote for where it arrives."""
+        self.block.items.append(Exit(kind))
+        frame = self.frame
+        if kind == "return":
+            frame.left_by_return.append(self._written_since(frame.journal_depth))
+        elif kind in ("break", "continue") and frame.left_by_loop:
+            frame.left_by_loop[-1].append(self._written_since(frame.loop_depths[-1]))
+        return kind
+
+    def _written_since(self, depth: int) -> Writes:
+        return [
+            (space, key, space[key])
+            for journal in self.journals[depth:]
+            for space, key, _ in journal.values()
+            if key in space
+        ]
+
+    def arrive(self, paths: list[Writes], ignoring: Space | None = None) -> None:
+        """Join what paths wrote that arrive here by another way."""
+        for writes in paths:
+            for space, key, value in writes:
+                if space is not ignoring:
+                    self.write(space, key, join(space[key], value) if key in space else value)
+
+    @contextmanager
+    def recording(self, gradient: bool | None) -> Iterator[None]:
+        """Gradient recording switched for a while (`with torch.no_grad():`)."""
+        before, self.gradient = self.gradient, gradient
+        try:
+            yield
+        finally:
+            self.gradient = before
+
+    # Loops
+
+    def loop(self, loop: Loop, bodies: Iterator[Callable[[], str | None]]) -> None:
+        """Run the passes of a loop: one body a pass, until there are no more."""
+        frame, outer, outer_iterations = self.frame, self.block, self.iterations
+        passes: list[Block] = []
+        frame.left_by_loop.append([])
+        frame.loop_depths.append(len(self.journals))
+        events = len(self.run.all_events)
+        try:
+            for number, body in enumerate(bodies, start=1):
+                self.block = Block()
+                passes.append(self.block)
+                self.iterations = (*outer_iterations, Iteration(loop, number))
+                left = body()
+                if left in ("return", "raise"):
+                    break
+                if left == "break":
+                    break
+        finally:
+            self.block, self.iterations = outer, outer_iterations
+            arriving = frame.left_by_loop.pop()
+            frame.loop_depths.pop()
+        self.arrive(arriving)
+        if len(self.run.all_events) > events:
+            outer.items.append(LoopRun(passes))
+
+    # Calls
+
+    def enter(self, function: Function, locals_: Space, receiver: Value | None, node: ast.AST) -> Value | None:
+        """Run a function's body in a frame of its own. Returns its value; None where it may not be entered again."""
+        if len(self.calls) >= DEEPEST_CALL or self.active.count(function.node) > 1:
+            return None
+        function.module.followed.add(function.node)
+        caller, caller_block, caller_statement = self.frame, self.block, self.statement
+        site = self.site(node)
+        frame = Frame(function.module, locals_, function.node, (locals_, *function.closure), function.owner, receiver)
+        frame.journal_depth = len(self.journals)
+        events = len(self.run.all_events)
+        self.frame, self.block, self.calls = frame, Block(), (*self.calls, site)
+        self.active.append(function.node)
+        try:
+            value = _body_value(self, function.node, frame)
+            self.arrive(frame.left_by_return, ignoring=locals_)
+        finally:
+            body = self.block
+            self.active.pop()
+            self.frame, self.block, self.statement = caller, caller_block, caller_statement
+            self.calls = self.calls[:-1]
+        if len(self.run.all_events) > events:
+            self.block.items.append(CallRun(body))
+        return value
+
+    def note(self, message: str, node: ast.AST) -> None:
+        """Tell, under `--verbose`, that something here was not followed."""
+        self.project.note(self.frame.module.source, getattr(node, "lineno", None), message)
+
+
+def _body_value(machine: Machine, node: FunctionNode, frame: Frame) -> Value:
+    if isinstance(node, ast.Lambda):
+        return machine.evaluate(node.body)
+    left = machine.execute(node.body)
+    if frame.yielded is not None:
+        return Items(frame.yielded, "generator", open=True)
+    if left is None:
+        frame.returned.append(NONE)
+    return join_all(frame.returned)
+
+
+def _undo(journal: Journal) -> dict[tuple[int, Any], tuple[Space, Any, Value]]:
+    writes = {slot: (space, key, space[key]) for slot, (space, key, _) in journal.items() if key in space}
+    for space, key, old in journal.values():
+        if old is _MISSING:
+            space.pop(key, None)
+        else:
+            space[key] = old
+    return writes

@@ -1,0 +1,173 @@
+"""What Python's own statements make: modules, functions, classes, bound methods, and names of code that is not at hand."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from nnlint.finding import Place
+from nnlint.source import Source
+from nnlint.values import Value
+
+FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+
+
+@dataclass(eq=False)
+class Module(Value):
+    """A first-party module: its tree, and its global names once it was run."""
+
+    name: str
+    source: Source
+    tree: ast.Module
+    names: dict[Any, Value] = field(default_factory=dict)
+    is_package: bool = False
+    executed: bool = False
+    followed: set[ast.AST] = field(default_factory=set)
+    _lines: list[str] | None = None
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines of the text, as Python's parser counts them."""
+        if self._lines is None:
+            self._lines = self.source.text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        return self._lines
+
+
+@dataclass(eq=False, slots=True)
+class CodeSite:
+    """A node in a module, the statement it belongs to, and the function around it (None at module level)."""
+
+    module: Module
+    node: ast.AST
+    statement: ast.stmt | None = None
+    function: FunctionNode | None = None
+
+    @property
+    def place(self) -> Place:
+        """Where the node stands in the user's file, columns in characters."""
+        line, column, end_line, end_column = span(self.module, self.node)
+        return self.module.source.place(line, column, end_line, end_column)
+
+
+def span(module: Module, node: ast.AST) -> tuple[int, int, int, int]:
+    """The node's span in its module's text: 1-based lines and columns, in characters (ast counts UTF-8 bytes)."""
+    line = getattr(node, "lineno", 1)
+    end_line = getattr(node, "end_lineno", None) or line
+    column = characters(module, line, getattr(node, "col_offset", 0))
+    end_column = characters(module, end_line, getattr(node, "end_col_offset", None) or 0)
+    return line, column + 1, end_line, end_column + 1
+
+
+def characters(module: Module, line: int, offset: int) -> int:
+    """How many characters the first `offset` UTF-8 bytes of a line are."""
+    if line > len(module.lines):
+        return offset
+    text = module.lines[line - 1]
+    return offset if text.isascii() else len(text.encode()[:offset].decode(errors="ignore"))
+
+
+@dataclass(eq=False, slots=True)
+class External(Value):
+    """A dotted name of code that is not at hand: `torch.nn.functional.softmax`."""
+
+    name: str
+    parts: dict[str, External] = field(default_factory=dict)
+
+    def part(self, name: str) -> External:
+        """The attribute of that name, always the same object."""
+        found = self.parts.get(name)
+        if found is None:
+            found = self.parts[name] = External(f"{self.name}.{name}")
+        return found
+
+
+@dataclass(eq=False, slots=True)
+class Function(Value):
+    """A function or lambda whose source is at hand, with the scopes it closes over, innermost first."""
+
+    node: FunctionNode
+    module: Module
+    closure: tuple[dict[Any, Value], ...] = ()
+    defaults: dict[str, Value] = field(default_factory=dict)
+    owner: Class | None = None
+    decorators: tuple[Value, ...] = ()
+    kind: str = "function"
+
+    @property
+    def name(self) -> str:
+        """The function's name; "<lambda>" for a lambda."""
+        return "<lambda>" if isinstance(self.node, ast.Lambda) else self.node.name
+
+
+@dataclass(eq=False, slots=True)
+class Class(Value):
+    """A class whose source is at hand."""
+
+    node: ast.ClassDef
+    module: Module
+    bases: tuple[Value, ...]
+    names: dict[Any, Value] = field(default_factory=dict)
+    decorators: tuple[Value, ...] = ()
+
+    def lineage(self) -> Iterator[Class]:
+        """The class and its first-party bases, nearest first."""
+        pending: list[Value] = [self]
+        seen: set[int] = set()
+        while pending:
+            current = pending.pop(0)
+            if isinstance(current, Class) and id(current) not in seen:
+                seen.add(id(current))
+                yield current
+                pending[:0] = current.bases
+
+    def external_bases(self) -> Iterator[str]:
+        """The dotted names of the bases that are not at hand."""
+        for cls in self.lineage():
+            for base in cls.bases:
+                if isinstance(base, External):
+                    yield base.name
+
+    def find(self, name: str, after: Class | None = None) -> Value | None:
+        """A name in the class or its bases; only in those that follow `after`, where given."""
+        skipping = after is not None
+        for cls in self.lineage():
+            if not skipping and name in cls.names:
+                return cls.names[name]
+            skipping = skipping and cls is not after
+        return None
+
+
+@dataclass(eq=False, slots=True)
+class Bound(Value):
+    """A method taken from a value: `receiver.name`. `function` is its source, where at hand."""
+
+    receiver: Value
+    name: str
+    function: Function | None = None
+
+
+@dataclass(eq=False, slots=True)
+class Super(Value):
+    """`super()` inside a method of `cls`, for the object `receiver`."""
+
+    receiver: Value
+    cls: Class
+
+
+@dataclass(eq=False, slots=True)
+class Partial(Value):
+    """`functools.partial`: a callable with some arguments already given."""
+
+    function: Value
+    arguments: tuple[Value, ...]
+    keywords: dict[str, Value]
+
+
+@dataclass(eq=False, slots=True)
+class Native(Value):
+    """A callable of the engine's own: what a decorated or wrapped thing turns into."""
+
+    name: str
+    call: Any

@@ -1,0 +1,250 @@
+"""What the events of a training run are about: numbers, data, layers, networks, optimizers, loaders.
+
+A value is the expression that made it. A tensor that came out of a softmax is `Data("softmax", (logits,))`; what is not
+known is `Data` too, with an operation that nothing recognises. So unknown values keep their identity (the `self.opt` of two
+statements is one value) and their origin, and no rule can mistake them for facts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from nnlint.finding import Place
+
+
+class Site(Protocol):
+    """Anything that stands at a place in the source."""
+
+    @property
+    def place(self) -> Place: ...
+
+
+class Value:
+    """Anything a name can be bound to."""
+
+    __slots__ = ()
+
+
+@dataclass(eq=False, slots=True)
+class Constant(Value):
+    """A number, string, boolean, None, ...
+
+    `at` is where it was written. `overridable` marks a default that a caller or the command line may replace: good enough
+    to judge a learning rate by, not good enough to decide a branch.
+    """
+
+    value: Any
+    at: Site | None = None
+    overridable: bool = False
+
+
+NONE = Constant(None)
+TRUE = Constant(True)
+FALSE = Constant(False)
+
+
+@dataclass(eq=False, slots=True)
+class Data(Value):
+    """The result of an operation: a tensor, an array, or anything else that is not known better.
+
+    `operation` is a name from `nnlint.operations` or one of the open ones: "argument" (of a function that nothing calls),
+    "name" (never assigned), "attribute", "index", "call" and "method" (of something unknown, called `name`).
+    `inputs` are the values it was made from, the receiver first. `layer` is the module that did it, if a module did.
+    `width` is the size of the last dimension, where known. `gradient` says whether gradients were recorded: None if unknown.
+    `bound` is the first name it was assigned to: weak evidence of its role, for where there is no better.
+    """
+
+    operation: str
+    inputs: tuple[Value, ...] = ()
+    at: Site | None = None
+    name: str = ""
+    options: dict[str, Value] = field(default_factory=dict)
+    layer: Layer | None = None
+    width: int | None = None
+    gradient: bool | None = True
+    parts: dict[Any, Value] = field(default_factory=dict)
+    bound: str = ""
+
+    def option(self, name: str) -> Any:
+        """The constant passed for an option, or None where it was not passed or is not known."""
+        value = self.options.get(name)
+        return value.value if isinstance(value, Constant) else None
+
+
+@dataclass(eq=False, slots=True)
+class Either(Value):
+    """One of several values, depending on the path taken."""
+
+    alternatives: tuple[Value, ...]
+
+
+@dataclass(eq=False, slots=True)
+class Items(Value):
+    """A tuple, list or set. An `open` one may hold more elements like those it has."""
+
+    items: list[Value]
+    kind: str = "list"
+    open: bool = False
+    at: Site | None = None
+
+
+@dataclass(eq=False, slots=True)
+class Entries(Value):
+    """A dict. An `open` one may hold more."""
+
+    entries: dict[Any, Value]
+    open: bool = False
+    at: Site | None = None
+
+
+@dataclass(eq=False, slots=True)
+class Layer(Value):
+    """A module of torch's own: `kind` is its class name, `arguments` its constructor's, by parameter name.
+
+    Containers (`Sequential`, `ModuleList`) keep their modules in `attributes` in order, by name.
+    `at` is where it stands: its constructor.
+    """
+
+    kind: str
+    operation: str
+    arguments: dict[str, Value] = field(default_factory=dict)
+    at: Site | None = None
+    attributes: dict[Any, Value] = field(default_factory=dict)
+
+    def number(self, name: str) -> float | None:
+        """The numeric constant passed for a constructor argument, if known."""
+        return number(self.arguments.get(name))
+
+
+@dataclass(eq=False, slots=True)
+class Instance(Value):
+    """An object of a class whose source is at hand; `is_network` if the class derives from torch's Module."""
+
+    kind: str
+    cls: Any
+    attributes: dict[Any, Value] = field(default_factory=dict)
+    at: Site | None = None
+    is_network: bool = False
+
+
+@dataclass(eq=False, slots=True)
+class Parameters(Value):
+    """What `model.parameters()` yields, of one or more owners (networks, layers, or unknown data)."""
+
+    owners: tuple[Value, ...]
+    at: Site | None = None
+    partial: bool = False
+
+
+@dataclass(eq=False, slots=True)
+class Optimizer(Value):
+    """Whatever takes parameters and is stepped. `owners` are the networks or tensors whose parameters it holds."""
+
+    kind: str
+    owners: tuple[Value, ...]
+    arguments: dict[str, Value] = field(default_factory=dict)
+    at: Site | None = None
+    attributes: dict[Any, Value] = field(default_factory=dict)
+
+
+@dataclass(eq=False, slots=True)
+class Scheduler(Value):
+    """A learning-rate scheduler over an optimizer."""
+
+    kind: str
+    optimizer: Value | None
+    arguments: dict[str, Value] = field(default_factory=dict)
+    at: Site | None = None
+
+
+@dataclass(eq=False, slots=True)
+class Loader(Value):
+    """A DataLoader, or anything else that yields batches of a data set."""
+
+    dataset: Value | None
+    arguments: dict[str, Value] = field(default_factory=dict)
+    at: Site | None = None
+    bound: str = ""
+
+
+@dataclass(eq=False, slots=True)
+class State(Value):
+    """What `state_dict()` returns: references to the owner's live tensors, unless `copied`."""
+
+    owner: Value
+    at: Site | None = None
+    copied: bool = False
+
+
+def number(value: Value | None) -> float | None:
+    """The value as a number, if it is a known one (booleans are not numbers here)."""
+    if isinstance(value, Constant) and isinstance(value.value, (int, float)) and not isinstance(value.value, bool):
+        return float(value.value)
+    return None
+
+
+def truth(value: Value | None) -> bool | None:
+    """The truth of a value, where a run could not make it otherwise; else None."""
+    if isinstance(value, Constant):
+        return None if value.overridable else bool(value.value)
+    if isinstance(value, (Items, Entries)):
+        held = value.items if isinstance(value, Items) else value.entries
+        return None if value.open else bool(held)
+    if isinstance(value, (Layer, Instance, Optimizer, Scheduler, Loader, Parameters)):
+        return True
+    return None
+
+
+def alternatives(value: Value | None) -> tuple[Value, ...]:
+    """The value, or what it may be."""
+    if isinstance(value, Either):
+        return value.alternatives
+    return () if value is None else (value,)
+
+
+MOST_ALTERNATIVES = 4
+
+
+def join(first: Value, second: Value) -> Value:
+    """What a name holds after two paths meet."""
+    if first is second:
+        return first
+    if isinstance(first, Constant) and isinstance(second, Constant) and same_constant(first, second):
+        return first
+    found: list[Value] = []
+    for value in (*alternatives(first), *alternatives(second)):
+        if not any(value is other for other in found):
+            found.append(value)
+    return found[0] if len(found) == 1 else Either(tuple(found[:MOST_ALTERNATIVES]))
+
+
+def same_constant(first: Constant, second: Constant) -> bool:
+    """Whether two constants are the same value of the same type."""
+    return type(first.value) is type(second.value) and bool(first.value == second.value)
+
+
+def join_all(values: Iterable[Value]) -> Value:
+    """`join` over any number of values; None (the constant) for none."""
+    result: Value | None = None
+    for value in values:
+        result = value if result is None else join(result, value)
+    return NONE if result is None else result
+
+
+def elements(value: Value | None) -> Iterator[Value]:
+    """The values directly inside tuples, lists, dicts and alternatives; the value itself otherwise."""
+    pending = [value]
+    budget = 64
+    while pending and budget:
+        budget -= 1
+        current = pending.pop()
+        if isinstance(current, Items):
+            pending.extend(current.items)
+        elif isinstance(current, Entries):
+            pending.extend(current.entries.values())
+        elif isinstance(current, Either):
+            pending.extend(current.alternatives)
+        elif current is not None:
+            yield current
