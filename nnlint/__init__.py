@@ -1,3 +1,65 @@
 """nnlint: a linter for neural-network training code."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from os import PathLike
+from typing import TYPE_CHECKING
+
+from nnlint.finding import (
+    Applicability,
+    Edit,
+    Finding,
+    Fix,
+    Place,
+    Related,
+    Severity,
+    Status,
+    Verdict,
+)
+
+if TYPE_CHECKING:
+    from nnlint.settings import Settings
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "Applicability",
+    "Edit",
+    "Finding",
+    "Fix",
+    "Place",
+    "Related",
+    "Severity",
+    "Status",
+    "Verdict",
+    "__version__",
+    "lint_paths",
+    "lint_text",
+]
+
+
+def lint_paths(
+    paths: Iterable[str | PathLike[str]] | str | PathLike[str], settings: Settings | Mapping[str, object] | None = None
+) -> list[Finding]:
+    """The findings in these files and folders, as the command line reports them; nothing is printed or written.
+
+    Without settings, those of the nearest pyproject.toml or nnlint.toml upwards from the first path hold; a mapping is read
+    like a table of such a file. Raises `nnlint.api.LintError` where a path cannot be read or a rule fails (its `findings`
+    are those that were found all the same), and `nnlint.settings.SettingsError` for settings that nnlint does not know.
+    """
+    from nnlint import api
+
+    return api.lint_paths(paths, settings)
+
+
+def lint_text(
+    text: str, path: str = "<text>", settings: Settings | Mapping[str, object] | None = None
+) -> list[Finding]:
+    """The findings in one text, which is read as a notebook's JSON where `path` ends with .ipynb.
+
+    Without settings the defaults hold, and no file is read for them. Raises as `lint_paths` does.
+    """
+    from nnlint import api
+
+    return api.lint_text(text, path, settings)

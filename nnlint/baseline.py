@@ -53,7 +53,7 @@ def write_baseline(file: Path, findings: Sequence[Finding], texts: Mapping[str, 
     """Writes all findings as known ones, one a line. Raises BaselineError."""
     from nnlint.writing import write_atomically
 
-    prints = fingerprints(findings, texts, _path_from(file))
+    prints = fingerprints(findings, texts, path_from(file))
     entries = [_entry(finding, print_, file, texts) for finding, print_ in zip(findings, prints, strict=True)]
     rows = ",\n".join("    " + json.dumps(entry, ensure_ascii=True) for entry in entries)
     body = f"[\n{rows}\n  ]" if rows else "[]"
@@ -68,7 +68,7 @@ def without_known(
 ) -> tuple[Finding, ...]:
     """The findings whose fingerprint is not among the `known` ones of that baseline file."""
     known = frozenset(known)
-    prints = fingerprints(findings, texts, _path_from(file))
+    prints = fingerprints(findings, texts, path_from(file))
     return tuple(finding for finding, print_ in zip(findings, prints, strict=True) if print_ not in known)
 
 
@@ -98,11 +98,11 @@ def _known(file: Path, content: object) -> frozenset[str]:
 
 
 def _entry(finding: Finding, print_: str, file: Path, texts: Mapping[str, SourceText]) -> dict[str, str]:
-    path = _path_from(file)(finding.place.path)
+    path = path_from(file)(finding.place.path)
     return {"fingerprint": print_, "path": path, "code": finding.code, "line": _plain(line_text(finding, texts))}
 
 
-def _path_from(file: Path) -> Callable[[str], str]:
+def path_from(file: Path) -> Callable[[str], str]:
     """Paths as seen from the baseline's folder: the same wherever nnlint is started."""
     folder = file.absolute().parent
 

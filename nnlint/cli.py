@@ -1,0 +1,154 @@
+"""The command line: options in, exit status out."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from nnlint import __version__
+from nnlint.settings import COLOURS, OUTPUT_FORMATS, SettingsError, load_settings, overridden, split_codes
+
+CLEAN, FINDINGS, FAILED, INTERRUPTED = 0, 1, 2, 130
+
+CODE_LISTS = ("select", "extend_select", "ignore")
+NOT_SETTINGS = ("paths", "stdin_filename", "explain", "list_rules", "write_baseline", "config", "isolated", *CODE_LISTS)
+"""Parameters that have no key in a settings file, or need a closer look before they replace one."""
+
+
+def main() -> None:
+    """Runs the command and ends the process with its exit status; no traceback reaches the user."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a path or a line of source may not fit the encoding of the terminal
+            stream.reconfigure(errors="backslashreplace")
+    sys.exit(exit_status(sys.argv[1:]))
+
+
+def exit_status(arguments: list[str]) -> int:
+    """Runs the command with these arguments and returns its exit status."""
+    from nnlint.console import discard_output, say
+
+    try:
+        status = command.main(arguments, prog_name="nnlint", standalone_mode=False)
+        sys.stdout.flush()
+        return int(status or CLEAN)
+    except click.ClickException as error:
+        error.show()
+        return FAILED
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:
+        discard_output()
+        return FINDINGS
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        say(f"internal error: {type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})")
+        return FAILED
+
+
+def _codes(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(code for value in values for code in split_codes(value))
+
+
+@click.command(context_settings={"max_content_width": 100})
+@click.argument("paths", nargs=-1, metavar="[PATHS]...")
+@click.option("--select", multiple=True, callback=_codes, metavar="CODES", help="Ask only these rules.")
+@click.option("--extend-select", multiple=True, callback=_codes, metavar="CODES", help="Ask these rules as well.")
+@click.option("--ignore", multiple=True, callback=_codes, metavar="CODES", help="Do not ask these rules.")
+@click.option("--output-format", type=click.Choice(OUTPUT_FORMATS), help="Default: text on a terminal, else concise.")
+@click.option("--output-file", metavar="PATH", help="Write there instead of to standard output.")
+@click.option("--fix", is_flag=True, help="Apply the safe fixes.")
+@click.option("--unsafe-fixes", is_flag=True, help="With --fix or --diff: the unsafe fixes too.")
+@click.option("--diff", is_flag=True, help="Show what --fix would change; write nothing.")
+@click.option("--explain", metavar="CODE", help="Print the page of a rule.")
+@click.option("--list-rules", is_flag=True, help="Print all rules, with --output-format json too.")
+@click.option("--baseline", metavar="FILE", help="Do not report the findings that this file knows.")
+@click.option("--write-baseline", metavar="FILE", help="Write all findings there as known.")
+@click.option("--diff-base", metavar="REV", help="Report only findings on lines changed since that git revision.")
+@click.option("--statistics", is_flag=True, help="Add the counts per rule.")
+@click.option("--verbose", is_flag=True, help="Also say what was cut short, skipped or not followed, and why.")
+@click.option("--quiet", is_flag=True, help="Print the findings and nothing else.")
+@click.option("--config", metavar="FILE", help="Read the settings from this file.")
+@click.option("--isolated", is_flag=True, help="Ignore every settings file.")
+@click.option("--stdin-filename", metavar="NAME", help="The name of the file that comes on standard input.")
+@click.option("--exit-zero", is_flag=True, help="Exit with 0 even if there are findings.")
+@click.option("--color", type=click.Choice(COLOURS), help="Default: auto, colours on a terminal.")
+@click.version_option(__version__, message="nnlint %(version)s")
+@click.pass_context
+def command(context: click.Context, /, paths: tuple[str, ...], **options: Any) -> None:
+    """Find the silent faults of neural-network training code: in Python files and Jupyter notebooks.
+
+    PATHS are files, folders (walked, without what .gitignore names) or - for standard input; the current folder if
+    none is given. CODES are codes (NN102), prefixes (NN1) or names (missing-zero-grad), separated by commas.
+
+    Exit status: 0 nothing to report, 1 findings, 2 the run itself failed.
+    """
+    if options["explain"] or options["list_rules"]:
+        _show_rules(options)
+    else:
+        context.exit(_run(context, paths or (".",), options))
+
+
+def _show_rules(options: dict[str, Any]) -> None:
+    from nnlint import output
+    from nnlint.console import emit, is_coloured, terminal_width
+    from nnlint.rule import all_rules
+    from nnlint.selection import UnknownSelectorError, find_rule
+
+    target = options["output_file"]
+    if options["list_rules"]:
+        emit(output.list_rules(all_rules(), options["output_format"] == "json"), target)
+        return
+    try:
+        rule = find_rule(options["explain"])
+    except UnknownSelectorError as error:
+        raise click.UsageError(f"--explain: {error}") from error
+    emit(output.explain(rule, is_coloured(options["color"] or "auto", target), terminal_width(target)), target)
+
+
+def _run(context: click.Context, paths: tuple[str, ...], options: dict[str, Any]) -> int:
+    from nnlint.console import say
+    from nnlint.run import Request, RunError, run
+
+    try:
+        settings = load_settings(_first_path(paths, options), options["config"], options["isolated"])
+        settings = overridden(settings, _given(context, options))
+        request = Request(paths, settings, options["stdin_filename"], options["write_baseline"])
+        return run(request)
+    except (RunError, SettingsError) as error:
+        say(f"error: {error}")
+        return FAILED
+
+
+def _first_path(paths: tuple[str, ...], options: dict[str, Any]) -> str:
+    if options["isolated"] and options["config"]:
+        raise click.UsageError("--isolated and --config exclude each other")
+    is_named = paths[0] == "-" and options["stdin_filename"]
+    return str(options["stdin_filename"]) if is_named else paths[0]
+
+
+def _given(context: click.Context, options: dict[str, Any]) -> dict[str, object]:
+    """The options that stand on the command line and replace a setting. Raises UsageError for an unknown code."""
+    given = {
+        name: value
+        for name, value in options.items()
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
+    codes = {name: given[name] for name in CODE_LISTS if name in given}
+    if codes:
+        _check_codes(codes)
+    return {name: value for name, value in given.items() if name not in NOT_SETTINGS} | codes
+
+
+def _check_codes(codes: dict[str, tuple[str, ...]]) -> None:
+    from nnlint.selection import UnknownSelectorError, check_selectors
+
+    for name, selectors in codes.items():
+        try:
+            check_selectors(selectors)
+        except UnknownSelectorError as error:
+            raise click.UsageError(f"--{name.replace('_', '-')}: {error}") from error

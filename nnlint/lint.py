@@ -1,0 +1,163 @@
+"""The pipeline: documents in, a report out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from nnlint.document import Document
+from nnlint.events import Run
+from nnlint.files import read_shown
+from nnlint.finding import Finding, Place, Related
+from nnlint.patterns import Patterns
+from nnlint.program import UNUSED_SUPPRESSION
+from nnlint.report import InternalError, Note, Report, SourceText
+from nnlint.rule import Problem, Rule, all_rules
+from nnlint.selection import matches, select_rules
+from nnlint.settings import Settings
+from nnlint.source import Source
+from nnlint.static.project import Project, SyntaxProblem
+from nnlint.suppressions import Suppressions
+from nnlint.syntax_messages import syntax_finding
+from nnlint.unused_suppressions import unused_suppressions
+
+Progress = Callable[[str], None]
+"""Called with the path of each run before the rules look at it."""
+
+
+@dataclass
+class Lint:
+    """What one lint run has gathered so far."""
+
+    documents: dict[str, Document]
+    rules: tuple[Rule, ...]
+    settings: Settings
+    progress: Progress
+    findings: dict[tuple[str, Place], Finding] = field(default_factory=dict)
+    errors: list[InternalError] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    runs_seen: set[str] = field(default_factory=set)
+
+
+def lint_documents(documents: Sequence[Document], settings: Settings, progress: Progress = lambda path: None) -> Report:
+    """The report on these documents. What a rule or the abstract run fails on becomes an error of the report."""
+    rules = select_rules(settings.select, settings.extend_select, settings.ignore)
+    lint = Lint({document.path: document for document in documents}, rules, settings, progress)
+    for document in documents:
+        _add(lint, document.broken)
+        lint.notes += document.notes
+    _analyse(lint, [document.source for document in documents if document.source])
+    findings = sorted(_reported(lint), key=lambda finding: finding.sort_key)
+    return Report(
+        findings=tuple(findings),
+        errors=tuple(lint.errors),
+        notes=tuple(dict.fromkeys(lint.notes)),
+        files=len(documents),
+        texts=_texts(lint, findings),
+    )
+
+
+def _analyse(lint: Lint, sources: Sequence[Source]) -> None:
+    """Gathers the findings of all runs. Where the abstract run fails as a whole, each source is read by itself."""
+    project = Project(sources)
+    failure = None
+    try:
+        for run in project.runs():
+            lint.progress(run.path)
+            lint.runs_seen.add(run.path)
+            _ask_rules(lint, run)
+    except Exception as error:
+        failure = _described(error)
+    lint.notes += project.notes
+    _add(lint, (_from_syntax(lint, problem) for problem in project.broken))
+    if failure and len(sources) == 1:
+        lint.errors.append(InternalError(sources[0].path, None, f"the analysis of this file failed with {failure}"))
+    elif failure:
+        for source in [source for source in sources if source.path not in lint.runs_seen]:
+            _analyse(lint, [source])
+
+
+def _ask_rules(lint: Lint, run: Run) -> None:
+    for rule in lint.rules:
+        try:
+            for problem in rule.check(run):
+                _add(lint, [_from_problem(rule, problem)])
+        except Exception as error:
+            message = f"the rule {rule.code} {rule.name} failed on this file with {_described(error)}"
+            lint.errors.append(InternalError(run.path, None, message))
+
+
+def _described(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _add(lint: Lint, findings: Iterable[Finding]) -> None:
+    """Keeps one finding for each code and place: the gravest, and of those alike the first."""
+    for finding in findings:
+        key = (finding.code, finding.place)
+        known = lint.findings.get(key)
+        if known is None or finding.severity.rank < known.severity.rank:
+            lint.findings[key] = finding
+
+
+def _from_problem(rule: Rule, problem: Problem) -> Finding:
+    return Finding(
+        code=rule.code,
+        name=rule.name,
+        severity=problem.severity or rule.severity,
+        message=problem.message,
+        place=problem.at.place,
+        label=problem.label,
+        related=tuple(Related(site.place, message) for site, message in problem.related),
+        help=problem.help,
+        url=rule.url,
+        fix=problem.fix,
+    )
+
+
+def _from_syntax(lint: Lint, problem: SyntaxProblem) -> Finding:
+    document = lint.documents.get(problem.place.path)
+    lines = document.text.lines(problem.place.cell) if document else ()
+    return syntax_finding(problem.place, problem.message, lines)
+
+
+def _reported(lint: Lint) -> list[Finding]:
+    """The findings that no setting and no comment silences, and those about comments that silence nothing."""
+    by_path: dict[str, list[Finding]] = {path: [] for path in lint.documents}
+    for finding in lint.findings.values():
+        by_path.setdefault(finding.place.path, []).append(finding)
+    ignores = [(Patterns(lint.settings.root, (glob,)), codes) for glob, codes in lint.settings.per_file_ignores]
+    reported = []
+    for path, findings in by_path.items():
+        ignored = [code for patterns, codes in ignores if patterns.verdict(path) for code in codes]
+        rules = [rule for rule in lint.rules if not matches(ignored, rule)]
+        reported += _unsilenced(lint, path, findings, rules)
+    return reported
+
+
+def _unsilenced(lint: Lint, path: str, findings: Sequence[Finding], rules: Sequence[Rule]) -> list[Finding]:
+    codes = {rule.code for rule in rules}
+    asked = [finding for finding in findings if finding.code in codes]
+    document = _document(lint, path) if asked or path in lint.documents else None
+    if document is None or document.source is None:
+        return asked
+    suppressions = Suppressions(document.source)
+    kept = suppressions.unsilenced(asked)
+    is_judged = path in lint.documents and UNUSED_SUPPRESSION in rules and not lint.errors
+    if is_judged and not any(finding.code == "NN901" for finding in findings):
+        all_defaults = all(rule in rules for rule in all_rules() if rule.default)
+        kept += unused_suppressions(suppressions, rules, all_defaults)
+    return kept
+
+
+def _texts(lint: Lint, findings: Iterable[Finding]) -> Mapping[str, SourceText]:
+    """The texts that code frames show: of the findings and of the places that belong to them."""
+    places = [place for finding in findings for place in (finding.place, *(r.place for r in finding.related))]
+    documents = {place.path: _document(lint, place.path) for place in places}
+    return {path: document.text for path, document in documents.items() if document}
+
+
+def _document(lint: Lint, path: str) -> Document | None:
+    """The document of a path: one of those given, or a file that an import led to."""
+    return lint.documents.get(path) or read_shown(path)

@@ -1,0 +1,121 @@
+"""IPython's own syntax, turned into plain Python with the same number of lines."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass
+
+BODY_KEPT = frozenset({"time", "timeit", "capture", "prun", "memit", "mprun", "wandb", "notify", "debug", "heat"})
+"""Cell magics that run their body as Python, in the notebook's own names."""
+BODY_APART = frozenset({"python", "python2", "python3", "pypy", "writefile", "file", "cython", "script"})
+"""Cell magics whose body may look like Python but does not run in the notebook's own names."""
+
+LINE_RUNNING_CODE = re.compile(r"%(?:time|timeit|prun|memit|mprun)\b((?:\s+-\w+(?:\s+\d+)?)*)\s+(?=\S)")
+MAGIC_LINE = re.compile(r"\s*(?:!|%%?[A-Za-z_]|\?{1,2}[%A-Za-z_])")
+HELP_LINE = re.compile(r"\s*(?:[\w.,\s]+=\s*)?%{0,2}[A-Za-z_][\w.\[\]'\"*]*\?{1,2}\s*(?:#.*)?$")
+ASSIGNED_MAGIC = re.compile(r"(\s*[A-Za-z_][\w.,\s*\[\]'\"]*=\s*)(?:!|%[A-Za-z_])")
+BARE_MAGIC = re.compile(
+    r"\s*(?:pip|conda|mamba|cd|ls|ll|mkdir|rmdir|cp|mv|rm|cat|pwd|who|whos|load_ext|reload_ext|matplotlib|pylab|run|env)"
+    r"(?:\s+(?!(?:=|\(|\[|:|in\b|is\b|and\b|or\b|not\b|if\b)).*)?$"
+)
+TOKEN = re.compile(
+    r"""\#.*|[rRbBuUfF]{0,2}(?:\"{3}|'{3})|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|[(\[{]|[)\]}]|\\$""",
+)
+CLOSING = {'"""': re.compile(r'(?:\\.|[^\\])*?"""'), "'''": re.compile(r"(?:\\.|[^\\])*?'''")}
+
+
+@dataclass(frozen=True)
+class _State:
+    """What a line leaves open for the next one."""
+
+    quote: str = ""
+    depth: int = 0
+    continued: bool = False
+
+    @property
+    def inside(self) -> bool:
+        return bool(self.quote or self.depth or self.continued)
+
+
+def plain_python(text: str) -> str:
+    """The cell with magics, shell lines and help requests replaced by statements that do nothing; lines are kept."""
+    lines = text.split("\n")
+    for number, line in enumerate(lines):
+        if not line.strip():
+            continue
+        if not line.startswith("%%"):
+            break
+        name = re.sub(r"\W.*", "", line[2:])
+        if not _keeps_body(name, "\n".join(lines[number + 1 :])):
+            return "\n" * (len(lines) - 1)
+        lines[number] = ""
+    return "\n".join(_plain_lines(lines))
+
+
+def _keeps_body(magic: str, body: str) -> bool:
+    if magic in BODY_KEPT or magic in BODY_APART:
+        return magic in BODY_KEPT
+    return _parses(body)
+
+
+def _plain_lines(lines: list[str]) -> list[str]:
+    state = _State()
+    plain: list[str] = []
+    in_magic = False
+    for line in lines:
+        if in_magic:
+            replaced: str | None = ""
+        else:
+            replaced = None if state.inside else _replacement(line)
+        in_magic = replaced is not None and line.rstrip().endswith("\\")
+        if replaced is None:
+            state = _advance(line, state)
+        plain.append(line if replaced is None else replaced)
+    return plain
+
+
+def _replacement(line: str) -> str | None:
+    """The line without magic; None where it has none."""
+    indent = line[: len(line) - len(line.lstrip())]
+    timed = LINE_RUNNING_CODE.match(line.lstrip())
+    if timed:
+        statement = line[len(indent) + timed.end() :]
+        columns_kept = f"{indent}pass".ljust(len(indent) + timed.end() - 2) + "; " + statement
+        return columns_kept if _parses(statement) else f"{indent}pass"
+    if MAGIC_LINE.match(line) or HELP_LINE.match(line) or _is_bare_magic(line):
+        return f"{indent}pass"
+    assigned = ASSIGNED_MAGIC.match(line)
+    return f"{assigned.group(1)}get_ipython()" if assigned else None
+
+
+def _is_bare_magic(line: str) -> bool:
+    return bool(BARE_MAGIC.match(line)) and not _parses(line.strip())
+
+
+def _advance(line: str, state: _State) -> _State:
+    position, quote, depth = 0, state.quote, state.depth
+    continued = False
+    while position < len(line) or quote:
+        if quote:
+            closing = CLOSING[quote].match(line, position)
+            if not closing:
+                return _State(quote, depth)
+            position, quote = closing.end(), ""
+        token = TOKEN.search(line, position)
+        if not token:
+            break
+        position, found = token.end(), token.group()
+        continued = found == "\\"
+        if found[-3:] in CLOSING and not found.startswith("#") and len(found) <= 5:
+            quote = found[-3:]
+        depth = max(0, depth + (found in "([{") - (found in ")]}"))
+    return _State("", depth, continued)
+
+
+def _parses(text: str) -> bool:
+    try:
+        ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True

@@ -1,0 +1,88 @@
+"""Patterns for paths, as in a `.gitignore`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
+
+IGNORE_FILE = ".gitignore"
+
+
+class Patterns:
+    """Patterns of a `.gitignore`, relative to a folder."""
+
+    def __init__(self, root: str, patterns: Iterable[str]) -> None:
+        self.root = root
+        self.spec = _compiled(tuple(patterns))
+
+    def verdict(self, path: str, is_folder: bool = False) -> bool | None:
+        """Whether an absolute path is matched (True), taken out again by `!` (False), or neither (None)."""
+        try:
+            relative = os.path.relpath(path, self.root).replace(os.sep, "/")
+        except ValueError:  # another drive
+            return None
+        if relative == "." or relative.startswith("../"):
+            return None
+        return self.spec.check_file(relative + "/" * is_folder).include
+
+
+@lru_cache(maxsize=256)
+def _compiled(patterns: tuple[str, ...]) -> GitIgnoreSpec:
+    from pathspec import GitIgnoreSpec
+
+    return GitIgnoreSpec.from_lines(patterns)
+
+
+class IgnoreFiles:
+    """The `.gitignore` files that bear on a folder: its own, and those above it up to the root of the repository."""
+
+    def __init__(self, top: str) -> None:
+        self.layers: dict[str, Patterns | None] = {}
+        self.top = repository_root(top) or top
+
+    def ignores(self, path: str, is_folder: bool = False) -> bool:
+        """Whether git would ignore an absolute path, all folders above it not being ignored."""
+        for parent in Path(path).parents:
+            layer = self._layer(str(parent))
+            verdict = layer.verdict(path, is_folder) if layer else None
+            if verdict is not None:
+                return verdict
+            if str(parent) == self.top:
+                break
+        return False
+
+    def _layer(self, folder: str) -> Patterns | None:
+        if folder not in self.layers:
+            self.layers[folder] = _read_layer(folder)
+        return self.layers[folder]
+
+
+def _read_layer(folder: str) -> Patterns | None:
+    try:
+        lines = Path(folder, IGNORE_FILE).read_bytes().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return None
+    try:
+        return Patterns(folder, lines)
+    except ValueError:  # git skips a pattern that it cannot read, and so do we
+        return Patterns(folder, [line for line in lines if _is_readable(line)])
+
+
+def _is_readable(line: str) -> bool:
+    try:
+        _compiled((line,))
+    except ValueError:
+        return False
+    return True
+
+
+def repository_root(folder: str) -> str | None:
+    """The nearest folder upwards that holds a `.git`; None where there is none."""
+    path = Path(folder)
+    return next((str(parent) for parent in (path, *path.parents) if os.path.lexists(parent / ".git")), None)

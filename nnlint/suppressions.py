@@ -1,0 +1,121 @@
+"""Comments that silence findings: `# nnlint: ignore[...]`, `# nnlint: ignore-file[...]` and `# noqa: ...`."""
+
+from __future__ import annotations
+
+import io
+import re
+import tokenize
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from nnlint.finding import Finding
+from nnlint.program import UNUSED_SUPPRESSION
+from nnlint.rule import Rule, rules_by_code
+from nnlint.selection import matches
+from nnlint.source import Source
+
+MENTION = re.compile(r"nnlint\s*:|noqa", re.IGNORECASE)
+OWN = re.compile(r"#\s*nnlint\s*:\s*(?P<word>[\w-]*)\s*(?:\[(?P<codes>[^\]#]*)\])?")
+NOQA = re.compile(
+    r"#\s*noqa(?:\s*:\s*(?P<codes>\w[\w-]*(?:\s*,\s*\w[\w-]*|\s+[A-Za-z]+[0-9]+)*)?|(?!\w))", re.IGNORECASE
+)
+WORDS = ("ignore", "ignore-file")
+
+
+@dataclass
+class Directive:
+    """One suppression in one comment. `codes` None silences everything; `used` are the codes it has silenced."""
+
+    line: int
+    column: int
+    end_column: int
+    lines: range | None
+    codes: tuple[str, ...] | None
+    is_noqa: bool = False
+    malformed: bool = False
+    used: set[str] = field(default_factory=set)
+
+    def silences(self, finding: Finding, line: int) -> bool:
+        """Whether it silences a finding on that line of the text, and if so remembers it."""
+        if self.malformed or (self.lines is not None and line not in self.lines):
+            return False
+        if self.codes is None:
+            silenced = finding.code != UNUSED_SUPPRESSION.code
+            self.used |= {finding.code} if silenced else set()
+            return silenced
+        rule = rules_by_code().get(finding.code)
+        meant = {code for code in self.codes if rule and means(code, rule, self.is_noqa)}
+        self.used |= meant
+        return bool(meant)
+
+
+class Suppressions:
+    """The suppressions of one source."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.directives = tuple(_directives(source.text)) if MENTION.search(source.text) else ()
+
+    def unsilenced(self, findings: Sequence[Finding]) -> list[Finding]:
+        """The findings of this source that no comment silences."""
+        return [finding for finding in findings if not self._is_silenced(finding)]
+
+    def _is_silenced(self, finding: Finding) -> bool:
+        line = self.source.text_line(finding.place)
+        silencing = [directive for directive in self.directives if directive.silences(finding, line)]
+        return bool(silencing)  # all of them count as used, not the first alone
+
+
+def _directives(text: str) -> Iterator[Directive]:
+    comments, statements = _comments_and_statements(text)
+    starts = [lines.start for lines in statements]
+    for (line, column), comment in comments:
+        at = bisect_right(starts, line) - 1
+        lines = statements[at] if at >= 0 and line in statements[at] else range(line, line + 1)
+        yield from _in_comment(line, column, comment, lines)
+
+
+def _comments_and_statements(text: str) -> tuple[list[tuple[tuple[int, int], str]], list[range]]:
+    """The comments that mention a suppression, and the lines of every statement (of a compound one, its header)."""
+    comments: list[tuple[tuple[int, int], str]] = []
+    statements: list[range] = []
+    start = 0
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+            if token.type == tokenize.COMMENT and MENTION.search(token.string):
+                comments.append((token.start, token.string))
+            elif token.type == tokenize.NEWLINE:
+                statements.append(range(start or token.start[0], token.start[0] + 1))
+                start = 0
+            elif not start and token.type not in _BETWEEN_STATEMENTS:
+                start = token.start[0]
+    except (tokenize.TokenError, SyntaxError):  # what stands before the place that cannot be read still counts
+        pass
+    return comments, statements
+
+
+_BETWEEN_STATEMENTS = {tokenize.NL, tokenize.INDENT, tokenize.DEDENT, tokenize.COMMENT, tokenize.ENDMARKER}
+
+
+def _in_comment(line: int, column: int, comment: str, lines: range) -> Iterator[Directive]:
+    for found in OWN.finditer(comment):
+        span = (line, column + found.start() + 1, column + len(found.group().rstrip()) + found.start() + 1)
+        word, listed = found["word"], found["codes"]
+        codes = _split(listed) if listed is not None else None
+        whole_file = word == "ignore-file"
+        malformed = word not in WORDS or codes == () or comment[found.end() :].startswith("[")
+        yield Directive(*span, None if whole_file else lines, codes, malformed=malformed)
+    for found in NOQA.finditer(comment):
+        span = (line, column + found.start() + 1, column + len(found.group().rstrip()) + found.start() + 1)
+        bare = ":" not in found.group()
+        yield Directive(*span, lines, None if bare else _split(found["codes"] or ""), is_noqa=True)
+
+
+def _split(listed: str) -> tuple[str, ...]:
+    return tuple(code for code in re.split(r"[,\s]+", listed) if code)
+
+
+def means(code: str, rule: Rule, is_noqa: bool) -> bool:
+    """A prefix after `noqa` may belong to another tool; ours means every rule that it begins."""
+    return code.upper() == rule.code or code.lower() == rule.name or (not is_noqa and matches((code,), rule))
