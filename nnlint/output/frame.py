@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from nnlint.finding import Place
-from nnlint.output.terminal import ELLIPSIS, View, paint, view, visible, wrap
+from nnlint.output.terminal import ELLIPSIS, View, columns, paint, view, visible, wrap
 
 LONGEST_SPAN = 6
 _NARROWEST_LABEL = 24
@@ -104,7 +104,7 @@ class _Frame:
         start, end = (shown.column(index) for index in _span(mark, text))
         margin = self.rail.beside(mark.place.line + 1) if self.rail else ""
         signs = mark.sign * max(1, end - start)
-        yield from _labelled(mark, signs, start, margin, self.canvas)
+        yield from _labelled(mark, signs, start, (margin, margin), self.canvas)
 
 
 class _Rail:
@@ -129,7 +129,7 @@ class _Rail:
             yield self.canvas.row(None, f" {self._paint(opening)}")
         if number == place.end_line:
             closing = "_" * max(1, shown.column(place.end_column - 1)) + self.mark.sign
-            yield from _labelled(self.mark, closing, 0, self._paint("|"), self.canvas)
+            yield from _labelled(self.mark, closing, 0, (self._paint("|"), "  "), self.canvas)
 
     def _starts(self, text: str) -> bool:
         return not text[: self.mark.place.column - 1].strip()
@@ -138,17 +138,21 @@ class _Rail:
         return paint(text, self.mark.style, self.canvas.colour)
 
 
-def _labelled(mark: Mark, signs: str, start: int, margin: str, canvas: Canvas) -> Iterator[str]:
-    """Signs from column `start` on, with the label beside them, or under them where it does not fit beside."""
-    room = canvas.room - 2 if margin else canvas.room
+def _labelled(mark: Mark, signs: str, start: int, margins: tuple[str, str], canvas: Canvas) -> Iterator[str]:
+    """Signs from column `start` on, with the label beside them, or under them where it does not fit beside.
+
+    `margins` go before the signs and before a label under them.
+    """
+    margin, margin_below = margins
+    room = canvas.room - len("| ") if margin else canvas.room
     label = visible(mark.label)
-    beside = not canvas.width or len(wrap(label, room, start + len(signs) + 1)) == 1
+    beside = not label or not canvas.width or len(wrap(label, room, start + len(signs) + 1)) == 1
     first = f"{signs} {label}".rstrip() if beside else signs
     yield canvas.row(None, margin + " " * start + paint(first, mark.style, canvas.colour))
     if not beside:
-        start = min(start, max(0, room - _NARROWEST_LABEL))
+        start = min(start, max(0, room - min(_NARROWEST_LABEL, columns(label))))
         for line in wrap(label, room - start):
-            yield canvas.row(None, margin + " " * start + paint(line, mark.style, canvas.colour))
+            yield canvas.row(None, margin_below + " " * start + paint(line, mark.style, canvas.colour))
 
 
 def _span(mark: Mark, text: str) -> tuple[int, int]:

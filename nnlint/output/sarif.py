@@ -87,7 +87,7 @@ def _result(finding: Finding, print_: str, indices: dict[str, int], base: Path) 
             {"id": number, **_location(related.place, base), "message": {"text": related.message}}
             for number, related in enumerate(finding.related, start=1)
         ]
-    if finding.fix:
+    if finding.fix and finding.fix.edits:
         result["fixes"] = [_fix(finding.fix, base)]
     if finding.place.cell is not None:
         result["properties"] = {"cell": finding.place.cell}

@@ -87,12 +87,12 @@ def _near(anchor: Place, place: Place) -> bool:
 
 
 def _gutter(groups: Sequence[Sequence[Mark]], report: Report) -> int:
-    """The width of the largest line number that any frame of the finding shows."""
-    last = 0
-    for group in groups:
-        lines = _lines(group[0].place, report)
-        below = 1 if group is groups[0] and group[0].place.end_line < len(lines) else 0
-        last = max(last, group[0].place.end_line + below, *(mark.place.line for mark in group))
+    """The width of the largest line number that a frame of the finding may show."""
+    last = 1
+    for anchor, *others in groups:
+        if lines := _lines(anchor.place, report):
+            below = min(anchor.place.end_line + 1, len(lines))
+            last = max(last, below, anchor.place.end_line, *(mark.place.line for mark in others))
     return len(str(last))
 
 

@@ -1,0 +1,1 @@
+"""What each output format says about small reports made by hand."""
