@@ -56,7 +56,7 @@ def plain_python(text: str) -> str:
 def _keeps_body(magic: str, body: str) -> bool:
     if magic in BODY_KEPT or magic in BODY_APART:
         return magic in BODY_KEPT
-    return _parses(body)
+    return parses(body)
 
 
 def _plain_lines(lines: list[str]) -> list[str]:
@@ -82,7 +82,7 @@ def _replacement(line: str) -> str | None:
     if timed:
         statement = line[len(indent) + timed.end() :]
         columns_kept = f"{indent}pass".ljust(len(indent) + timed.end() - 2) + "; " + statement
-        return columns_kept if _parses(statement) else f"{indent}pass"
+        return columns_kept if parses(statement) else f"{indent}pass"
     if MAGIC_LINE.match(line) or HELP_LINE.match(line) or _is_bare_magic(line):
         return f"{indent}pass"
     assigned = ASSIGNED_MAGIC.match(line)
@@ -90,7 +90,7 @@ def _replacement(line: str) -> str | None:
 
 
 def _is_bare_magic(line: str) -> bool:
-    return bool(BARE_MAGIC.match(line)) and not _parses(line.strip())
+    return bool(BARE_MAGIC.match(line)) and not parses(line.strip())
 
 
 def _advance(line: str, state: _State) -> _State:
@@ -113,7 +113,8 @@ def _advance(line: str, state: _State) -> _State:
     return _State("", depth, continued)
 
 
-def _parses(text: str) -> bool:
+def parses(text: str) -> bool:
+    """Whether a text is plain Python for the parser that runs nnlint."""
     try:
         ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):

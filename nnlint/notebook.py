@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,10 +10,11 @@ from typing import Any
 
 from nnlint.document import DecodeError, Document, decode_as, shown_lines, undecodable, unified_lines
 from nnlint.finding import Finding, Place
-from nnlint.magics import plain_python
+from nnlint.magics import parses, plain_python
 from nnlint.report import Note, SourceText
 from nnlint.source import Cell, Source
-from nnlint.syntax_messages import error_place, syntax_finding
+from nnlint.static.syntax import Newer, Unparsable, parse
+from nnlint.syntax_messages import syntax_finding
 
 UTF_8_MARK = b"\xef\xbb\xbf"
 
@@ -25,12 +25,13 @@ class NotebookError(Exception):
 
 @dataclass(frozen=True)
 class _ReadCell:
-    """One code cell: its text as the user sees it, as the engine sees it, and why it does not parse, if it does not."""
+    """One code cell: its text as the user sees it and as the engine sees it, and why that is blank, if it is."""
 
     number: int
     shown: str
     plain: str
-    broken: Finding | None = None
+    broken: tuple[Finding, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 def read_notebook(path: str, file: str | None, data: bytes) -> Document:
@@ -87,7 +88,8 @@ def _document(path: str, file: str | None, data: bytes, content: Any) -> Documen
     places = tuple(Cell(cell.number, first) for cell, first in zip(cells, firsts, strict=False))
     source = Source(path, "\n".join(cell.plain for cell in cells) + "\n", file, places) if cells else None
     shown = SourceText({cell.number: shown_lines(cell.shown) for cell in cells})
-    return Document(path, file, data, shown, source, tuple(cell.broken for cell in cells if cell.broken))
+    broken = tuple(finding for cell in cells for finding in cell.broken)
+    return Document(path, file, data, shown, source, broken, tuple(note for cell in cells for note in cell.notes))
 
 
 def _language(content: Any) -> str:
@@ -113,27 +115,19 @@ def _cell_source(content: Any, way: tuple[str | int, ...]) -> str:
 
 
 def _read_cell(path: str, number: int, source: str) -> _ReadCell:
+    """One cell; `await` and `return` outside of functions parse, as they do for Python's own parser."""
     shown = unified_lines(source)
-    if _problem(path, number, shown) is None:
-        return _ReadCell(number, shown, shown)
-    plain = plain_python(shown)
-    problem = _problem(path, number, plain)
-    if problem is None:
-        return _ReadCell(number, shown, plain)
-    place, said = problem
-    finding = syntax_finding(place, said, shown.split("\n"))
-    return _ReadCell(number, shown, "\n" * shown.count("\n"), finding)
-
-
-def _problem(path: str, number: int, text: str) -> tuple[Place, str] | None:
-    """Where and why a cell does not parse. `await` and `return` outside of functions do, as they do for the parser."""
+    blank = "\n" * shown.count("\n")
+    plain = shown if parses(shown) else plain_python(shown)
     try:
-        ast.parse(text)
-    except SyntaxError as error:
-        return error_place(error, path, number), error.msg
-    except (ValueError, RecursionError, MemoryError):
-        return Place(path, number, 1, 1, 1, 2), "the code is nested too deeply, or is damaged"
-    return None
+        parse(plain)
+    except Newer:
+        note = Note(path, None, f"cell {number} is not analysed: its syntax needs a newer Python")
+        return _ReadCell(number, shown, blank, notes=(note,))
+    except Unparsable as problem:
+        place = Place(path, number, problem.line, problem.column, problem.line, problem.column + 1)
+        return _ReadCell(number, shown, blank, (syntax_finding(place, problem.message, shown.split("\n")),))
+    return _ReadCell(number, shown, plain)
 
 
 def _no_notebook(path: str, file: str | None, data: bytes, line: int, column: int, reason: str) -> Document:

@@ -59,15 +59,6 @@ def syntax_finding(place: Place, said: str, lines: Sequence[str], help: str = ""
     )
 
 
-def error_place(error: SyntaxError, path: str, cell: int | None) -> Place:
-    """Where a SyntaxError of a parsed string stands; at its start where it does not say."""
-    line, column = error.lineno or 1, max(1, error.offset or 1)
-    end_line, end_column = error.end_lineno or line, error.end_offset or 0
-    if (end_line, end_column) <= (line, column):
-        end_line, end_column = line, column + 1
-    return Place(path, cell, line, column, end_line, end_column)
-
-
 def _behind(said: str, place: Place, lines: Sequence[str]) -> tuple[str, str]:
     """The reason and the help."""
     line = lines[place.line - 1] if 0 < place.line <= len(lines) else ""

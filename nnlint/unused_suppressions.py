@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from nnlint.finding import Applicability, Edit, Finding, Fix, Place
 from nnlint.program import UNUSED_SUPPRESSION
@@ -35,7 +35,7 @@ def _unused(source: Source, directive: Directive, judged: Sequence[Rule], all_de
     if not unused:
         return None
     kept = tuple(code for code in directive.codes if code not in unused)
-    return _finding(source, directive, f"this comment silences nothing by {_listed(unused)}", kept)
+    return _finding(source, directive, f"this comment silences nothing: {_reason(unused)}", kept)
 
 
 def _is_judged(code: str, directive: Directive, judged: Sequence[Rule]) -> bool:
@@ -45,12 +45,11 @@ def _is_judged(code: str, directive: Directive, judged: Sequence[Rule]) -> bool:
     return all(rule in judged and rule is not UNUSED_SUPPRESSION for rule in meant)
 
 
-def _listed(codes: Iterable[str]) -> str:
-    return ", ".join(code if _is_known(code) else f"{code}, which no rule is called" for code in codes)
-
-
-def _is_known(code: str) -> bool:
-    return any(means(code, rule, False) for rule in all_rules())
+def _reason(codes: Sequence[str]) -> str:
+    unknown = [code for code in codes if not any(means(code, rule, False) for rule in all_rules())]
+    known = [code for code in codes if code not in unknown]
+    parts = [f"no {', '.join(known)} is found here"] if known else []
+    return " and ".join([*parts, f"no rule is called {', '.join(unknown)}"] if unknown else parts)
 
 
 def _malformed(source: Source, directive: Directive) -> Finding:
