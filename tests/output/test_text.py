@@ -313,6 +313,19 @@ def test_words_that_do_not_fit_are_wrapped_and_a_label_moves_below_its_span() ->
     )
 
 
+def test_a_fix_mark_that_does_not_fit_has_its_own_line() -> None:
+    shows(
+        """
+        train.py:4:9: error NN102 missing-zero-grad:
+            gradients pile up
+          = help: call it before the backward pass
+                  [unsafe fix]
+        """,
+        fault(spot(4, 9, 24), help="call it before the backward pass", fix=mend(Applicability.UNSAFE)),
+        width=42,
+    )
+
+
 def test_a_span_past_the_end_of_the_text_is_pointed_at() -> None:
     shows(
         """
