@@ -45,13 +45,13 @@ def _at(path: str, line: int | None, colour: bool) -> str:
 def _finding(finding: Finding, report: Report, width: int, colour: bool) -> list[str]:
     groups = _grouped(_marks(finding))
     canvas = Canvas(_gutter(groups, report), width, colour)
-    rows = _headline(finding, width, colour)
+    frames: list[str] = []
     for index, group in enumerate(groups):
-        rows += _frame_of(group, report, canvas, first=index == 0)
+        frames += _frame_of(group, report, canvas, first=index == 0)
     remarks = list(_remarks(finding, canvas))
-    if remarks and len(rows) > 1:
-        rows.append(canvas.row(None, ""))
-    return rows + remarks
+    if remarks and frames:
+        frames.append(canvas.row(None, ""))
+    return _headline(finding, width, colour) + frames + remarks
 
 
 def _headline(finding: Finding, width: int, colour: bool) -> list[str]:
