@@ -1,0 +1,32 @@
+"""What the tests of the command line share: a folder to work in, and a small catalogue of made-up faults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nnlint import rule
+from tests import made_up
+from tests.command import Command
+
+
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Command:
+    """The command line, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    return Command(tmp_path, monkeypatch, capfdbinary)
+
+
+@pytest.fixture
+def made_up_rules(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Replaces the catalogue and the abstract run by made-up ones, for tests of what happens around them."""
+    monkeypatch.setattr(rule, "_catalogue_rules", lambda: iter(made_up.RULES))
+    monkeypatch.setattr("nnlint.lint.Project", made_up.Project)
+    rule.all_rules.cache_clear()
+    rule.rules_by_code.cache_clear()
+    yield
+    rule.all_rules.cache_clear()
+    rule.rules_by_code.cache_clear()

@@ -1,0 +1,265 @@
+"""The command line: options, exit status, where output goes, and that nothing ever shows a traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nnlint import __version__
+from tests.command import Command
+
+made_up = pytest.mark.usefixtures("made_up_rules")
+
+
+def python(*arguments: str, folder: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=folder, env=env, capture_output=True, text=True, encoding="utf-8"
+    )
+
+
+def test_a_clean_file_exits_with_0(command: Command) -> None:
+    command.write("a.py", "x = 1\n")
+    assert command("a.py").status == 0
+
+
+@made_up
+@pytest.mark.parametrize(("text", "status"), [("FAULT = 1\n", 1), ("RISKY = 1\n", 1), ("MILD = 1\n", 0)])
+def test_errors_and_warnings_exit_with_1_and_advice_with_0(command: Command, text: str, status: int) -> None:
+    command.write("a.py", text)
+    outcome = command("a.py")
+    assert outcome.status == status
+    assert len(outcome.findings) == 1
+
+
+@made_up
+def test_exit_zero_forgives_findings_but_no_failure(command: Command) -> None:
+    command.write("a.py", "FAULT = 1\n")
+    assert command("--exit-zero", "a.py").status == 0
+    assert command("--exit-zero", "a.py", "missing.py").status == 2
+
+
+@made_up
+def test_a_rule_that_raises_is_an_internal_error_and_the_others_go_on(command: Command) -> None:
+    command.write("a.py", "FAULT = 1\n")
+    command.write("b.py", "RAISE = FAULT\n")
+    outcome = command(".")
+    assert outcome.status == 2
+    assert outcome.findings == ["a.py:1:1 NN101", "b.py:1:9 NN101"]
+    assert "b.py: internal error: the rule NN201 raising-rule failed on this file with LookupError" in outcome.output
+
+
+@made_up
+def test_an_abstract_run_that_fails_costs_that_file_alone(command: Command) -> None:
+    command.write("a.py", "CRASH = FAULT\n")
+    command.write("b.py", "FAULT = 1\n")
+    outcome = command(".")
+    assert outcome.status == 2
+    assert outcome.findings == ["b.py:1:1 NN101"]
+    assert "a.py: internal error: the analysis of this file failed with RuntimeError" in outcome.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--no-such-option"], "No such option"),
+        (["--output-format", "xml"], "xml"),
+        (["--select", "NN9O1"], "--select: no rule is called 'NN9O1'; did you mean NN901?"),
+        (["--ignore", "sintax-error"], "did you mean syntax-error?"),
+        (["--explain", "unused-supression"], "did you mean unused-suppression?"),
+        (["--isolated", "--config", "x.toml"], "exclude each other"),
+        (["--verify"], "No such option"),
+        (["--no-cache"], "No such option"),
+        (["--jobs", "2"], "No such option"),
+    ],
+)
+def test_bad_options_exit_with_2_and_say_why(command: Command, arguments: list[str], message: str) -> None:
+    outcome = command(*arguments)
+    assert outcome.status == 2
+    assert message in outcome.errors
+    assert outcome.output == ""
+
+
+def test_version(command: Command) -> None:
+    assert command("--version").output == f"nnlint {__version__}\n"
+
+
+def test_help_names_every_option_of_the_interface(command: Command) -> None:
+    text = command("--help").output
+    for option in ("--select", "--diff-base", "--write-baseline", "--stdin-filename", "--statistics", "--color"):
+        assert option in text
+
+
+def test_explain_prints_a_page_by_code_or_name(command: Command) -> None:
+    by_code = command("--explain", "nn901")
+    assert by_code.status == 0
+    assert "does not parse" in by_code.output
+    assert command("--explain", "syntax-error").output == by_code.output
+
+
+def test_list_rules_as_text_and_as_json(command: Command) -> None:
+    assert "NN902" in command("--list-rules").output
+    listed = json.loads(command("--list-rules", "--output-format", "json").output)
+    assert {"NN901", "NN902"} <= {rule["code"] for rule in listed}
+
+
+@made_up
+def test_the_default_path_is_the_current_folder(command: Command) -> None:
+    command.write("sub/a.py", "FAULT = 1\n")
+    assert command().findings == ["sub/a.py:1:1 NN101"]
+
+
+@made_up
+def test_select_extend_select_and_ignore(command: Command) -> None:
+    command.write("a.py", "FAULT = RISKY = MILD = RARE = 1\n")
+
+    def codes(*arguments: str) -> list[str]:
+        return [finding[-3:] for finding in command(*arguments, "a.py").findings]
+
+    assert codes() == ["101", "102", "103"]
+    assert codes("--select", "NN102,mild-fault") == ["102", "103"]
+    assert codes("--select", "NN102", "--select", "NN101") == ["101", "102"]
+    assert codes("--ignore", "NN1") == []
+    assert codes("--ignore", "NN1", "--extend-select", "NN103") == ["103"]
+    assert codes("--select", "NN1", "--ignore", "NN102") == ["101", "103"]
+    assert codes("--extend-select", "NN104") == ["101", "102", "103", "104"]
+    assert codes("--select", "NN1") == ["101", "102", "103"], "a prefix does not switch on what is off by default"
+    assert codes("--select", "rare-fault") == ["104"]
+
+
+def test_a_file_that_does_not_parse_is_told_whatever_is_selected(command: Command) -> None:
+    command.write("a.py", "x = (\n")
+    assert command("--select", "NN902", "a.py").findings == ["a.py:1:5 NN901"]
+    assert command("--ignore", "NN901", "a.py").status == 0
+
+
+@made_up
+def test_output_file_holds_the_report_and_nothing_is_printed(command: Command) -> None:
+    command.write("a.py", "FAULT = 1\n")
+    outcome = command("--output-format", "json", "--output-file", "out.json", "a.py")
+    assert (outcome.status, outcome.output) == (1, "")
+    assert [finding["code"] for finding in json.loads((command.folder / "out.json").read_text())] == ["NN101"]
+    assert sorted(path.name for path in command.folder.iterdir()) == ["a.py", "out.json"]
+
+
+def test_output_file_in_a_missing_folder_exits_with_2(command: Command) -> None:
+    command.write("a.py", "x = 1\n")
+    outcome = command("--output-file", "missing/out.txt", "a.py")
+    assert outcome.status == 2
+    assert "missing/out.txt" in outcome.errors
+
+
+@made_up
+def test_failures_go_to_standard_error_where_the_format_is_for_programs(command: Command) -> None:
+    command.write("a.py", "FAULT = 1\n")
+    outcome = command("--output-format", "json", "a.py", "missing.py")
+    assert outcome.status == 2
+    assert len(json.loads(outcome.output)) == 1
+    assert "missing.py: the file cannot be read" in outcome.errors
+
+
+@made_up
+def test_colours_only_where_asked_for(command: Command) -> None:
+    command.write("a.py", "FAULT = 1\n")
+    assert "\x1b[" not in command("a.py").output
+    assert "\x1b[" not in command("--color", "never", "a.py").output
+    assert "\x1b[" in command("--color", "always", "a.py").output
+
+
+@made_up
+def test_verbose_tells_what_was_cut_short(command: Command) -> None:
+    command.write("a.py", "NOTED = 1\n")
+    assert "cut short" not in command("a.py").errors
+    assert "a.py:1: note: the loop was cut short" in command("--verbose", "a.py").errors
+
+
+def test_an_empty_folder_is_said_to_be_empty(command: Command) -> None:
+    outcome = command(".")
+    assert outcome.status == 0
+    assert "no Python files" in outcome.errors
+    assert command("--quiet", ".").errors == ""
+
+
+@made_up
+def test_standard_input_under_a_name(command: Command) -> None:
+    outcome = command("-", "--stdin-filename", "models/net.py", stdin=b"FAULT = 1\n")
+    assert outcome.findings == ["models/net.py:1:1 NN101"]
+    assert command("-", stdin=b"FAULT = 1\n").findings == ["<stdin>:1:1 NN101"]
+
+
+def test_an_unexpected_failure_is_one_line(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object, **options: object) -> None:
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr("nnlint.run.read_paths", fail)
+    outcome = command(".")
+    assert outcome.status == 2
+    assert outcome.errors.startswith("nnlint: internal error: ZeroDivisionError: division by zero (test_cli.py:")
+    assert len(outcome.errors.splitlines()) == 1
+
+
+def test_an_interrupt_is_quiet(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nnlint.run.read_paths", interrupt)
+    outcome = command(".")
+    assert outcome.status == 130
+    assert outcome.errors.strip() == ""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")
+def test_a_reader_that_goes_away_is_quiet(tmp_path: Path) -> None:
+    for number in range(2000):
+        (tmp_path / f"{number:04}_with_a_name_that_is_long_enough_to_fill_the_pipe.py").write_text("x = (\n")
+    script = f"{sys.executable} -m nnlint . | head -n 1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[-1] == "1"
+
+
+def test_python_m_nnlint_is_the_same_command(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("x = (\n")
+    done = python("-m", "nnlint", "a.py", folder=tmp_path)
+    assert done.returncode == 1
+    assert "a.py:1:5: error NN901 syntax-error" in done.stdout
+
+
+def test_an_output_encoding_without_the_letters_is_no_failure(tmp_path: Path) -> None:
+    (tmp_path / "ещё.py").write_text("x = (\n")
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = python("-m", "nnlint", ".", folder=tmp_path, env=environment)
+    assert done.returncode == 1
+    assert "\\u0435\\u0449\\u0451.py:1:5" in done.stdout
+
+
+@pytest.mark.parametrize("module", ["nnlint", "nnlint.cli"])
+def test_importing_the_command_imports_neither_libcst_nor_the_engine(tmp_path: Path, module: str) -> None:
+    code = (
+        f"import sys, {module}; print([m for m in sys.modules if m.startswith(('libcst', 'torch', 'nnlint.static'))])"
+    )
+    assert python("-c", code, folder=tmp_path).stdout == "[]\n"
+
+
+@made_up
+def test_progress_stays_off_where_standard_error_is_no_terminal(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nnlint.console.SILENT_SECONDS", 0.0)
+    command.write("a.py", "x = 1\n")
+    assert command("a.py").errors == ""
+
+
+@made_up
+def test_progress_on_a_terminal_is_taken_away_at_the_end(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nnlint.console.SILENT_SECONDS", 0.0)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    command.write("a.py", "FAULT = 1\n")
+    outcome = command("a.py")
+    assert "nnlint: a.py" in outcome.errors
+    assert outcome.errors.endswith("\r\x1b[K")
+    assert "\x1b[K" not in outcome.output
