@@ -1,0 +1,98 @@
+"""Files that are no text or do not parse: each is one finding with its place, and stops nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.command import Command
+
+
+@pytest.mark.parametrize(
+    ("data", "place", "message"),
+    [
+        (b"x = 1\ns = '\xff'\n", "2:6", "byte 0xff is not valid utf-8"),
+        (b"x = 1\r\n\r\ns = '\xc3\xa9\xff'\r\n", "3:7", "byte 0xff is not valid utf-8"),
+        (b"x = 1\ny = \x00\n", "2:5", "a NUL byte"),
+        (b"# -*- coding: klingon -*-\nx = 1\n", "1:1", "the declared encoding klingon is unknown"),
+        (b"#!/bin/python\n# coding: rot13\nx = 1\n", "1:1", "is no text encoding"),
+        (b"\xef\xbb\xbf# coding: latin-1\n", "1:1", "UTF-8 mark but declares iso8859-1"),
+        ("x = 1\n".encode("utf-16"), "1:1", "the file is UTF-16"),
+        (b"get(preds, labels))\n", "1:19", "unmatched ')'"),
+        (b"for x in y:\nprint(x)\n", "2:1", "expected an indented block"),
+        (b"import os\nprint 'loss', 1\n", "2:1", "this is Python 2"),
+        (b"try:\n    pass\nexcept ValueError, error:\n    pass\n", "3:8", "this is Python 2"),
+        (b"%matplotlib inline\n", "1:1", "this line belongs into a notebook"),
+    ],
+)
+def test_the_place_and_the_reason(command: Command, data: bytes, place: str, message: str) -> None:
+    command.write("bad.py", data)
+    command.write("good.py", "x = 1\n")
+    outcome = command(".")
+    assert outcome.status == 1
+    assert outcome.findings == [f"bad.py:{place} NN901"]
+    assert message in outcome.output
+
+
+def test_a_merge_conflict_is_called_by_its_name(command: Command) -> None:
+    command.write("a.py", "x = 1\n<<<<<<< HEAD\ny = 1\n=======\ny = 2\n>>>>>>> feature\n")
+    outcome = command("a.py")
+    assert outcome.findings == ["a.py:2:1 NN901"]
+    assert "an unresolved merge conflict begins at line 2" in outcome.output
+
+
+def test_a_heading_underlined_with_equals_signs_is_no_merge_conflict(command: Command) -> None:
+    command.write("a.py", '"""\nHeading\n=======\n"""\nx = (\n')
+    assert "merge conflict" not in command("a.py").output
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["(" * 5000 + ")" * 5000, "-" * 100_000 + "1", "not " * 50_000 + "x", "a." * 50_000 + "b", "+".join("1" * 20_000)],
+)
+def test_deep_nesting_is_a_finding_or_nothing_but_no_crash(command: Command, expression: str) -> None:
+    command.write("deep.py", f"import torch\nloss = {expression}\n")
+    command.write("other.py", "x = (\n")
+    outcome = command(".")
+    assert outcome.status == 1
+    assert "other.py:1:5 NN901" in outcome.findings
+    assert "internal error" not in outcome.output + outcome.errors
+
+
+def test_a_very_long_file(command: Command) -> None:
+    command.write("long.py", "import torch\n" + "x = torch.zeros(3)\n" * 50_000)
+    assert command("long.py").status == 0
+
+
+def test_warnings_of_pythons_parser_are_not_shown(command: Command) -> None:
+    command.write("a.py", "import torch\ns = '\\d'\nx = 1 is 1\n")
+    command.write("b.ipynb", '{"cells": [{"cell_type": "code", "source": "s = \'\\\\d\'"}]}')
+    outcome = command(".")
+    assert (outcome.status, outcome.errors) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("content", "place", "message"),
+    [
+        ('{"cells": [', "1:12", "this is not valid JSON"),
+        ("", "1:1", "this is not valid JSON"),
+        ("[]", "1:1", "no list of cells"),
+        ('{"nbformat": 4}', "1:1", "no list of cells"),
+        ('{"cells": [1]}', "1:1", "cell 1 of the notebook is no object"),
+        ('{"cells": [{"cell_type": "code", "source": 3}]}', "1:1", "a source that is no text"),
+        ("[" * 100_000, "1:1", "nested too deeply"),
+        ('{"cells": []}\n<<<<<<< HEAD\n', "2:1", "this is not valid JSON"),
+    ],
+)
+def test_broken_notebooks(command: Command, content: str, place: str, message: str) -> None:
+    command.write("bad.ipynb", content)
+    outcome = command(".")
+    assert outcome.status == 1
+    assert outcome.findings == [f"bad.ipynb:{place} NN901"]
+    assert message in outcome.output
+
+
+def test_a_broken_file_is_not_touched_by_fixes(command: Command) -> None:
+    text = "x = (  # nnlint: ignore[NN902]\n"
+    file = command.write("a.py", text)
+    assert command("--fix", "a.py").status == 1
+    assert file.read_text() == text
