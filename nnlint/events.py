@@ -7,7 +7,7 @@ surround it at run time, outermost first and through all calls (`iterations`), a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -37,13 +37,18 @@ class Iteration:
 
 @dataclass(eq=False, slots=True)
 class Event:
-    """Something that happens in a run. `order` grows along the run; `certain` is False on a path that may not be taken."""
+    """Something that happens in a run. `order` grows along the run.
+
+    `conditional` says that the iteration it stands in may pass without it: under an `if`, or after an early way out.
+    `conditions` are the keys of the tests it stands under, as `nnlint.trace.Choice` has them.
+    """
 
     at: Site
     iterations: tuple[Iteration, ...] = field(default=(), kw_only=True)
     calls: tuple[Site, ...] = field(default=(), kw_only=True)
     order: int = field(default=0, kw_only=True)
-    certain: bool = field(default=True, kw_only=True)
+    conditional: bool = field(default=False, kw_only=True)
+    conditions: tuple[Hashable, ...] = field(default=(), kw_only=True)
 
 
 @dataclass(eq=False, slots=True)

@@ -12,7 +12,7 @@ from nnlint.static.arguments import Arguments
 from nnlint.static.iteration import spread
 from nnlint.static.knowledge import dispatch as knowledge
 from nnlint.static.machine import Machine, Space, install_calls
-from nnlint.static.objects import Bound, Class, External, Function, Module, Native, Partial, Super
+from nnlint.static.objects import Bound, Class, External, Function, Generator, Module, Native, Partial, Super
 from nnlint.values import (
     NONE,
     TRUE,
@@ -196,6 +196,8 @@ def call_function(
 ) -> Value:
     """Call a function whose source is at hand; unknown data where it may not be followed (recursion, depth)."""
     locals_ = bind_parameters(machine, function, given, node, receiver)
+    if is_generator(function):
+        return Generator(function, locals_, receiver)
     before = machine.gradient
     machine.gradient = knowledge.decorated_gradient(function.decorators, before)
     try:
@@ -207,6 +209,44 @@ def call_function(
         knowledge.escape(machine, given.values(), function.name, node)
         return machine.data("call", given.values(), node, name=function.name)
     return value
+
+
+def is_generator(function: Function) -> bool:
+    """Whether calling the function makes a generator."""
+    node = function.node
+    if isinstance(node, ast.Lambda):
+        return False
+    text = function.module.lines[node.lineno - 1 : node.end_lineno]
+    return any("yield" in line for line in text) and any(_yields(statement) for statement in node.body)
+
+
+def _yields(node: ast.AST) -> bool:
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
+        return False
+    return isinstance(node, (ast.Yield, ast.YieldFrom)) or any(_yields(child) for child in ast.iter_child_nodes(node))
+
+
+def run_generator(machine: Machine, generator: Generator, body: Callable[[Value], object]) -> None:
+    """Run a generator's body; what it yields goes to the body of the loop that draws from it, at that moment."""
+    consumer, statement = machine.frame, machine.statement
+
+    def receive(value: Value) -> None:
+        producer, produced_at = machine.frame, machine.statement
+        machine.frame, machine.statement = consumer, statement
+        try:
+            body(value)
+        finally:
+            machine.frame, machine.statement = producer, produced_at
+
+    machine.enter(generator.function, dict(generator.locals), generator.receiver, generator.function.node, receive)
+
+
+def draw(machine: Machine, generator: Generator) -> list[Value]:
+    """What a generator yields, all at once: for whoever does not loop over it."""
+    if generator.drawn is None:
+        generator.drawn = []
+        run_generator(machine, generator, generator.drawn.append)
+    return generator.drawn
 
 
 def bind_parameters(
@@ -382,4 +422,4 @@ def _rest(machine: Machine, value: Value, start: int, node: ast.AST) -> Value:
     return machine.data("index", (value, Data("slice", (Constant(start), NONE, NONE))), node)
 
 
-install_calls(call, call_method)
+install_calls(call, call_method, draw)

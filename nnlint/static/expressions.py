@@ -47,6 +47,7 @@ COMPARISONS: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
 }
 
 LARGEST_CONSTANT = 10**12
+MOST_YIELDED = 16
 
 
 def _evaluates(*kinds: type[ast.AST]) -> Callable[[Evaluator], Evaluator]:
@@ -159,7 +160,7 @@ def _compare(machine: Machine, node: ast.Compare) -> Value:
         known = _compared(node.ops[0], left, rights[0])
         if known is not None:
             return TRUE if known else FALSE
-    return machine.data("compare", (left, *rights), node)
+    return machine.data("compare", (left, *rights), node, name=type(node.ops[0]).__name__)
 
 
 def _compared(kind: ast.cmpop, left: Value, right: Value) -> bool | None:
@@ -208,7 +209,7 @@ def _conditional(machine: Machine, node: ast.IfExp) -> Value:
     def arm(expression: ast.expr) -> Callable[[], None]:
         return lambda: found.append(machine.evaluate(expression))
 
-    machine.branch(test_key(machine, node.test, test), [arm(node.body), arm(node.orelse)])
+    machine.branch(test_key(test), [arm(node.body), arm(node.orelse)])
     return join_all(found)
 
 
@@ -294,20 +295,23 @@ def _await(machine: Machine, node: ast.Await) -> Value:
 
 @_evaluates(ast.Yield)
 def _yield(machine: Machine, node: ast.Yield) -> Value:
-    value = NONE if node.value is None else machine.evaluate(node.value)
-    frame = machine.frame
-    if frame.yielded is None:
-        frame.yielded = []
-    frame.yielded.append(value)
+    _give(machine, NONE if node.value is None else machine.evaluate(node.value))
     return machine.data("sent", (), node)
+
+
+def _give(machine: Machine, value: Value) -> None:
+    """Hand a yielded value to the loop that draws from the generator, or keep it."""
+    frame = machine.frame
+    if frame.receive is not None:
+        frame.receive(value)
+    elif frame.yielded is not None and len(frame.yielded) < MOST_YIELDED:
+        frame.yielded.append(value)
 
 
 @_evaluates(ast.YieldFrom)
 def _yield_from(machine: Machine, node: ast.YieldFrom) -> Value:
-    frame = machine.frame
-    if frame.yielded is None:
-        frame.yielded = []
-    frame.yielded.extend(spread(machine.evaluate(node.value))[0])
+    for value in spread(machine.evaluate(node.value))[0]:
+        _give(machine, value)
     return machine.data("sent", (), node)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from nnlint.events import Loop
 from nnlint.static.arguments import Arguments
 from nnlint.static.machine import Machine
-from nnlint.static.objects import Function
+from nnlint.static.objects import Function, Generator
 from nnlint.values import (
     NONE,
     Constant,
@@ -137,6 +137,22 @@ def _known_range(over: Data) -> list[Value] | None:
     return [Constant(n) for n in counted] if len(counted) <= MOST_UNROLLED else None
 
 
+def generator_in(over: Value) -> Generator | None:
+    """The generator that a loop draws from, behind `enumerate` and progress bars."""
+    while isinstance(over, Data) and over.operation in ("enumerate", "progress", "iter") and over.inputs:
+        over = over.inputs[0]
+    return over if isinstance(over, Generator) else None
+
+
+def yielded(machine: Machine, over: Value, value: Value, node: ast.AST) -> Value:
+    """What the loop is given for a yielded value: numbered, where it draws through `enumerate`."""
+    while isinstance(over, Data) and over.inputs:
+        if over.operation == "enumerate":
+            value = Items([machine.data("counter", (over,), node), value], "tuple")
+        over = over.inputs[0]
+    return value
+
+
 def element(machine: Machine, over: Value, number: int, node: ast.AST) -> Value:
     """One element of what is iterated; a new one each time, as data drawn twice are not the same data."""
     if isinstance(over, Loader):
@@ -146,6 +162,8 @@ def element(machine: Machine, over: Value, number: int, node: ast.AST) -> Value:
     if isinstance(over, Entries):
         keys: list[Value] = [Constant(key) for key in over.entries]
         return _pick(keys, number) or machine.data("element", (over,), node)
+    if isinstance(over, Generator):
+        return _pick(machine.draw(over), number) or machine.data("element", (over,), node)
     if isinstance(over, Parameters):
         return machine.data("weight", (over,), node)
     if isinstance(over, Layer):

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nnlint.events import Event, Iteration, Loop, Run
-from nnlint.static.objects import Class, CodeSite, Function, FunctionNode, Module
+from nnlint.static.objects import Class, CodeSite, Function, FunctionNode, Generator, Module
 from nnlint.trace import Block, CallRun, Choice, Exit, LoopRun
 from nnlint.values import NONE, Data, Items, Value, join, join_all
 
@@ -44,12 +44,13 @@ EXECUTORS: dict[type[ast.AST], Executor] = {}
 
 Caller = Callable[["Machine", Value, "Arguments", ast.AST], Value]
 MethodCaller = Callable[["Machine", Value, str, "Arguments", ast.AST], Value]
-_CALLERS: list[tuple[Caller, MethodCaller]] = []
+Drawer = Callable[["Machine", "Generator"], list[Value]]
+_CALLERS: list[tuple[Caller, MethodCaller, Drawer]] = []
 
 
-def install_calls(call: Caller, call_method: MethodCaller) -> None:
-    """How values and methods are called; given once by `nnlint.static.calls`."""
-    _CALLERS[:] = [(call, call_method)]
+def install_calls(call: Caller, call_method: MethodCaller, draw: Drawer) -> None:
+    """How values and methods are called, and generators drawn from; given once by `nnlint.static.calls`."""
+    _CALLERS[:] = [(call, call_method, draw)]
 
 
 class CutShort(Exception):
@@ -68,6 +69,7 @@ class Frame:
     receiver: Value | None = None
     returned: list[Value] = field(default_factory=list)
     yielded: list[Value] | None = None
+    receive: Callable[[Value], None] | None = None
     outer_names: dict[str, str] = field(default_factory=dict)
     left_by_return: list[Writes] = field(default_factory=list)
     left_by_loop: list[list[Writes]] = field(default_factory=list)
@@ -90,6 +92,9 @@ class Machine:
         self.iterations: tuple[Iteration, ...] = ()
         self.calls: tuple[CodeSite, ...] = ()
         self.active: list[ast.AST] = []
+        self.conditions: tuple[Hashable, ...] = ()
+        self.frames: list[Frame] = [self.frame]
+        self.iteration_starts: list[tuple[int, int]] = []
         self.gradient: bool | None = True
         self.network_depth = 0
         self.steps_left = MOST_STEPS
@@ -127,6 +132,10 @@ class Machine:
         """`receiver.name(...)`."""
         return _CALLERS[0][1](self, receiver, name, given, node)
 
+    def draw(self, generator: Generator) -> list[Value]:
+        """What a generator yields, all at once."""
+        return _CALLERS[0][2](self, generator)
+
     def site(self, node: ast.AST) -> CodeSite:
         """The place of a node of the code being run."""
         return CodeSite(self.frame.module, node, self.statement, self.frame.function)
@@ -143,11 +152,20 @@ class Machine:
         """Record an event, with the loops and calls it stands in."""
         event.iterations = self.iterations
         event.calls = self.calls
-        event.certain = not self.journals
+        event.conditional = self._is_conditional()
+        event.conditions = self.conditions
         self.run.record(event)
         self.block.items.append(event)
         self.activity += 1
         return event
+
+    def _is_conditional(self) -> bool:
+        """Whether the innermost iteration (or the run) may pass without coming here."""
+        depth, frames = self.iteration_starts[-1] if self.iteration_starts else (0, 0)
+        if len(self.journals) > depth:
+            return True
+        left = self.frame.left_by_loop
+        return bool(left and left[-1]) or any(frame.left_by_return for frame in self.frames[frames:])
 
     # Writes and paths
 
@@ -168,15 +186,17 @@ class Machine:
         outer = self.block
         blocks, falling, exits = [], [], []
         gradient, gradients = self.gradient, set()
+        conditions = self.conditions
         for arm in arms:
             self.block, self.gradient = Block(), gradient
+            self.conditions = (*conditions, test)
             self.journals.append({})
             try:
                 left = arm()
             finally:
                 journal = self.journals.pop()
                 blocks.append(self.block)
-                self.block = outer
+                self.block, self.conditions = outer, conditions
                 writes = _undo(journal)
             if left is None:
                 falling.append(writes)
@@ -245,8 +265,10 @@ class Machine:
         """Run the passes of a loop: one body a pass, until there are no more."""
         frame, outer, outer_iterations = self.frame, self.block, self.iterations
         passes: list[Block] = []
+        arriving: list[Writes] = []
         frame.left_by_loop.append([])
         frame.loop_depths.append(len(self.journals))
+        self.iteration_starts.append((len(self.journals), len(self.frames)))
         events = len(self.run.all_events)
         try:
             for number, body in enumerate(bodies, start=1):
@@ -254,38 +276,51 @@ class Machine:
                 passes.append(self.block)
                 self.iterations = (*outer_iterations, Iteration(loop, number))
                 left = body()
-                if left in ("return", "raise"):
-                    break
-                if left == "break":
+                arriving.extend(frame.left_by_loop[-1])
+                frame.left_by_loop[-1] = []
+                if left in ("return", "raise", "break"):
                     break
         finally:
             self.block, self.iterations = outer, outer_iterations
-            arriving = frame.left_by_loop.pop()
+            arriving.extend(frame.left_by_loop.pop())
             frame.loop_depths.pop()
+            self.iteration_starts.pop()
         self.arrive(arriving)
         if len(self.run.all_events) > events:
             outer.items.append(LoopRun(passes))
 
     # Calls
 
-    def enter(self, function: Function, locals_: Space, receiver: Value | None, node: ast.AST) -> Value | None:
-        """Run a function's body in a frame of its own. Returns its value; None where it may not be entered again."""
+    def enter(
+        self,
+        function: Function,
+        locals_: Space,
+        receiver: Value | None,
+        node: ast.AST,
+        receive: Callable[[Value], None] | None = None,
+    ) -> Value | None:
+        """Run a function's body in a frame of its own. Returns its value; None where it may not be entered again.
+
+        Of a generator, `receive` is given what it yields, while it runs.
+        """
         if len(self.calls) >= DEEPEST_CALL or self.active.count(function.node) > 1:
             return None
         function.module.followed.add(function.node)
         caller, caller_block, caller_statement = self.frame, self.block, self.statement
         site = self.site(node)
         frame = Frame(function.module, locals_, function.node, (locals_, *function.closure), function.owner, receiver)
-        frame.journal_depth = len(self.journals)
+        frame.journal_depth, frame.receive, frame.yielded = len(self.journals), receive, []
         events = len(self.run.all_events)
         self.frame, self.block, self.calls = frame, Block(), (*self.calls, site)
         self.active.append(function.node)
+        self.frames.append(frame)
         try:
             value = _body_value(self, function.node, frame)
             self.arrive(frame.left_by_return, ignoring=locals_)
         finally:
             body = self.block
             self.active.pop()
+            self.frames.pop()
             self.frame, self.block, self.statement = caller, caller_block, caller_statement
             self.calls = self.calls[:-1]
         if len(self.run.all_events) > events:
@@ -301,7 +336,7 @@ def _body_value(machine: Machine, node: FunctionNode, frame: Frame) -> Value:
     if isinstance(node, ast.Lambda):
         return machine.evaluate(node.body)
     left = machine.execute(node.body)
-    if frame.yielded is not None:
+    if frame.yielded:
         return Items(frame.yielded, "generator", open=True)
     if left is None:
         frame.returned.append(NONE)

@@ -171,3 +171,13 @@ class Native(Value):
 
     name: str
     call: Any
+
+
+@dataclass(eq=False, slots=True)
+class Generator(Value):
+    """A call of a generator function, whose body runs when something draws from it."""
+
+    function: Function
+    locals: dict[Any, Value]
+    receiver: Value | None
+    drawn: list[Value] | None = None

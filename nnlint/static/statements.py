@@ -10,7 +10,7 @@ from nnlint.graph import update_of
 from nnlint.static import calls
 from nnlint.static.access import store_attribute, store_index
 from nnlint.static.expressions import binary
-from nnlint.static.iteration import element_passes, loop_over, while_passes
+from nnlint.static.iteration import element_passes, generator_in, loop_over, while_passes, yielded
 from nnlint.static.knowledge import dispatch as knowledge
 from nnlint.static.machine import EXECUTORS, Executor, Frame, Machine
 from nnlint.static.objects import Class, External, Function, Module
@@ -116,7 +116,7 @@ def _if(machine: Machine, node: ast.If) -> str | None:
         return machine.execute(node.body if known is not negated else node.orelse)
     body, orelse = _arm(machine, node.body), _arm(machine, node.orelse)
     arms = [orelse, body] if negated else [body, orelse]
-    return machine.branch(test_key(machine, test_node, value), arms)
+    return machine.branch(test_key(value), arms)
 
 
 def _arm(machine: Machine, statements: list[ast.stmt]) -> Arm:
@@ -135,6 +135,10 @@ def _is_main_guard(test: ast.expr) -> bool:
 @_executes(ast.For, ast.AsyncFor)
 def _for(machine: Machine, node: ast.For | ast.AsyncFor) -> str | None:
     over = machine.evaluate(node.iter)
+    generator = generator_in(over)
+    if generator is not None:
+        calls.run_generator(machine, generator, lambda value: _pass(machine, node, yielded(machine, over, value, node)))
+        return machine.execute(node.orelse) if node.orelse else None
     passes, _ = element_passes(machine, over, node.iter, node.body)
 
     def bodies() -> Iterator[Arm]:

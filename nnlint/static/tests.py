@@ -2,40 +2,24 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Hashable
 
-from nnlint.static.machine import Machine
 from nnlint.values import Constant, Data, Value
 
-LASTING = frozenset({"argument", "name", "attribute", "index", "call"})
-"""Operations whose result stays one value as long as nobody assigns a new one."""
+COMPUTED = frozenset({"compare", "modulo", "add", "subtract", "multiply", "floor_divide", "not", "length", "negative"})
+"""Operations whose result depends on their inputs alone: the same inputs give the same condition."""
+
+DEEPEST_KEY = 8
 
 
-def test_key(machine: Machine, node: ast.expr, value: Value) -> Hashable | None:
-    """A key that equal conditions share; None where that cannot be told. A negated test has no key of its own."""
-    if isinstance(value, Data) and value.operation in LASTING:
-        return id(value)
-    if isinstance(value, Data) and value.operation == "compare" and isinstance(node, ast.Compare):
-        return _comparison_key(node, value) or _text_key(machine, node)
-    if isinstance(node, (ast.Compare, ast.Call, ast.BoolOp, ast.Name, ast.Attribute)):
-        return _text_key(machine, node)
-    return None
+def test_key(value: Value) -> Hashable | None:
+    """A key that equal conditions share, whatever names they go by; None for what is no condition."""
+    return _key(value, DEEPEST_KEY)
 
 
-def _comparison_key(node: ast.Compare, value: Data) -> Hashable | None:
-    parts: list[Hashable] = []
-    for operand in value.inputs:
-        if isinstance(operand, Constant):
-            parts.append(repr(operand.value))
-        elif isinstance(operand, Data) and operand.operation in LASTING:
-            parts.append(id(operand))
-        else:
-            return None
-    return (type(node.ops[0]).__name__, *parts)
-
-
-def _text_key(machine: Machine, node: ast.expr) -> Hashable:
-    """The condition's text, in this activation and this iteration: names may change with both."""
-    iteration = id(machine.iterations[-1]) if machine.iterations else 0
-    return (id(machine.frame), iteration, ast.dump(node))
+def _key(value: Value, depth: int) -> Hashable:
+    if isinstance(value, Constant):
+        return repr(value.value)
+    if isinstance(value, Data) and value.operation in COMPUTED and depth:
+        return (value.operation, value.name, *(_key(each, depth - 1) for each in value.inputs))
+    return id(value)

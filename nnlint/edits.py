@@ -1,0 +1,171 @@
+"""Fixes as text edits, made from nodes of the abstract run's trees: the user's formatting and comments stay.
+
+Each function returns None (or no edit) where the text does not allow a clean edit: a statement that shares its line with
+another, a node that no source is known of.
+"""
+
+from __future__ import annotations
+
+import ast
+
+from nnlint.finding import Applicability, Edit, Fix, Place
+from nnlint.static.objects import CodeSite, Module, span
+from nnlint.values import Site
+
+
+def fix(applicability: Applicability, message: str, *edits: Edit | None) -> Fix | None:
+    """A fix of these edits; None if any of them could not be made, or they lie in several cells or files."""
+    made = [edit for edit in edits if edit is not None]
+    if len(made) != len(edits) or not made:
+        return None
+    homes = {(edit.place.path, edit.place.cell) for edit in made}
+    return Fix(applicability, message, tuple(made)) if len(homes) == 1 else None
+
+
+def code_of(site: Site) -> str:
+    """The source text of a node, on one line or several."""
+    if not isinstance(site, CodeSite):
+        return ""
+    line, column, end_line, end_column = span(site.module, site.node)
+    lines = site.module.lines[line - 1 : end_line]
+    if not lines:
+        return ""
+    lines[-1] = lines[-1][: end_column - 1]
+    lines[0] = lines[0][column - 1 :]
+    return "\n".join(lines)
+
+
+def node_code(site: Site, node: ast.AST) -> str:
+    """The source text of another node of the same module."""
+    return code_of(CodeSite(site.module, node)) if isinstance(site, CodeSite) else ""
+
+
+def replace(site: Site, content: str) -> Edit | None:
+    """Replace a node's text."""
+    return Edit(site.place, content) if isinstance(site, CodeSite) else None
+
+
+def insert_after_node(site: Site, content: str) -> Edit | None:
+    """Add text right behind a node, on its line."""
+    if not isinstance(site, CodeSite):
+        return None
+    place = site.place
+    return Edit(Place(place.path, place.cell, place.end_line, place.end_column, place.end_line, place.end_column), content)
+
+
+def insert_before(site: Site, *lines: str) -> Edit | None:
+    """Add lines before the statement of a site, indented like it."""
+    own = _own_lines(site)
+    if own is None or not isinstance(site, CodeSite):
+        return None
+    first, _, indent = own
+    return _at_line(site.module, first, "".join(f"{indent}{line}\n" for line in lines))
+
+
+def insert_after(site: Site, *lines: str) -> Edit | None:
+    """Add lines after the statement of a site, indented like it."""
+    own = _own_lines(site)
+    if own is None or not isinstance(site, CodeSite):
+        return None
+    _, last, indent = own
+    if last >= len(site.module.lines):
+        end = len(site.module.lines[last - 1]) + 1
+        place = site.module.source.place(last, end, last, end)
+        return Edit(place, "".join(f"\n{indent}{line}" for line in lines))
+    return _behind(site.module, last, "".join(f"\n{indent}{line}" for line in lines))
+
+
+def remove_statement(site: Site) -> Edit | None:
+    """Delete the statement of a site with its lines. None where it is the only one of its block."""
+    own = _own_lines(site)
+    if own is None or not isinstance(site, CodeSite) or site.statement is None or _is_alone(site):
+        return None
+    first, last, _ = own
+    lines = site.module.lines
+    if last < len(lines):
+        place = site.module.source.place(first, 1, last + 1, 1)
+        following = site.module.source.place(last + 1, 1, last + 1, 1)
+        if following.cell == place.cell:
+            return Edit(place, "")
+    place = site.module.source.place(first, 1, last, len(lines[last - 1]) + 1)
+    return Edit(place, "")
+
+
+def statement_lines(site: Site) -> tuple[str, ...] | None:
+    """The lines of the statement of a site with trailing comments, less the indentation of the first."""
+    own = _own_lines(site)
+    if own is None or not isinstance(site, CodeSite):
+        return None
+    first, last, indent = own
+    return tuple(line.removeprefix(indent) for line in site.module.lines[first - 1 : last])
+
+
+def statement_site(site: Site, statement: ast.stmt) -> CodeSite | None:
+    """Another statement of the same module, as a site."""
+    return CodeSite(site.module, statement, statement, site.function) if isinstance(site, CodeSite) else None
+
+
+def _own_lines(site: Site) -> tuple[int, int, str] | None:
+    """First and last line of a site's statement, and its indentation, if nothing else stands on these lines."""
+    if not isinstance(site, CodeSite) or site.statement is None:
+        return None
+    line, column, end_line, end_column = span(site.module, site.statement)
+    lines = site.module.lines
+    indent = lines[line - 1][: column - 1]
+    rest = lines[end_line - 1][end_column - 1 :].strip()
+    if indent.strip() or (rest and not rest.startswith("#")):
+        return None
+    return line, end_line, indent
+
+
+def _at_line(module: Module, line: int, content: str) -> Edit:
+    return Edit(module.source.place(line, 1, line, 1), content)
+
+
+def _behind(module: Module, line: int, content: str) -> Edit:
+    end = len(module.lines[line - 1]) + 1
+    return Edit(module.source.place(line, end, line, end), content)
+
+
+def block_of(site: Site) -> list[ast.stmt]:
+    """The statements of the block in which a site's statement stands; empty where it is not found."""
+    if not isinstance(site, CodeSite) or site.statement is None:
+        return []
+    for node in ast.walk(site.module.tree):
+        for name in ("body", "orelse", "finalbody"):
+            block = getattr(node, name, None)
+            if isinstance(block, list) and any(each is site.statement for each in block):
+                return block
+    return []
+
+
+def _is_alone(site: CodeSite) -> bool:
+    return len(block_of(site)) == 1
+
+
+def loops_around(site: Site) -> list[ast.stmt]:
+    """The loop statements around a site within its function (or module), outermost first."""
+    if not isinstance(site, CodeSite) or site.statement is None:
+        return []
+    top: ast.AST = site.function if site.function is not None else site.module.tree
+    path = _path_to(top, site.statement)
+    return [node for node in path if isinstance(node, (ast.For, ast.AsyncFor, ast.While))]
+
+
+def _path_to(top: ast.AST, target: ast.AST) -> list[ast.AST]:
+    """The nodes from `top` down to `target`, both without."""
+    for child in ast.iter_child_nodes(top):
+        if child is target:
+            return []
+        if isinstance(child, (ast.stmt, ast.ExceptHandler, ast.match_case)) and _contains(child, target):
+            return [child, *_path_to(child, target)]
+    return []
+
+
+def _contains(node: ast.AST, target: ast.AST) -> bool:
+    line = getattr(target, "lineno", 0)
+    if isinstance(node, ast.match_case):
+        return any(_contains(statement, target) for statement in node.body)
+    first: int = getattr(node, "lineno", 0)
+    last: int = getattr(node, "end_lineno", 0) or 0
+    return first <= line <= last

@@ -1,0 +1,132 @@
+"""Whose gradients an event touches: the backward passes, clears and steps that concern one optimizer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from nnlint.events import Backward, Escaped, Event, GradientsCleared, OptimizerStepped, Run
+from nnlint.graph import ancestors, content, networks_behind, parameters_of
+from nnlint.values import Data, Either, Entries, Instance, Items, Layer, Optimizer, Parameters, Value, alternatives, elements
+
+OPEN_OPERATIONS = frozenset({"argument", "name", "attribute", "index", "call", "method", "element", "unknown", "spread"})
+"""Operations of which is not known what they do: any network may stand behind their result."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What one optimizer trains: its owners' parts, by identity; None where that is not known."""
+
+    optimizer: Value
+    parts: frozenset[int] | None
+
+    def is_stepped_by(self, event: OptimizerStepped) -> bool:
+        """Whether the event updates these parameters: the same optimizer, or another over the same owners."""
+        for stepped in alternatives(event.optimizer):
+            if stepped is self.optimizer:
+                return True
+            other = parts_of(stepped)
+            if self.parts and other and self.parts == other:
+                return True
+        return False
+
+    def may_be_filled_by(self, event: Backward) -> bool:
+        """Whether the backward pass may reach these parameters: unless it is known to pass by."""
+        if self.parts is None:
+            return True
+        behind = networks_behind(event.loss)
+        if any(id(part) in self.parts for network in behind for part in parameters_of(network)):
+            return True
+        if any(isinstance(network, Data) for network in behind):
+            return True
+        return any(id(data) in self.parts or data.operation in OPEN_OPERATIONS for data in ancestors(event.loss))
+
+    def may_be_cleared_by(self, event: GradientsCleared) -> bool:
+        """Whether the clear may concern these parameters: unless it is known to concern others."""
+        return any(self._may_clear(target) for target in alternatives(event.target))
+
+    def is_cleared_by(self, event: GradientsCleared) -> bool:
+        """Whether the clear certainly concerns these parameters."""
+        for target in alternatives(event.target):
+            if target is self.optimizer:
+                return True
+            cleared = parts_of(target)
+            if self.parts and cleared and self.parts <= cleared:
+                return True
+        return False
+
+    def _may_clear(self, target: Value) -> bool:
+        if target is self.optimizer:
+            return True
+        cleared = parts_of(target)
+        if cleared is None or self.parts is None:
+            both_steppable = isinstance(target, Optimizer) or _same_kind(target, self.optimizer)
+            return not both_steppable
+        return bool(cleared & self.parts)
+
+    def may_escape_in(self, event: Escaped) -> bool:
+        """Whether code that is not at hand gets hold of the optimizer: it may then clear, step, or both."""
+        return any(self._reaches(value) for value in event.values)
+
+    def _reaches(self, value: Value) -> bool:
+        for each in elements(value):
+            if each is self.optimizer:
+                return True
+            if isinstance(each, Instance) and any(held is self.optimizer for held in each.attributes.values()):
+                return True
+            if isinstance(each, Data) and any(held is self.optimizer for held in each.inputs):
+                return True
+        return False
+
+
+def _same_kind(target: Value, optimizer: Value) -> bool:
+    """Two different unknown values that are both called optimizers are taken for two optimizers."""
+    return isinstance(target, Data) and isinstance(optimizer, Data) and "opt" in f"{target.name}{target.bound}".lower()
+
+
+def parts_of(value: Value) -> frozenset[int] | None:
+    """The identities of all that a value trains or clears: networks, their parts, tensors. None where not known."""
+    if isinstance(value, Optimizer):
+        found: set[int] = set()
+        for owner in value.owners:
+            inner = parts_of(owner)
+            if inner is None:
+                return None
+            found |= inner
+        return frozenset(found) or None
+    if isinstance(value, (Instance, Layer)):
+        return frozenset(id(part) for part in parameters_of(value))
+    if isinstance(value, Parameters):
+        return parts_of(Optimizer("", value.owners))
+    if isinstance(value, Data):
+        return _parts_of_data(value)
+    if isinstance(value, (Items, Entries, Either)):
+        return parts_of(Optimizer("", tuple(elements(value))))
+    return None
+
+
+def _parts_of_data(value: Data) -> frozenset[int] | None:
+    if value.operation == "weight" and value.inputs:
+        return parts_of(value.inputs[0])
+    sources = content(value)
+    if any(isinstance(source, Data) and source.operation in OPEN_OPERATIONS for source in sources):
+        return None
+    return frozenset(id(source) for source in sources)
+
+
+def trained(run: Run) -> Iterator[Trained]:
+    """What is stepped in a run, each optimizer once."""
+    seen: set[int] = set()
+    for event in run.events(OptimizerStepped):
+        for optimizer in alternatives(event.optimizer):
+            if id(optimizer) not in seen and not _wraps_optimizer(optimizer):
+                seen.add(id(optimizer))
+                yield Trained(optimizer, parts_of(optimizer))
+
+
+def _wraps_optimizer(value: Value) -> bool:
+    """Whether the value was made by code that is not at hand around an optimizer: its step may do more than step."""
+    return isinstance(value, Data) and any(isinstance(each, Optimizer) for each in value.inputs)
+
+
+GRADIENT_EVENTS: tuple[type[Event], ...] = (Backward, GradientsCleared, OptimizerStepped, Escaped)

@@ -1,0 +1,162 @@
+"""Gradients of earlier steps are never cleared.
+
+## What it does
+Follows every path through a training loop and reports a backward pass that adds to gradients which an optimizer has already
+stepped on. A clear may stand anywhere on the way: in a helper, a method, a closure, another file, before the backward pass or
+after the step. Cleared in one branch only, or once per epoch in a loop that steps per batch, is a fault all the same.
+
+## Why it matters
+`backward` adds to `.grad`. Without a clear, every step follows the sum of all gradients since the start: the step grows, points
+to where the loss once fell, and after a good beginning the training collapses, often to chance.
+Source: torch.optim, "How to use an optimizer" (https://docs.pytorch.org/docs/stable/optim.html).
+
+## Example
+```python
+for inputs, targets in loader:
+    loss = criterion(model(inputs), targets)
+    loss.backward()
+    optimizer.step()
+```
+
+Use instead:
+```python
+for inputs, targets in loader:
+    optimizer.zero_grad()
+    loss = criterion(model(inputs), targets)
+    loss.backward()
+    optimizer.step()
+```
+
+## Fix safety
+Safe: clearing is what every recipe does at this place. Where the step itself is conditional (gradient accumulation), the clear
+is put right after the step.
+
+## Witness
+At step k the gradient equals the sum of the gradients of all steps so far, not the fresh one.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Hashable, Iterator
+from typing import Any, NamedTuple
+
+from nnlint import edits
+from nnlint.events import Backward, Escaped, GradientsCleared, OptimizerStepped, Run
+from nnlint.finding import Applicability, Fix, Severity
+from nnlint.gradients import GRADIENT_EVENTS, Trained, trained
+from nnlint.rule import Problem, Rule
+from nnlint.static.objects import CodeSite
+from nnlint.trace import follow, select
+
+
+class Gradients(NamedTuple):
+    """What is in the gradients on one path: "clean", "filled", "stepped" (used, not cleared) or "polluted"."""
+
+    state: str
+    backward: Backward | None = None
+
+
+def check(run: Run) -> Iterator[Problem]:
+    """One problem for each backward pass that pollutes."""
+    if not any(run.events(OptimizerStepped)) or not any(run.events(Backward)):
+        return
+    steps = select(run.trace, lambda event: isinstance(event, GRADIENT_EVENTS))
+    reported: set[Any] = set()
+    for each in trained(run):
+        found: dict[Any, tuple[Backward, OptimizerStepped]] = {}
+        follow(steps, Gradients("clean"), _protocol(each, found))
+        for node, (backward, step) in found.items():
+            if node not in reported and not _conditions_unrelated(run, each, backward, step):
+                reported.add(node)
+                yield _problem(run, each, backward, step)
+
+
+def _protocol(each: Trained, found: dict[Any, tuple[Backward, OptimizerStepped]]) -> Any:
+    def advance(before: Hashable, event: Any) -> Hashable:
+        gradients = before if isinstance(before, Gradients) else Gradients("clean")
+        if isinstance(event, Backward) and each.may_be_filled_by(event):
+            return _filled(gradients, event)
+        if isinstance(event, GradientsCleared) and each.may_be_cleared_by(event):
+            return Gradients("clean")
+        if isinstance(event, Escaped) and each.may_escape_in(event):
+            return Gradients("clean")
+        if isinstance(event, OptimizerStepped) and each.is_stepped_by(event):
+            if gradients.backward is not None and gradients.backward.iterations:
+                found.setdefault(_node(gradients.backward.at), (gradients.backward, event))
+            return Gradients("stepped")
+        return gradients
+
+    return advance
+
+
+def _filled(before: Gradients, backward: Backward) -> Gradients:
+    if before.state in ("clean", "filled"):
+        return Gradients("filled")
+    return Gradients("polluted", backward)
+
+
+def _conditions_unrelated(run: Run, each: Trained, backward: Backward, step: OptimizerStepped) -> bool:
+    """Whether the clear and the step each have a condition of their own: how the two relate is then not known."""
+    return step.conditional and any(
+        clear.conditional
+        and not set(clear.conditions) & set(step.conditions)
+        and clear.iterations
+        and clear.iterations[-1].loop is backward.iterations[-1].loop
+        for clear in run.events(GradientsCleared)
+        if each.may_be_cleared_by(clear)
+    )
+
+
+def _node(site: Any) -> Any:
+    return site.node if isinstance(site, CodeSite) else site
+
+
+def _problem(run: Run, each: Trained, backward: Backward, step: OptimizerStepped) -> Problem:
+    clears = [event for event in run.events(GradientsCleared) if each.may_be_cleared_by(event)]
+    related = [(step.at, "steps on their sum")]
+    seen = set()
+    for clear in clears:
+        if _node(clear.at) not in seen:
+            seen.add(_node(clear.at))
+            related.append((clear.at, _clear_message(clear, backward)))
+    return Problem(
+        backward.at,
+        "gradients pile up, because "
+        + ("not every path through this loop clears them" if clears else "nothing in this loop clears them"),
+        label="adds to the gradients of every earlier step",
+        related=tuple(related),
+        help=f"call `{_receiver(step) or 'optimizer'}.zero_grad()` before the backward pass",
+        fix=None if clears else _fix(backward, step),
+    )
+
+
+def _clear_message(clear: GradientsCleared, backward: Backward) -> str:
+    if len(clear.iterations) < len(backward.iterations):
+        return "cleared here, outside the loop that steps"
+    return "cleared here, but not on every path"
+
+
+def _receiver(step: OptimizerStepped) -> str:
+    """The text of the optimizer in the step call: of `scaler.step(optimizer)`, the argument."""
+    node = step.at.node if isinstance(step.at, CodeSite) else None
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        return ""
+    held = node.args[0] if node.args and isinstance(node.args[0], (ast.Name, ast.Attribute)) else node.func.value
+    return edits.node_code(step.at, held) if isinstance(held, (ast.Name, ast.Attribute, ast.Subscript)) else ""
+
+
+def _fix(backward: Backward, step: OptimizerStepped) -> Fix | None:
+    name = _receiver(step)
+    if not name or not isinstance(step.at, CodeSite) or not isinstance(backward.at, CodeSite):
+        return None
+    if step.at.function is not backward.at.function:
+        return None
+    message = f"call `{name}.zero_grad()`"
+    block = edits.block_of(backward.at)
+    if any(statement is step.at.statement for statement in block):
+        return edits.fix(Applicability.SAFE, message, edits.insert_before(backward.at, f"{name}.zero_grad()"))
+    return edits.fix(Applicability.SAFE, message, edits.insert_after(step.at, f"{name}.zero_grad()"))
+
+
+rule = Rule(__name__, __doc__, check, code="NN102", severity=Severity.ERROR, since="0.1", fix=Applicability.SAFE)

@@ -1,0 +1,92 @@
+"""The fixtures as test cases: which files a case has, and what its comments expect."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import nnlint
+from nnlint import Finding
+from nnlint.settings import Settings
+
+FIXTURES = Path(__file__).parent.parent / "fixtures"
+NOT_RULES = frozenset({"broken"})
+EXPECTATION = re.compile(r"#\s*((?:error|warning|advice):\s*[a-z0-9-]+(?:,\s*(?:error|warning|advice):\s*[a-z0-9-]+)*)")
+
+Expected = tuple[str, int | None, int, str, str]
+"""Path within the case, cell, line, severity, rule name."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One script, notebook or folder of scripts, linted as one project."""
+
+    name: str
+    path: Path
+
+    @property
+    def rule_name(self) -> str:
+        """The rule whose folder the case lies in."""
+        return self.name.partition("/")[0].replace("_", "-")
+
+    @property
+    def is_faulty(self) -> bool:
+        """Whether the case shows a fault of its rule."""
+        return self.path.name.startswith(("faulty", "story"))
+
+    def files(self) -> list[Path]:
+        """The case's own files."""
+        if self.path.is_file():
+            return [self.path]
+        return sorted(file for file in self.path.rglob("*") if file.suffix in (".py", ".ipynb"))
+
+    def expected(self) -> set[Expected]:
+        """What the comments of the case say."""
+        return {found for file in self.files() for found in _expected_in(file, self._relative(file))}
+
+    def found(self) -> set[Expected]:
+        """What nnlint says, with its default settings."""
+        return {self._seen(finding) for finding in self.findings()}
+
+    def findings(self) -> list[Finding]:
+        """The findings of the case."""
+        return nnlint.lint_paths([self.path], Settings())
+
+    def _seen(self, finding: Finding) -> Expected:
+        place = finding.place
+        return (self._relative(Path(place.path)), place.cell, place.line, finding.severity.value, finding.name)
+
+    def _relative(self, file: Path) -> str:
+        base = self.path if self.path.is_dir() else self.path.parent
+        return file.resolve().relative_to(base.resolve()).as_posix()
+
+
+def all_cases() -> Iterator[Case]:
+    """Every case of every rule's folder, and the seed stories."""
+    for folder in sorted(FIXTURES.iterdir()):
+        if folder.name in NOT_RULES or not folder.is_dir():
+            continue
+        for path in sorted(folder.iterdir()):
+            if path.is_dir() and path.name != "__pycache__" or path.suffix in (".py", ".ipynb"):
+                yield Case(f"{folder.name}/{path.name}", path)
+
+
+def _expected_in(file: Path, shown: str) -> Iterator[Expected]:
+    for cell, lines in _texts(file):
+        for number, line in enumerate(lines, start=1):
+            for match in EXPECTATION.finditer(line):
+                for claim in match.group(1).split(","):
+                    severity, _, name = claim.partition(":")
+                    yield (shown, cell, number, severity.strip(), name.strip())
+
+
+def _texts(file: Path) -> Iterator[tuple[int | None, list[str]]]:
+    if file.suffix != ".ipynb":
+        yield None, file.read_text(encoding="utf-8").splitlines()
+        return
+    cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
+    for number, cell in enumerate((cell for cell in cells if cell["cell_type"] == "code"), start=1):
+        yield number, "".join(cell["source"]).splitlines()
