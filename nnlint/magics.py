@@ -80,9 +80,9 @@ def _replacement(line: str) -> str | None:
     indent = line[: len(line) - len(line.lstrip())]
     timed = LINE_RUNNING_CODE.match(line.lstrip())
     if timed:
-        statement = line[len(indent) + timed.end() :]
-        columns_kept = f"{indent}pass".ljust(len(indent) + timed.end() - 2) + "; " + statement
-        return columns_kept if parses(statement) else f"{indent}pass"
+        start = len(indent) + timed.end()
+        same_columns = "pass".ljust(timed.end() - 2) + "; " + line[start:]
+        return indent + (same_columns if parses(same_columns) else "pass")
     if MAGIC_LINE.match(line) or HELP_LINE.match(line) or _is_bare_magic(line):
         return f"{indent}pass"
     assigned = ASSIGNED_MAGIC.match(line)
