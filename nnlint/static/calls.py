@@ -31,6 +31,9 @@ from nnlint.values import (
 
 MOST_CALLED = 3
 
+TELLS = frozenset("zero_grad train eval parameters named_parameters to cuda cpu state_dict modules children apply".split())
+"""Methods that tell an object something: whichever of several it is, it is told."""
+
 
 def call_node(machine: Machine, node: ast.Call) -> Value:
     """Evaluate a call expression."""
@@ -139,6 +142,9 @@ def call_method(machine: Machine, receiver: Value, name: str, given: Arguments, 
     if isinstance(receiver, Instance):
         return _call_on_instance(machine, receiver, name, given, node)
     if isinstance(receiver, Either):
+        if name in TELLS:
+            told = [each for each in receiver.alternatives if each is not NONE]
+            return join_all(call_method(machine, each, name, given, node) for each in told)
         known = [Bound(each, name) for each in receiver.alternatives if each is not NONE][:MOST_CALLED]
         return _call_one_of(machine, list(known), given, node)
     if isinstance(receiver, (Layer, Optimizer)):

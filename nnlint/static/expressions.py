@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 from nnlint.static import calls
 from nnlint.static.access import attribute, index, lookup
 from nnlint.static.iteration import element_passes, loop_over, spread
+from nnlint.static.knowledge.common import owners_in
 from nnlint.static.machine import EVALUATORS, Evaluator, Machine
 from nnlint.static.objects import Function
 from nnlint.static.tests import test_key
-from nnlint.values import FALSE, NONE, TRUE, Constant, Data, Entries, Items, Value, join_all, truth
+from nnlint.values import FALSE, NONE, TRUE, Constant, Data, Entries, Items, Parameters, Value, join_all, truth
 
 Node = TypeVar("Node", bound=ast.AST)
 
@@ -98,6 +99,8 @@ def binary(machine: Machine, kind: ast.operator, left: Value, right: Value, node
             return folded
     if isinstance(left, Items) and operation == "add" and isinstance(right, Items):
         return Items([*left.items, *right.items], left.kind, left.open or right.open, left.at)
+    if operation == "add" and (isinstance(left, Parameters) or isinstance(right, Parameters)):
+        return Parameters((*owners_in(left), *owners_in(right)), machine.site(node))
     if isinstance(left, Items) and operation == "multiply":
         return Items(list(left.items), left.kind, True, left.at)
     made = machine.data(operation, (left, right), node)
