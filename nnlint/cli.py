@@ -45,6 +45,11 @@ def exit_status(arguments: list[str]) -> int:
         discard_output()
         return FINDINGS
     except Exception as error:
+        from nnlint.rule import CatalogueMissing
+
+        if isinstance(error, CatalogueMissing):
+            say(f"error: {error}")
+            return FAILED
         place = traceback.extract_tb(error.__traceback__)[-1]
         say(f"internal error: {type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})")
         return FAILED

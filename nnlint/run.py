@@ -19,7 +19,6 @@ from nnlint.lint import lint_documents
 from nnlint.output import FORMATS, Presentation, describe_notes
 from nnlint.patterns import Patterns, repository_root
 from nnlint.report import InternalError, Report
-from nnlint.rule import CatalogueMissing
 from nnlint.settings import Settings
 
 CLEAN, FINDINGS, FAILED = 0, 1, 2
@@ -47,7 +46,7 @@ def run(request: Request) -> int:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # those that Python's parser has about the linted code
             return _run(request)
-    except (BaselineError, ChangesError, OutputError, CatalogueMissing) as error:
+    except (BaselineError, ChangesError, OutputError) as error:
         raise RunError(str(error)) from error
 
 
@@ -120,7 +119,7 @@ def _write_baseline(file: str, report: Report, settings: Settings) -> int:
     _tell(report, settings)
     _tell_errors(report.errors)
     if not settings.quiet:
-        say(f"{len(report.findings)} known findings written to {file}")
+        say(f"{_findings(len(report.findings))} written to {file} as known")
     return FAILED if report.errors else CLEAN
 
 
@@ -130,9 +129,13 @@ def _show_diff(before: Sequence[Document], fixed: Fixed, report: Report, setting
     _tell(report, settings)
     _tell_errors(report.errors)
     if not settings.quiet:
-        say(f"{fixed.count} findings would be fixed, {len(report.findings)} would be left")
+        say(f"{_findings(fixed.count)} would be fixed, {len(report.findings)} would be left")
     status = _status(report, settings)
     return FINDINGS if diff and status == CLEAN and not settings.exit_zero else status
+
+
+def _findings(count: int) -> str:
+    return "1 finding" if count == 1 else f"{count} findings"
 
 
 def _show(request: Request, fixed: Fixed, report: Report) -> None:

@@ -16,7 +16,7 @@ def test_known_findings_are_not_reported_again(command: Command) -> None:
     command.write("a.py", "FAULT = 1\nRISKY = 2\n")
     outcome = command("--write-baseline", "known.json", ".")
     assert outcome.status == 0
-    assert "2 known findings written to known.json" in outcome.errors
+    assert "2 findings written to known.json as known" in outcome.errors
     assert command("--baseline", "known.json", ".").status == 0
     assert command(".").status == 1
 

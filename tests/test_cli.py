@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from nnlint import __version__
+from nnlint import __version__, rule
 from tests.command import Command
 
 made_up = pytest.mark.usefixtures("made_up_rules")
@@ -263,3 +263,55 @@ def test_progress_on_a_terminal_is_taken_away_at_the_end(command: Command, monke
     assert "nnlint: a.py" in outcome.errors
     assert outcome.errors.endswith("\r\x1b[K")
     assert "\x1b[K" not in outcome.output
+
+
+@made_up
+def test_text_with_colours_is_the_default_on_a_terminal(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("TERM", "xterm")
+    command.write("a.py", "FAULT = 1\n")
+    assert "\x1b[" in command("a.py").output
+    assert "1 | FAULT = 1" in command("--color", "never", "a.py").output
+    assert "1 | FAULT = 1" not in command("--output-file", "out.txt", "a.py").output
+    assert "1 | FAULT = 1" not in (command.folder / "out.txt").read_text()
+    for name, value in (("TERM", "dumb"), ("NO_COLOR", "1")):
+        monkeypatch.setenv(name, value)
+        assert "\x1b[" not in command("a.py").output
+
+
+def test_a_catalogue_that_is_not_installed_is_said_with_its_remedy(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nnlint.rule.CATALOGUE", "nnlint.nowhere")
+    rule.all_rules.cache_clear()
+    for arguments in ((".",), ("--list-rules",), ("--select", "NN1")):
+        outcome = command(*arguments)
+        assert outcome.status == 2
+        assert "run `pip install -e .`" in outcome.errors
+    monkeypatch.undo()
+    rule.all_rules.cache_clear()
+
+
+@made_up
+def test_the_same_fault_of_several_runs_is_told_once(command: Command) -> None:
+    command.write("a.py", "FAULT = TWICE\n")
+    assert command("a.py").findings == ["a.py:1:1 NN101"]
+
+
+@made_up
+def test_statistics_count_per_rule(command: Command) -> None:
+    command.write("a.py", "FAULT = FAULT = RISKY\n")
+    assert "2  NN101" in command("--statistics", "a.py").output
+
+
+@made_up
+def test_findings_are_sorted_by_place(command: Command) -> None:
+    command.write("b.py", "RISKY = FAULT\n")
+    command.write("a.py", "x = 1\n" * 9 + "FAULT = 1\n" + "FAULT = 2\n")
+    assert command("b.py", "a.py").findings == [
+        "a.py:10:1 NN101",
+        "a.py:11:1 NN101",
+        "b.py:1:1 NN102",
+        "b.py:1:9 NN101",
+    ]

@@ -133,7 +133,7 @@ def test_diff_shows_and_writes_nothing(command: Command) -> None:
         "-FAULT = 1",
         "+MENDED = 1",
     ]
-    assert "1 findings would be fixed, 0 would be left" in outcome.errors
+    assert "1 finding would be fixed, 0 would be left" in outcome.errors
 
 
 def test_diff_of_what_needs_no_change_is_empty(command: Command) -> None:
