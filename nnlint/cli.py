@@ -11,9 +11,8 @@ import click
 from click.core import ParameterSource
 
 from nnlint import __version__
+from nnlint.exit_status import CLEAN, FAILED, FINDINGS, INTERRUPTED
 from nnlint.settings import COLOURS, OUTPUT_FORMATS, SettingsError, load_settings, overridden, split_codes
-
-CLEAN, FINDINGS, FAILED, INTERRUPTED = 0, 1, 2, 130
 
 CODE_LISTS = ("select", "extend_select", "ignore")
 NOT_SETTINGS = ("paths", "stdin_filename", "explain", "list_rules", "write_baseline", "config", "isolated", *CODE_LISTS)

@@ -12,6 +12,7 @@ from nnlint.baseline import BaselineError, fingerprints, path_from, read_baselin
 from nnlint.changes import ChangesError, on_changed_lines
 from nnlint.console import OutputError, Progress, emit, emit_bytes, is_coloured, is_terminal, say, terminal_width
 from nnlint.document import Document
+from nnlint.exit_status import CLEAN, FAILED, FINDINGS
 from nnlint.files import STANDARD_INPUT, Collected, read_paths
 from nnlint.finding import Finding, Severity
 from nnlint.fixes import Fixed, fix_documents, unified_diff, write_documents
@@ -21,7 +22,6 @@ from nnlint.patterns import Patterns, repository_root
 from nnlint.report import InternalError, Report
 from nnlint.settings import Settings
 
-CLEAN, FINDINGS, FAILED = 0, 1, 2
 SHOWS_ERRORS = ("text", "concise", "github")
 """The formats in which a person sees what the run failed on; for the others standard error tells it."""
 
