@@ -116,6 +116,7 @@ def _of_data(machine: Machine, value: Data, name: str, node: ast.AST) -> Value:
     if name in ("data", "values") and value.operation != "name":
         return machine.data("detach" if name == "data" else "values", (value,), node)
     made = Data("attribute", (value,), machine.site(node), name=name, gradient=machine.gradient)
+    machine.reads_gradients = machine.reads_gradients or name == "grad"
     value.parts[name] = made
     return made
 

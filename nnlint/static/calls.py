@@ -29,9 +29,11 @@ from nnlint.values import (
     join_all,
 )
 
-MOST_CALLED = 3
+MOST_CALLED = 2
 
-TELLS = frozenset("zero_grad train eval parameters named_parameters to cuda cpu state_dict modules children apply".split())
+TELLS = frozenset(
+    "zero_grad train eval parameters named_parameters to cuda cpu state_dict modules children apply".split()
+)
 """Methods that tell an object something: whichever of several it is, it is told."""
 
 
@@ -204,14 +206,19 @@ def call_function(
     locals_ = bind_parameters(machine, function, given, node, receiver)
     if is_generator(function):
         return Generator(function, locals_, receiver)
-    before = machine.gradient
+    before, steps = machine.gradient, machine.steps_left
+    budget = machine.project.budget
+    effort = budget.effort_of(function.node)
     machine.gradient = knowledge.decorated_gradient(function.decorators, before)
     try:
-        value = machine.enter(function, locals_, receiver, node)
+        value = (
+            None if budget.is_spent(effort, machine.steps_taken) else machine.enter(function, locals_, receiver, node)
+        )
     finally:
         machine.gradient = before
+        effort.add(steps - machine.steps_left)
     if value is None:
-        machine.note(f"the call of {function.name} is nested too deep to be followed", node)
+        machine.note(f"the call of {function.name} is not followed: nested too deep, or followed often enough", node)
         knowledge.escape(machine, given.values(), function.name, node)
         return machine.data("call", given.values(), node, name=function.name)
     return value
@@ -317,10 +324,14 @@ def instantiate(machine: Machine, cls: Class, given: Arguments, node: ast.AST) -
         machine.activity += 1
         instance.attributes["<training>"] = TRUE
     if isinstance(initializer, Function):
-        call_function(machine, initializer, given, node, instance)
+        machine.building += 1
+        try:
+            call_function(machine, initializer, given, node, instance)
+        finally:
+            machine.building -= 1
     elif knowledge.has_fields(cls):
         _fill_fields(machine, cls, instance, given)
-    if instance.is_network:
+    if instance.is_network and not machine.building:
         machine.emit(ModelBuilt(machine.site(node), instance))
     return instance
 

@@ -21,8 +21,6 @@ from nnlint.values import Instance, Value
 if TYPE_CHECKING:
     from nnlint.static.project import Project
 
-MOST_STEPS_OF_A_FUNCTION = 60_000
-
 
 def entry_runs(project: Project, module: Module) -> Iterator[Run]:
     """The runs of one file."""
@@ -54,6 +52,7 @@ def _attempt(project: Project, module: Module, entry: Callable[[Machine], None])
         project.note(
             module.source, None, "the analysis was cut short: the file takes more steps than the budget allows"
         )
+    project.budget.steps += machine.steps_taken
     if machine.run.all_events or machine.operations:
         yield machine.run
 
@@ -71,7 +70,6 @@ def _top_level(machine: Machine, module: Module) -> None:
 
 def _function_entry(function: Function) -> Callable[[Machine], None]:
     def run(machine: Machine) -> None:
-        machine.steps_left = MOST_STEPS_OF_A_FUNCTION
         call_function(machine, function, Arguments(), function.node)
 
     return run
@@ -79,7 +77,6 @@ def _function_entry(function: Function) -> Callable[[Machine], None]:
 
 def _class_entry(cls: Class) -> Callable[[Machine], None]:
     def run(machine: Machine) -> None:
-        machine.steps_left = MOST_STEPS_OF_A_FUNCTION
         machine.frame = Frame(cls.module, cls.module.names)
         instance = instantiate(machine, cls, _symbolic_arguments(machine, cls), cls.node)
         if not isinstance(instance, Instance):

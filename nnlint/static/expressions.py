@@ -150,7 +150,7 @@ def _boolean(machine: Machine, node: ast.BoolOp) -> Value:
         if known is stops_at:
             values.append(value)
             break
-        if known is None or operand is node.values[-1]:
+        if known is None or (operand is node.values[-1] and not values):
             values.append(value)
     return join_all(values)
 
@@ -180,6 +180,8 @@ def _compared(kind: ast.cmpop, left: Value, right: Value) -> bool | None:
 
 
 def _is_none(value: Value, negated: bool) -> bool | None:
+    if isinstance(value, Data) and value.operation == "attribute" and value.name == "grad":
+        return negated  # once trained, every parameter has a gradient
     if isinstance(value, Constant):
         return None if value.overridable else (value.value is None) is not negated
     from nnlint.values import Instance, Layer, Optimizer, Scheduler
@@ -212,7 +214,9 @@ def _conditional(machine: Machine, node: ast.IfExp) -> Value:
     def arm(expression: ast.expr) -> Callable[[], None]:
         return lambda: found.append(machine.evaluate(expression))
 
-    machine.branch(test_key(test), [arm(node.body), arm(node.orelse)])
+    key, denies = test_key(test)
+    arms = [arm(node.body), arm(node.orelse)]
+    machine.branch(key, arms[::-1] if denies else arms)
     return join_all(found)
 
 

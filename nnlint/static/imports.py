@@ -39,6 +39,7 @@ class Importer:
     def add(self, source: Source, tree: ast.Module) -> Module:
         """The module of a linted source."""
         stem = re.sub(r"\.(py|ipynb)$", "", source.path).replace("/", ".")
+        self.project.budget.lines += source.text.count("\n") + 1
         module = Module(stem, source, tree, is_package=source.path.endswith("__init__.py"))
         if source.file is not None:
             self.by_file[source.file] = module

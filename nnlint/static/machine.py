@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from nnlint.events import Event, Iteration, Loop, Run
+from nnlint.static.budget import MOST_STEPS
 from nnlint.static.objects import Class, CodeSite, Function, FunctionNode, Generator, Module
 from nnlint.trace import Block, CallRun, Choice, Exit, LoopRun
 from nnlint.values import NONE, Data, Items, Value, join, join_all
@@ -21,9 +22,6 @@ from nnlint.values import NONE, Data, Items, Value, join, join_all
 if TYPE_CHECKING:
     from nnlint.static.arguments import Arguments
     from nnlint.static.project import Project
-
-MOST_STEPS = 150_000
-"""Nodes evaluated per entry: some thirty times what a long training script takes."""
 
 DEEPEST_CALL = 14
 
@@ -99,9 +97,16 @@ class Machine:
         self.network_depth = 0
         self.steps_left = MOST_STEPS
         self.activity = 0
+        self.building = 0
+        self.reads_gradients = False
         self.outputs: dict[Hashable, Value] = {}
 
     # Evaluation
+
+    @property
+    def steps_taken(self) -> int:
+        """How many nodes this run has evaluated."""
+        return MOST_STEPS - self.steps_left
 
     def evaluate(self, node: ast.AST) -> Value:
         """The value of an expression."""

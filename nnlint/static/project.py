@@ -13,6 +13,7 @@ from nnlint.finding import Place
 from nnlint.report import Note
 from nnlint.source import Source
 from nnlint.static import expressions, statements  # noqa: F401 - they fill the machine's tables
+from nnlint.static.budget import Budget
 from nnlint.static.entries import entry_runs
 from nnlint.static.imports import Importer
 from nnlint.static.machine import Machine
@@ -51,6 +52,7 @@ class Project:
 
     def __post_init__(self) -> None:
         self._builtins: dict[str, External] = {}
+        self.budget = Budget()
         self.importer = Importer(self)
 
     def runs(self) -> Iterator[Run]:

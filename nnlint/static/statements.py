@@ -78,7 +78,7 @@ def _augmented(machine: Machine, node: ast.AugAssign) -> str | None:
     before = machine.evaluate(load)
     value = machine.evaluate(node.value)
     after = binary(machine, node.op, before, value, node)
-    updated = update_of(before, after)
+    updated = update_of(before, after) if machine.reads_gradients else None
     if updated is not None:
         machine.emit(OptimizerStepped(machine.site(node), updated))
         return None
@@ -114,9 +114,18 @@ def _if(machine: Machine, node: ast.If) -> str | None:
     known = truth(value)
     if known is not None:
         return machine.execute(node.body if known is not negated else node.orelse)
+    if not node.orelse and not negated and _guards_against_none(value):
+        return machine.execute(node.body)
+    key, denies = test_key(value)
     body, orelse = _arm(machine, node.body), _arm(machine, node.orelse)
-    arms = [orelse, body] if negated else [body, orelse]
-    return machine.branch(test_key(value), arms)
+    return machine.branch(key, [orelse, body] if negated is not denies else [body, orelse])
+
+
+def _guards_against_none(value: Value) -> bool:
+    """`if x is not None:` around what is done with x, with nothing else to do: on other paths there is no x to speak of."""
+    return (
+        isinstance(value, Data) and value.operation == "compare" and value.name == "IsNot" and value.inputs[1] is NONE
+    )
 
 
 def _arm(machine: Machine, statements: list[ast.stmt]) -> Arm:

@@ -12,9 +12,15 @@ COMPUTED = frozenset({"compare", "modulo", "add", "subtract", "multiply", "floor
 DEEPEST_KEY = 8
 
 
-def test_key(value: Value) -> Hashable | None:
-    """A key that equal conditions share, whatever names they go by; None for what is no condition."""
-    return _key(value, DEEPEST_KEY)
+DENIALS = {"IsNot": "Is", "NotEq": "Eq", "NotIn": "In", "GtE": "Lt", "LtE": "Gt"}
+"""Comparisons that hold where another does not."""
+
+
+def test_key(value: Value) -> tuple[Hashable, bool]:
+    """A key that equal conditions share, whatever names they go by, and whether this one holds where the key's does not."""
+    if isinstance(value, Data) and value.operation == "compare" and value.name in DENIALS:
+        return ("compare", DENIALS[value.name], *(_key(each, DEEPEST_KEY) for each in value.inputs)), True
+    return _key(value, DEEPEST_KEY), False
 
 
 def _key(value: Value, depth: int) -> Hashable:

@@ -162,6 +162,8 @@ def _zero(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) ->
 @method("add_", "sub_", "addcdiv_", "addcmul_", "copy_", "mul_", "set_")
 def _in_place(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
     """A hand-written update: `p.data.add_(p.grad, alpha=-rate)`."""
+    if not machine.reads_gradients:
+        return None
     updated = {id(source): source for source in content(receiver)}
     for value in given.values():
         for data in ancestors(value, stop=lambda each: each.operation == "attribute"):
