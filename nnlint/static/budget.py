@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 MOST_STEPS = 150_000
 """Nodes evaluated in one run: some thirty times what a long training script takes."""
 
-STEPS_AT_ONCE = 50_000
-STEPS_PER_LINE = 7
+STEPS_AT_ONCE = 40_000
+STEPS_PER_LINE = 5
 """The pace of a whole project: what parsing it with libcst takes is about ten steps per line."""
 
 MOST_CALLS, MOST_STEPS_OF_CALLS = 40, 12_000
 """A function is followed at every call until both are passed: no training step is, a helper of a large library may be."""
 
-ENOUGH_CALLS, ENOUGH_STEPS = 3, 400
+ENOUGH_CALLS, ENOUGH_STEPS = 2, 300
 """The same, once the project is behind its pace."""
 
 

@@ -229,8 +229,12 @@ def is_generator(function: Function) -> bool:
     node = function.node
     if isinstance(node, ast.Lambda):
         return False
-    text = function.module.lines[node.lineno - 1 : node.end_lineno]
-    return any("yield" in line for line in text) and any(_yields(statement) for statement in node.body)
+    known = function.module.generators.get(node)
+    if known is None:
+        text = function.module.lines[node.lineno - 1 : node.end_lineno]
+        known = any("yield" in line for line in text) and any(_yields(statement) for statement in node.body)
+        function.module.generators[node] = known
+    return known
 
 
 def _yields(node: ast.AST) -> bool:

@@ -7,7 +7,6 @@ their use. Functions that no other mentions come first, so that the others are s
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -82,7 +81,7 @@ def _class_entry(cls: Class) -> Callable[[Machine], None]:
         if not isinstance(instance, Instance):
             return
         names = [name for owner in (cls,) for name in owner.names if isinstance(name, str)]
-        for name in _roots_first(cls.module, names, cls.node):
+        for name in _roots_first(cls.module, names):
             method = cls.names[name]
             if isinstance(method, Function) and method.node not in cls.module.followed:
                 _call_entry_method(machine, instance, name, method)
@@ -106,12 +105,6 @@ def _symbolic_arguments(machine: Machine, cls: Class) -> Arguments:
     return Arguments()
 
 
-def _roots_first(module: Module, names: list[str], within: ast.AST | None = None) -> list[str]:
-    """Names that are called nowhere in the text come before those that are."""
-    text = module.source.text
-    if within is not None:
-        text = "\n".join(module.lines[within.lineno - 1 : within.end_lineno])  # type: ignore[attr-defined]
-    called: dict[str, int] = {}
-    for word in re.findall(r"(\w+)\s*\(", text):
-        called[word] = called.get(word, 0) + 1
-    return sorted(names, key=lambda name: called.get(name, 0) > 1)
+def _roots_first(module: Module, names: list[str]) -> list[str]:
+    """Names that are called nowhere in the module's text come before those that are."""
+    return sorted(names, key=lambda name: module.calls[name] > 1)

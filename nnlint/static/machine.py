@@ -218,6 +218,8 @@ class Machine:
         return exits[0] if len(set(exits)) == 1 else "return"
 
     def _merge(self, falling: list[dict[tuple[int, Any], tuple[Space, Any, Value]]]) -> None:
+        if not any(falling):
+            return
         slots: dict[tuple[int, Any], tuple[Space, Any]] = {}
         for writes in falling:
             for slot, (space, key, _) in writes.items():
@@ -349,6 +351,8 @@ def _body_value(machine: Machine, node: FunctionNode, frame: Frame) -> Value:
 
 
 def _undo(journal: Journal) -> dict[tuple[int, Any], tuple[Space, Any, Value]]:
+    if not journal:
+        return {}
     writes = {slot: (space, key, space[key]) for slot, (space, key, _) in journal.items() if key in space}
     for space, key, old in journal.values():
         if old is _MISSING:

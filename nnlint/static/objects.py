@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +13,7 @@ from nnlint.finding import Place
 from nnlint.source import Source
 from nnlint.values import Value
 
+CALLED = re.compile(r"(\w+)\s*\(")
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
@@ -25,7 +28,9 @@ class Module(Value):
     is_package: bool = False
     executed: bool = False
     followed: set[ast.AST] = field(default_factory=set)
+    generators: dict[ast.AST, bool] = field(default_factory=dict)
     _lines: list[str] | None = None
+    _calls: Counter[str] | None = None
 
     @property
     def lines(self) -> list[str]:
@@ -33,6 +38,13 @@ class Module(Value):
         if self._lines is None:
             self._lines = self.source.text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
         return self._lines
+
+    @property
+    def calls(self) -> Counter[str]:
+        """How often each name stands before an opening bracket: in its definition, and where it is called."""
+        if self._calls is None:
+            self._calls = Counter(CALLED.findall(self.source.text))
+        return self._calls
 
 
 @dataclass(eq=False, slots=True)

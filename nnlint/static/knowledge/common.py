@@ -11,6 +11,7 @@ from nnlint.events import Escaped
 from nnlint.static.arguments import Arguments
 from nnlint.static.machine import Machine
 from nnlint.values import (
+    Constant,
     Data,
     Either,
     Entries,
@@ -127,8 +128,14 @@ def _owners_of(value: Value) -> tuple[Value, ...]:
 
 def escape(machine: Machine, values: tuple[Value, ...], callee: str, node: ast.AST) -> None:
     """Values are handed to code that is not at hand: an event, if any of them is worth tracking."""
-    if any(_worth_tracking(each) for value in values for each in elements(value)):
-        machine.emit(Escaped(machine.site(node), values, callee))
+    for value in values:
+        if isinstance(value, Data):
+            tracked = value.operation in LASTING and is_optimizer_like(value)
+        else:
+            tracked = not isinstance(value, Constant) and any(_worth_tracking(each) for each in elements(value))
+        if tracked:
+            machine.emit(Escaped(machine.site(node), values, callee))
+            return
 
 
 def _worth_tracking(value: Value) -> bool:
