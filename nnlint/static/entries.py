@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from nnlint.events import Run
 from nnlint.static.arguments import Arguments
 from nnlint.static.calls import call_function, call_instance, instantiate, symbolic_argument
+from nnlint.static.knowledge.training import set_mode
 from nnlint.static.machine import CutShort, Frame, Machine
 from nnlint.static.objects import Class, Function, Module
-from nnlint.values import Instance, Value
+from nnlint.values import Instance, Layer, Value
 
 if TYPE_CHECKING:
     from nnlint.static.project import Project
@@ -84,9 +85,17 @@ def _class_entry(cls: Class) -> Callable[[Machine], None]:
         for name in _roots_first(cls.module, names):
             method = cls.names[name]
             if isinstance(method, Function) and method.node not in cls.module.followed:
+                _forget_modes(machine, instance)
                 _call_entry_method(machine, instance, name, method)
 
     return run
+
+
+def _forget_modes(machine: Machine, instance: Instance) -> None:
+    """Whoever calls a method of the object may have switched its networks before."""
+    for held in (instance, *list(instance.attributes.values())):
+        if isinstance(held, Layer) or (isinstance(held, Instance) and held.is_network):
+            set_mode(machine, held, None)
 
 
 def _call_entry_method(machine: Machine, instance: Instance, name: str, method: Function) -> None:
