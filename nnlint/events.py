@@ -175,9 +175,10 @@ class StateKept(Event):
 
 @dataclass(eq=False, slots=True)
 class StateUsed(Event):
-    """A kept state is loaded, saved or returned."""
+    """A kept state is loaded, saved or returned; `into` is the network (or optimizer) that it is loaded into."""
 
     state: Value
+    into: Value | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -191,7 +192,7 @@ class Escaped(Event):
 E_ = TypeVar("E_", bound=Event)
 
 
-@dataclass
+@dataclass(eq=False)
 class Run:
     """One run of one entry file: the events in order, and their structure in `trace`.
 

@@ -54,6 +54,7 @@ class Data(Value):
     `inputs` are the values it was made from, the receiver first. `layer` is the module that did it, if a module did.
     `width` is the size of the last dimension, where known. `gradient` says whether gradients were recorded: None if unknown.
     `bound` is the first name it was assigned to: weak evidence of its role, for where there is no better.
+    `calls` is the chain of calls in which it was made, outermost first.
     """
 
     operation: str
@@ -66,6 +67,7 @@ class Data(Value):
     gradient: bool | None = True
     parts: dict[Any, Value] = field(default_factory=dict)
     bound: str = ""
+    calls: tuple[Site, ...] = ()
 
     def option(self, name: str) -> Any:
         """The constant passed for an option, or None where it was not passed or is not known."""
@@ -97,6 +99,13 @@ class Entries(Value):
     entries: dict[Any, Value]
     open: bool = False
     at: Site | None = None
+
+
+MODE_KEY = "<training>"
+"""The attribute under which a network keeps whether it is in training mode."""
+
+FROZEN_KEY = "<frozen>"
+"""The attribute under which a network keeps whether its gradients were switched off."""
 
 
 @dataclass(eq=False, slots=True)

@@ -9,6 +9,7 @@ from nnlint.static.arguments import Arguments
 from nnlint.static.machine import Machine
 from nnlint.static.objects import Bound, Class, External, Function, Module, Partial, Super
 from nnlint.values import (
+    MODE_KEY,
     NONE,
     Constant,
     Data,
@@ -85,7 +86,9 @@ def _of_instance(machine: Machine, value: Instance, name: str, node: ast.AST) ->
     if name == "__class__":
         return value.cls if isinstance(value.cls, Class) else Data("attribute", (value,), name=name)
     if name == "training" and value.is_network:
-        return value.attributes.get("<training>", Data("attribute", (value,), machine.site(node), name=name))
+        return value.attributes.get(MODE_KEY, Data("attribute", (value,), machine.site(node), name=name))
+    if name == "module" and value.is_network:
+        return value
     if any(value.cls.external_bases()):
         return Bound(value, name)
     getter = value.cls.find("__getattr__")
@@ -136,7 +139,7 @@ def _of_torch_object(machine: Machine, value: Layer | Optimizer, name: str, node
     if name == "module":
         return value
     if name == "training" and isinstance(value, Layer):
-        return value.attributes.get("<training>", Data("attribute", (value,), machine.site(node), name=name))
+        return value.attributes.get(MODE_KEY, Data("attribute", (value,), machine.site(node), name=name))
     if isinstance(value, Layer) and name in ("weight", "bias"):
         made: Value = Data("weight", (value,), machine.site(node), name=name)
         value.attributes[("parameter", name)] = made
@@ -170,11 +173,15 @@ def store_attribute(machine: Machine, value: Value, name: str, stored: Value) ->
     """`value.name = stored`."""
     for target in value.alternatives if isinstance(value, Either) else (value,):
         if isinstance(target, (Instance, Layer, Optimizer)):
-            machine.write(target.attributes, name, stored)
+            machine.write(target.attributes, MODE_KEY if name == "training" and _is_network(target) else name, stored)
         elif isinstance(target, Data):
             machine.write(target.parts, name, stored)
         elif isinstance(target, (Module, Class)):
             machine.write(target.names, name, stored)
+
+
+def _is_network(value: Value) -> bool:
+    return isinstance(value, Layer) or (isinstance(value, Instance) and value.is_network)
 
 
 def index(machine: Machine, value: Value, key: Value, node: ast.AST) -> Value:

@@ -10,7 +10,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from nnlint.events import Loop
+from nnlint.events import Loop, ModeSwitched
 from nnlint.static.arguments import Arguments
 from nnlint.static.machine import Machine
 from nnlint.static.objects import Function, Generator
@@ -76,7 +76,7 @@ def _counts_training(machine: Machine, over: Value, body: list[ast.stmt] | None)
 def _unrolled(machine: Machine, known: list[Value]) -> Iterator[Value]:
     events = len(machine.run.all_events)
     for number, value in enumerate(known):
-        if number >= PASSES and len(machine.run.all_events) > events:
+        if number >= PASSES and any(not isinstance(each, ModeSwitched) for each in machine.run.all_events[events:]):
             return
         yield value
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from nnlint.events import Accumulated, GradientsCleared, OptimizerStepped, StateKept, StateUsed
 from nnlint.graph import update_of
 from nnlint.static import calls
 from nnlint.static.access import store_attribute, store_index
+from nnlint.static.arguments import Arguments
 from nnlint.static.expressions import binary
 from nnlint.static.iteration import element_passes, generator_in, loop_over, while_passes, yielded
 from nnlint.static.knowledge import dispatch as knowledge
 from nnlint.static.machine import EXECUTORS, Executor, Frame, Machine
-from nnlint.static.objects import Class, External, Function, Module
+from nnlint.static.objects import Class, External, Function, Generator, Module
 from nnlint.static.tests import test_key
 from nnlint.values import NONE, Constant, Data, Either, Instance, Items, Layer, State, Value, elements, truth
 
@@ -152,7 +154,7 @@ def _for(machine: Machine, node: ast.For | ast.AsyncFor) -> str | None:
 
     def bodies() -> Iterator[Arm]:
         for value in passes:
-            yield lambda value=value: _pass(machine, node, value)
+            yield partial(_pass, machine, node, value)
 
     machine.loop(loop_over(machine, node.iter, over, node.target), bodies())
     return machine.execute(node.orelse) if node.orelse else None
@@ -237,13 +239,36 @@ def _with_items(machine: Machine, items: list[ast.withitem], node: ast.With | as
     if not items:
         return machine.execute(node.body)
     context = machine.evaluate(items[0].context_expr)
+    if isinstance(context, Generator):
+        return _with_generator(machine, context, items, node)
+    entered = knowledge.entered(machine, context, items[0].context_expr)
     if items[0].optional_vars is not None:
-        calls.bind_target(machine, items[0].optional_vars, knowledge.entered(machine, context, items[0].context_expr))
+        calls.bind_target(machine, items[0].optional_vars, entered)
     switched, gradient = knowledge.context_gradient(machine, context)
     if switched:
         with machine.recording(gradient):
             return _with_items(machine, items[1:], node)
-    return _with_items(machine, items[1:], node)
+    left = _with_items(machine, items[1:], node)
+    if isinstance(context, Instance) and isinstance(context.cls.find("__exit__"), Function):
+        machine.call_method(context, "__exit__", Arguments([NONE, NONE, NONE]), items[0].context_expr)
+    return left
+
+
+def _with_generator(
+    machine: Machine, context: Generator, items: list[ast.withitem], node: ast.With | ast.AsyncWith
+) -> str | None:
+    """The body of a `with` over a function under `contextmanager` runs where that function yields."""
+    exits: list[str | None] = []
+
+    def body(value: Value) -> None:
+        if items[0].optional_vars is not None:
+            calls.bind_target(machine, items[0].optional_vars, value)
+        exits.append(_with_items(machine, items[1:], node))
+
+    calls.run_generator(machine, context, body)
+    if not exits:
+        body(machine.data("unknown", (), node))
+    return exits[-1]
 
 
 @_executes(ast.Match)
@@ -388,6 +413,6 @@ def _assert(machine: Machine, node: ast.Assert) -> str | None:
     return None
 
 
-@_executes(ast.Delete, ast.Pass, *((ast.TypeAlias,) if hasattr(ast, "TypeAlias") else ()))  # type: ignore[attr-defined]
+@_executes(ast.Delete, ast.Pass, getattr(ast, "TypeAlias", ast.Pass))
 def _nothing(machine: Machine, node: ast.stmt) -> str | None:
     return None

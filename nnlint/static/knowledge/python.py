@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from typing import Any
 
 from nnlint.events import Accumulated
 from nnlint.graph import ancestors
@@ -23,6 +24,7 @@ from nnlint.values import (
     Items,
     Layer,
     Parameters,
+    Site,
     State,
     Value,
     join_all,
@@ -298,11 +300,8 @@ def _copy(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value
 def _copied(machine: Machine, value: Value, deep: bool, node: ast.AST) -> Value:
     if isinstance(value, State):
         return State(value.owner, machine.site(node), value.copied or deep)
-    if isinstance(value, Instance):
-        copy = Instance(value.kind, value.cls, dict(value.attributes), machine.site(node), value.is_network)
-        return copy
-    if isinstance(value, Layer):
-        return Layer(value.kind, value.operation, value.arguments, machine.site(node), dict(value.attributes))
+    if isinstance(value, (Instance, Layer)):
+        return _copied_object(value, deep, machine.site(node), {})
     if isinstance(value, Items):
         return Items([_copied(machine, each, deep, node) for each in value.items], value.kind, value.open, value.at)
     if isinstance(value, Entries):
@@ -315,6 +314,24 @@ def _copied(machine: Machine, value: Value, deep: bool, node: ast.AST) -> Value:
         copied.name = value.name
         return copied
     return value
+
+
+def _copied_object(value: Value, deep: bool, at: Site | None, made: dict[int, Value]) -> Value:
+    """A copy of an object; a deep one has parts of its own, each copied once."""
+    if id(value) in made:
+        return made[id(value)]
+    copy: Instance | Layer
+    if isinstance(value, Instance):
+        copy = Instance(value.kind, value.cls, dict(value.attributes), at, value.is_network)
+    elif isinstance(value, Layer):
+        copy = Layer(value.kind, value.operation, value.arguments, at, dict(value.attributes))
+    else:
+        return value
+    made[id(value)] = copy
+    if deep:
+        for name, part in value.attributes.items():
+            copy.attributes[name] = _copied_object(part, deep, getattr(part, "at", None), made)
+    return copy
 
 
 # Containers
@@ -431,7 +448,7 @@ def _get(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> 
 def _update(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
     if not isinstance(receiver, Entries):
         return None
-    added: dict[object, Value] = dict(given.keywords)
+    added: dict[Any, Value] = dict(given.keywords)
     for value in given.positional:
         if isinstance(value, Entries):
             added.update(value.entries)

@@ -35,6 +35,8 @@ from nnlint.static.machine import Machine
 from nnlint.static.objects import External, Function
 from nnlint.values import (
     FALSE,
+    FROZEN_KEY,
+    MODE_KEY,
     NONE,
     TRUE,
     Constant,
@@ -69,7 +71,6 @@ OPTIMIZERS: dict[str, tuple[str, ...]] = {
 
 NOT_OPTIMIZERS = re.compile(r"\b(list|tuple|chain|filter|sum|set|len|iter|clip_grad|parameters_to_vector|named)", re.I)
 FRAMEWORK_BACKWARD = re.compile(r"accel|fabric|engine|scaler|manager|trainer|optim|strategy|booster|model|self", re.I)
-MODE_KEY = "<training>"
 
 
 # Optimizers and schedulers
@@ -239,7 +240,7 @@ def _clip(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value
 def _scale(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
     if not given.positional or not isinstance(receiver, (Data, External)):
         return None
-    return machine.data("identity", given.positional[:1] and (given.positional[0],), node)
+    return machine.data("identity", (given.positional[0],), node)
 
 
 @external("apex.amp.scale_loss")
@@ -387,7 +388,7 @@ def _state_dict(machine: Machine, receiver: Value, given: Arguments, node: ast.A
 
 @method("load_state_dict")
 def _load_state_dict(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
-    machine.emit(StateUsed(machine.site(node), given.get(0, "state_dict") or NONE))
+    machine.emit(StateUsed(machine.site(node), given.get(0, "state_dict") or NONE, receiver))
     return machine.data("unknown", (), node)
 
 
@@ -413,6 +414,8 @@ def _save(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value
 )
 def _moved(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
     if isinstance(receiver, (Instance, Layer)):
+        if getattr(getattr(node, "func", None), "attr", "") == "requires_grad_":
+            machine.write(receiver.attributes, FROZEN_KEY, TRUE if truth(given.get(0)) is False else FALSE)
         return receiver
     if isinstance(receiver, Data) and is_network_like(receiver):
         return receiver
