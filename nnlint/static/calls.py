@@ -296,6 +296,10 @@ def _missing_argument(machine: Machine, function: Function, parameter: ast.arg, 
     default = function.defaults.get(parameter.arg)
     if default is not None and not is_open:
         return default
+    if function.decorators:
+        option = knowledge.decorated_options(function.decorators).get(parameter.arg)
+        if option is not None:
+            return option
     return symbolic_argument(machine, function, parameter)
 
 

@@ -8,7 +8,7 @@ from nnlint.events import ModelCalled
 from nnlint.operations import CONTAINERS, FUNCTIONS, LAYERS, LOSSES, OPTION_NAMES, PARAMETERS
 from nnlint.operations import METHODS as OPERATIONS
 from nnlint.static.arguments import Arguments
-from nnlint.static.knowledge import arrays, frameworks, layers, python, training
+from nnlint.static.knowledge import arrays, frameworks, layers, options, python, training
 from nnlint.static.knowledge.common import (
     EXTERNALS,
     METHODS,
@@ -28,6 +28,7 @@ __all__ = [
     "context_gradient",
     "decorated",
     "decorated_gradient",
+    "decorated_options",
     "entered",
     "escape",
     "has_fields",
@@ -40,6 +41,7 @@ apply_layer = layers.apply_layer
 context_gradient = training.context_gradient
 decorated_gradient = training.decorated_gradient
 decorated = python.decorated
+decorated_options = options.decorated_options
 has_fields = python.has_fields
 is_network = frameworks.is_network
 instantiate_known = frameworks.instantiate_known
