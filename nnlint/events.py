@@ -197,7 +197,8 @@ class Run:
     """One run of one entry file: the events in order, and their structure in `trace`.
 
     `operations` are the data that were made, by operation, for rules about values rather than about order. A run that was
-    `cut_short` may lack what came later: rules that ask whether something never happened keep silent on it.
+    `cut_short` may lack what came later: rules that ask whether something never happened keep silent on it. A `symbolic`
+    run is one of functions that nothing calls: what their callers did before, and do with the result, is not known.
     """
 
     path: str
@@ -205,6 +206,7 @@ class Run:
     all_events: list[Event] = field(default_factory=list)
     by_kind: dict[type[Event], list[Event]] = field(default_factory=dict)
     cut_short: bool = False
+    symbolic: bool = False
     operations: Mapping[str, list[Value]] = field(default_factory=dict)
 
     def events(self, kind: type[E_]) -> Iterator[E_]:

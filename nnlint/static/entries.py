@@ -16,7 +16,7 @@ from nnlint.static.calls import call_function, call_instance, instantiate, symbo
 from nnlint.static.knowledge.training import set_mode
 from nnlint.static.machine import CutShort, Frame, Machine
 from nnlint.static.objects import Class, Function, Module
-from nnlint.values import Instance, Layer, Value
+from nnlint.values import MODE_KEY, Data, Instance, Layer, Value
 
 if TYPE_CHECKING:
     from nnlint.static.project import Project
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def entry_runs(project: Project, module: Module) -> Iterator[Run]:
     """The runs of one file."""
-    yield from _attempt(project, module, lambda machine: _top_level(machine, module))
+    yield from _attempt(project, module, lambda machine: _top_level(machine, module), symbolic=False)
     for name in _roots_first(module, [key for key in module.names if isinstance(key, str)]):
         value = module.names.get(name)
         if isinstance(value, Function) and value.module is module and value.node not in module.followed:
@@ -43,8 +43,11 @@ def _class_runs(project: Project, module: Module, cls: Class) -> Iterator[Run]:
         yield from _attempt(project, module, _class_entry(cls))
 
 
-def _attempt(project: Project, module: Module, entry: Callable[[Machine], None]) -> Iterator[Run]:
+def _attempt(
+    project: Project, module: Module, entry: Callable[[Machine], None], symbolic: bool = True
+) -> Iterator[Run]:
     machine = Machine(project, module)
+    machine.run.symbolic = symbolic
     try:
         entry(machine)
     except CutShort:
@@ -94,8 +97,14 @@ def _class_entry(cls: Class) -> Callable[[Machine], None]:
 def _forget_modes(machine: Machine, instance: Instance) -> None:
     """Whoever calls a method of the object may have switched its networks before."""
     for held in (instance, *list(instance.attributes.values())):
-        if isinstance(held, Layer) or (isinstance(held, Instance) and held.is_network):
+        if _has_mode(held):
             set_mode(machine, held, None)
+
+
+def _has_mode(value: Value) -> bool:
+    if isinstance(value, Data):
+        return MODE_KEY in value.parts
+    return isinstance(value, Layer) or (isinstance(value, Instance) and value.is_network)
 
 
 def _call_entry_method(machine: Machine, instance: Instance, name: str, method: Function) -> None:

@@ -11,6 +11,7 @@ from nnlint.events import Escaped
 from nnlint.static.arguments import Arguments
 from nnlint.static.machine import Machine
 from nnlint.values import (
+    MODE_KEY,
     Constant,
     Data,
     Either,
@@ -100,7 +101,7 @@ def is_network_like(value: Value) -> bool:
     if not isinstance(value, Data) or value.operation not in LASTING:
         return False
     name = role_name(value)
-    return bool(NETWORKS.search(name)) and not LOSSES.search(name)
+    return MODE_KEY in value.parts or bool(NETWORKS.search(name)) and not LOSSES.search(name)
 
 
 def owners_in(value: Value | None) -> tuple[Value, ...]:

@@ -8,7 +8,7 @@ from nnlint.events import ModelCalled
 from nnlint.operations import CONTAINERS, FUNCTIONS, LAYERS, LOSSES, OPTION_NAMES, PARAMETERS
 from nnlint.operations import METHODS as OPERATIONS
 from nnlint.static.arguments import Arguments
-from nnlint.static.knowledge import arrays, frameworks, layers, options, python, training
+from nnlint.static.knowledge import arrays, frameworks, layers, options, python, training, zoo
 from nnlint.static.knowledge.common import (
     EXTERNALS,
     METHODS,
@@ -70,7 +70,7 @@ def call_external(machine: Machine, name: str, given: Arguments, node: ast.AST) 
         known = _numeric(machine, root, last, name, given, node)
         if known is not None:
             return known
-    for ask in (training.make, arrays.make, frameworks.make):
+    for ask in (zoo.make, training.make, arrays.make, frameworks.make):
         made = ask(machine, name, given, node)
         if made is not None:
             return made
