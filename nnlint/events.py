@@ -198,7 +198,9 @@ class Run:
 
     `operations` are the data that were made, by operation, for rules about values rather than about order. A run that was
     `cut_short` may lack what came later: rules that ask whether something never happened keep silent on it. A `symbolic`
-    run is one of functions that nothing calls: what their callers did before, and do with the result, is not known.
+    run is one of functions that nothing calls: what their callers did before, and do with their `results`, is not known.
+    One that is `called_again` is of an object whose methods nobody calls here: the trace has them twice, as its holder would,
+    while the events stand in the loops of the methods alone.
     """
 
     path: str
@@ -207,6 +209,8 @@ class Run:
     by_kind: dict[type[Event], list[Event]] = field(default_factory=dict)
     cut_short: bool = False
     symbolic: bool = False
+    called_again: bool = False
+    results: list[Value] = field(default_factory=list)
     operations: Mapping[str, list[Value]] = field(default_factory=dict)
 
     def events(self, kind: type[E_]) -> Iterator[E_]:

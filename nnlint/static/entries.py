@@ -7,16 +7,19 @@ their use. Functions that no other mentions come first, so that the others are s
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from nnlint.events import Run
+from nnlint.events import Backward, OptimizerStepped, Run
 from nnlint.static.arguments import Arguments
 from nnlint.static.calls import call_function, call_instance, instantiate, symbolic_argument
 from nnlint.static.knowledge.training import set_mode
 from nnlint.static.machine import CutShort, Frame, Machine
 from nnlint.static.objects import Class, Function, Module
-from nnlint.values import MODE_KEY, Data, Instance, Layer, Value
+from nnlint.trace import Block, LoopRun
+from nnlint.values import MODE_KEY, Data, Instance, Layer, Optimizer, Value, alternatives, elements
 
 if TYPE_CHECKING:
     from nnlint.static.project import Project
@@ -73,25 +76,71 @@ def _top_level(machine: Machine, module: Module) -> None:
 
 def _function_entry(function: Function) -> Callable[[Machine], None]:
     def run(machine: Machine) -> None:
-        call_function(machine, function, Arguments(), function.node)
+        machine.run.results.append(call_function(machine, function, Arguments(), function.node))
 
     return run
 
 
 def _class_entry(cls: Class) -> Callable[[Machine], None]:
+    is_untouched = not any(
+        isinstance(value, Function) and value.node in cls.module.followed and name != "__init__"
+        for name, value in cls.names.items()
+    )
+
     def run(machine: Machine) -> None:
         machine.frame = Frame(cls.module, cls.module.names)
         instance = instantiate(machine, cls, _symbolic_arguments(machine, cls), cls.node)
         if not isinstance(instance, Instance):
             return
-        names = [name for owner in (cls,) for name in owner.names if isinstance(name, str)]
-        for name in _roots_first(cls.module, names):
-            method = cls.names[name]
-            if isinstance(method, Function) and method.node not in cls.module.followed:
+        with _pass_of_calls(machine) as first:
+            entered = list(_call_entry_methods(machine, cls, instance))
+        if not is_untouched or not _steps_its_own(machine, instance) or _is_base(machine.project, cls):
+            machine.block.items.extend(first.items)
+            return
+        machine.run.called_again = True
+        with _pass_of_calls(machine) as second:
+            for name, method in entered:
                 _forget_modes(machine, instance)
                 _call_entry_method(machine, instance, name, method)
+        machine.block.items.append(LoopRun([first, second]))
 
     return run
+
+
+@contextmanager
+def _pass_of_calls(machine: Machine) -> Iterator[Block]:
+    outer, machine.block = machine.block, Block()
+    followed = machine.block
+    try:
+        yield followed
+    except CutShort:
+        outer.items.extend(followed.items)
+        raise
+    finally:
+        machine.block = outer
+
+
+def _call_entry_methods(machine: Machine, cls: Class, instance: Instance) -> Iterator[tuple[str, Function]]:
+    """Calls the methods that no other method has called by then; yields them."""
+    for name in _roots_first(cls.module, [name for name in cls.names if isinstance(name, str)]):
+        method = cls.names[name]
+        if isinstance(method, Function) and method.node not in cls.module.followed:
+            _forget_modes(machine, instance)
+            _call_entry_method(machine, instance, name, method)
+            yield name, method
+
+
+def _steps_its_own(machine: Machine, instance: Instance) -> bool:
+    """Whether the object steps an optimizer that it made at its construction: then its methods are called again and again."""
+    own = {id(each) for value in instance.attributes.values() for each in elements(value) if isinstance(each, Optimizer)}
+    stepped = {id(each) for event in machine.run.events(OptimizerStepped) for each in alternatives(event.optimizer)}
+    return bool(own & stepped) and any(machine.run.events(Backward))
+
+
+def _is_base(project: Project, cls: Class) -> bool:
+    """Whether other classes derive from this one: their methods may do what its own leave out."""
+    derives = re.compile(rf"^\s*class\s+\w+\s*\([^)]*\b{re.escape(cls.node.name)}\b", re.MULTILINE)
+    return any(derives.search(source.text) for source in project.sources)
 
 
 def _forget_modes(machine: Machine, instance: Instance) -> None:
@@ -109,14 +158,14 @@ def _has_mode(value: Value) -> bool:
 
 def _call_entry_method(machine: Machine, instance: Instance, name: str, method: Function) -> None:
     if method.kind == "static":
-        call_function(machine, method, Arguments(), method.node)
+        machine.run.results.append(call_function(machine, method, Arguments(), method.node))
     elif name == "forward" and instance.is_network:
         parameters = method.node.args.args[1:]
         given = [symbolic_argument(machine, method, p) for p in parameters if p.arg not in method.defaults]
         call_instance(machine, instance, Arguments(list(given)), method.node)
     else:
         receiver: Value = instance.cls if method.kind == "class" else instance
-        call_function(machine, method, Arguments(), method.node, receiver)
+        machine.run.results.append(call_function(machine, method, Arguments(), method.node, receiver))
 
 
 def _symbolic_arguments(machine: Machine, cls: Class) -> Arguments:

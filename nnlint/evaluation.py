@@ -1,0 +1,286 @@
+"""Which calls of a network are evaluations: what comes out is measured or used, and never differentiated."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from nnlint.events import Backward, Differentiated, Escaped, LossComputed, ModelCalled, OptimizerMade, Run, StateUsed
+from nnlint.graph import ancestors, cuts_graph, parameters_of
+from nnlint.static.objects import CodeSite, FunctionNode
+from nnlint.values import (
+    Constant,
+    Data,
+    Either,
+    Entries,
+    Instance,
+    Items,
+    Layer,
+    Loader,
+    Optimizer,
+    Parameters,
+    Value,
+    elements,
+)
+
+EVALUATES = frozenset(
+    "eval evaluate evaluation evaluator test testing tester valid validate validation val predict prediction predictions "
+    "predictor infer inference accuracy".split()
+)
+TRAINS = frozenset("train training trainer pretrain finetune fit learn update optimize".split())
+HELD_OUT = frozenset("test testing tst val valid validation dev eval evaluation holdout heldout".split())
+ACTS = frozenset("act action actions play rollout explore episode policy".split())
+HOOK = re.compile(
+    r"^(on_)?(validation|val|valid|test|predict|prediction|eval|evaluation)_(step|forward|epoch_end|batch)"
+)
+"""Methods that a framework calls, with gradients and training mode off: Lightning, Trainer, composer, mmengine."""
+
+METRIC = re.compile(
+    r"accuracy|f1|precision|recall|auc|iou|dice|score|psnr|ssim|bleu|rouge|mse|mae|rmse|r2|perplexity|confusion|metric",
+    re.I,
+)
+PICKS = frozenset({"argmax", "topk", "max", "round", "compare", "index"})
+DISTANCES = frozenset({"power", "abs", "square", "norm"})
+WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+MOST_VISITED = 60_000
+MOST_FOLLOWED = 400
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A call of a network whose output is never differentiated, and what speaks for an evaluation.
+
+    `context` is what the nearest function with a telling name does: "evaluation", "training", "both" or "" (none does).
+    `held_out` says that the inputs come from test or validation data, `measured` that the output is compared with an answer,
+    `returned` that it is given, graph and all, to a caller that is not known, `fresh` that the network was never trained
+    here nor loaded.
+    """
+
+    call: ModelCalled
+    context: str
+    held_out: bool
+    measured: bool
+    returned: bool
+    function: FunctionNode | None
+
+    @property
+    def in_loop(self) -> bool:
+        """Whether it stands in a loop."""
+        return bool(self.call.iterations)
+
+
+def evaluations(run: Run) -> Iterator[Evaluation]:
+    """The calls of trained or loaded networks that no backward pass follows, in order. None where that cannot be known."""
+    calls = list(run.events(ModelCalled))
+    if not calls or run.cut_short or _is_test_suite(run):
+        return
+    differentiated = _behind(run)
+    if differentiated is None:
+        return
+    learned = _learned(run)
+    returned = {id(data) for value in run.results for data in ancestors(value, stop=cuts_graph) if not cuts_graph(data)}
+    uses: _Uses | None = None
+    losses = {id(event.value) for event in run.events(LossComputed)}
+    for call in calls:
+        outputs = [each for each in elements(call.output) if isinstance(each, Data)]
+        if (
+            not outputs
+            or any(id(output) in differentiated for output in outputs)
+            or not _is_learned(call.model, learned)
+        ):
+            continue
+        context, function = _context(call)
+        if _is_hook(run, call):
+            continue
+        uses = uses or _Uses(run)
+        fate = uses.fate(outputs)
+        if context == "acting" or _acts(fate):
+            continue
+        given = any(id(output) in returned for output in outputs)
+        yield Evaluation(call, context, _is_held_out(call), _is_measured(fate, losses), given, function)
+
+
+def switched_here(run: Run, call: ModelCalled, earlier: Iterable[tuple[int, tuple[object, ...]]]) -> bool:
+    """Whether one of the earlier events (order and calls) belongs to the same entry as the call, in a symbolic run."""
+    if not run.symbolic:
+        return True
+    root = call.calls[:1]
+    return any(order < call.order and calls[:1] == root for order, calls in earlier)
+
+
+# What is differentiated, and what was learned
+
+
+def _behind(run: Run) -> set[int] | None:
+    """All data behind any backward pass, also behind a detach: targets and teachers belong to training. None if too many."""
+    pending: list[Value | None] = [event.loss for event in run.events(Backward)]
+    pending.extend(event.value for event in run.events(Differentiated))
+    for event in run.events(Escaped):
+        if any(isinstance(each, Optimizer) for value in event.values for each in elements(value)):
+            pending.extend(event.values)
+    seen: set[int] = set()
+    while pending:
+        current = pending.pop()
+        if current is None or id(current) in seen:
+            continue
+        seen.add(id(current))
+        if len(seen) > MOST_VISITED:
+            return None
+        pending.extend(_inside(current))
+    return seen
+
+
+def _inside(value: Value) -> Iterator[Value]:
+    if isinstance(value, Data):
+        yield from value.inputs
+        yield from value.options.values()
+    elif isinstance(value, Either):
+        yield from value.alternatives
+    elif isinstance(value, Items):
+        yield from value.items
+    elif isinstance(value, Entries):
+        yield from value.entries.values()
+    elif isinstance(value, Instance) and not value.is_network:
+        yield from value.attributes.values()
+
+
+def _learned(run: Run) -> set[int]:
+    """The identities of all networks, and parts of them, that were given to an optimizer, loaded, or handed away."""
+    owners: list[Value] = []
+    for made in run.events(OptimizerMade):
+        if isinstance(made.optimizer, Optimizer):
+            owners.extend(made.optimizer.owners)
+    owners.extend(used.into for used in run.events(StateUsed) if used.into is not None)
+    owners.extend(value for escaped in run.events(Escaped) for value in escaped.values)
+    found: set[int] = set()
+    for owner in owners:
+        for each in elements(owner):
+            parts = each.owners if isinstance(each, Parameters) else (each,)
+            found.update(id(part) for each_owner in parts for part in parameters_of(each_owner))
+    return found
+
+
+def _is_learned(model: Value, learned: set[int]) -> bool:
+    if not isinstance(model, (Instance, Layer)):
+        return True
+    return any(id(part) in learned for part in parameters_of(model))
+
+
+# What the surroundings say
+
+
+def _context(call: ModelCalled) -> tuple[str, FunctionNode | None]:
+    for function in reversed(functions_around(call)):
+        words = words_of(function.name) if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)) else set()
+        evaluates, trains = bool(words & EVALUATES), bool(words & TRAINS)
+        if evaluates and trains:
+            return "both", function
+        if evaluates or trains:
+            return ("evaluation" if evaluates else "training"), function
+        if words & ACTS:
+            return "acting", function
+    return "", None
+
+
+def functions_around(call: ModelCalled) -> list[FunctionNode]:
+    """The functions that are running when the network is called, outermost first."""
+    sites = [*call.calls, call.at]
+    return [site.function for site in sites if isinstance(site, CodeSite) and site.function is not None]
+
+
+def words_of(name: str) -> set[str]:
+    """The words of a name in snake or camel case, in lower case."""
+    return {word.lower() for word in WORD.findall(name)}
+
+
+def _is_hook(run: Run, call: ModelCalled) -> bool:
+    """Whether a framework calls the function around, in its own way."""
+    around = functions_around(call)
+    return run.symbolic and bool(around) and HOOK.match(getattr(around[0], "name", "")) is not None
+
+
+def _is_test_suite(run: Run) -> bool:
+    name = PurePath(run.path).name
+    return name.startswith("test_") and "tests" in PurePath(run.path).parts or name == "conftest.py"
+
+
+def _is_held_out(call: ModelCalled) -> bool:
+    pending: list[Value] = list(call.inputs)
+    seen: set[int] = set()
+    while pending and len(seen) < MOST_FOLLOWED:
+        current = pending.pop()
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        if isinstance(current, (Items, Either, Entries)):
+            pending.extend(_inside(current))
+        elif isinstance(current, Loader):
+            if words_of(current.bound) & HELD_OUT:
+                return True
+            pending.extend([current.dataset] if current.dataset is not None else [])
+        elif isinstance(current, Data):
+            if _says_held_out(current):
+                return True
+            pending.extend(current.inputs[:1] if current.operation in ("to", "output") else current.inputs)
+    return False
+
+
+def _says_held_out(data: Data) -> bool:
+    train = data.options.get("train")
+    if isinstance(train, Constant) and train.value is False:
+        return True
+    words = words_of(data.bound or (data.name if data.operation in ("argument", "name", "attribute") else ""))
+    if data.operation == "test split":
+        return not words & TRAINS
+    return bool(words & HELD_OUT) and not words & TRAINS
+
+
+# What becomes of the output
+
+
+class _Uses:
+    """Who uses which data, of a whole run."""
+
+    def __init__(self, run: Run) -> None:
+        self.users: dict[int, list[Data]] = {}
+        pending = [data for made in run.operations.values() for data in made if isinstance(data, Data)]
+        seen: set[int] = set()
+        while pending:
+            data = pending.pop()
+            if id(data) in seen:
+                continue
+            seen.add(id(data))
+            for given in (*data.inputs, *data.options.values()):
+                for each in elements(given):
+                    if isinstance(each, Data):
+                        self.users.setdefault(id(each), []).append(data)
+                        pending.append(each)
+
+    def fate(self, outputs: list[Data]) -> list[Data]:
+        """The data that were made from these, nearest first."""
+        pending, found = list(outputs), dict[int, Data]()
+        while pending and len(found) < MOST_FOLLOWED:
+            current = pending.pop(0)
+            for user in self.users.get(id(current), ()):
+                if id(user) not in found:
+                    found[id(user)] = user
+                    pending.append(user)
+        return list(found.values())
+
+
+def _acts(fate: list[Data]) -> bool:
+    return any(data.operation == "method" and data.name == "step" for data in fate)
+
+
+def _is_measured(fate: list[Data], losses: set[int]) -> bool:
+    operations = {data.operation for data in fate}
+    if any(id(data) in losses for data in fate):
+        return True
+    if "compare" in operations and operations & (PICKS - {"compare"}):
+        return True
+    if "subtract" in operations and operations & DISTANCES:
+        return True
+    return any(data.operation in ("call", "method") and METRIC.search(data.name) for data in fate)

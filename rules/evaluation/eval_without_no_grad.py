@@ -1,0 +1,199 @@
+"""An evaluation builds the graph for a backward pass that never comes.
+
+## What it does
+Reports the call of a network whose output is measured, compared or only used, never differentiated, while gradients are being
+recorded: in a function that evaluates, on test or validation data, or in eval mode. Where the outputs or losses are kept in a
+list or a running total, graph and all, it is an error.
+
+## Why it matters
+Recording keeps every intermediate result of the forward pass alive: evaluation takes several times the memory and more time,
+and batches that would fit do not. Kept outputs keep their graphs too, and memory grows until the run dies.
+Source: PyTorch, "Autograd mechanics", locally disabling gradient computation
+(https://docs.pytorch.org/docs/stable/notes/autograd.html).
+
+## Example
+```python
+def evaluate(model, loader):
+    model.eval()
+    for inputs, targets in loader:
+        correct += (model(inputs).argmax(dim=1) == targets).sum().item()
+```
+
+Use instead:
+```python
+@torch.no_grad()
+def evaluate(model, loader):
+    model.eval()
+    for inputs, targets in loader:
+        correct += (model(inputs).argmax(dim=1) == targets).sum().item()
+```
+
+## Fix safety
+Safe: nothing in the part that is put under `no_grad` is differentiated. A function that only evaluates is decorated; otherwise the
+loop or statement is put under `with torch.no_grad():`.
+
+## Witness
+The outputs of the evaluation carry a `grad_fn`.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from nnlint import edits
+from nnlint.evaluation import Evaluation, evaluations, switched_here
+from nnlint.events import Accumulated, Backward, Event, ModelCalled, ModeSwitched, OptimizerStepped, Run
+from nnlint.finding import Applicability, Fix, Severity
+from nnlint.graph import ancestors, cuts_graph, parameters_of
+from nnlint.rule import Problem, Rule
+from nnlint.static.objects import CodeSite, External
+from nnlint.values import FROZEN_KEY, TRUE, Data, Instance, Layer, Parameters, Value, elements, truth
+
+
+def check(run: Run) -> Iterator[Problem]:
+    """One problem for each call that records in vain."""
+    if not any(call.gradient is True for call in run.events(ModelCalled)):
+        return
+    for evaluation in evaluations(run):
+        if (
+            evaluation.call.gradient is True
+            and _is_meant(run, evaluation)
+            and not _is_frozen(run, evaluation.call.model)
+        ):
+            yield _problem(run, evaluation)
+
+
+def _is_meant(run: Run, evaluation: Evaluation) -> bool:
+    """Whether enough speaks for an evaluation."""
+    call = evaluation.call
+    in_eval_mode = call.training is False and switched_here(run, call, _switches(run))
+    if evaluation.context == "evaluation":
+        return evaluation.measured or in_eval_mode or (evaluation.in_loop and not evaluation.returned)
+    if evaluation.held_out:
+        return evaluation.measured or in_eval_mode
+    if in_eval_mode:
+        return not evaluation.returned
+    return evaluation.measured and not run.symbolic and evaluation.context != "both" and any(run.events(Backward))
+
+
+def _switches(run: Run) -> Iterator[tuple[int, tuple[object, ...]]]:
+    for switch in run.events(ModeSwitched):
+        yield switch.order, switch.calls
+
+
+def _is_frozen(run: Run, model: Value) -> bool:
+    """Whether no gradient is recorded for any parameter of the network."""
+    if isinstance(model, (Instance, Layer)) and model.attributes.get(FROZEN_KEY) is TRUE:
+        return True
+    parts = {id(part) for part in parameters_of(model)} | {id(model)}
+    return any(
+        isinstance(weight, Data)
+        and truth(weight.parts.get("requires_grad")) is False
+        and isinstance(weight.inputs[0], Parameters)
+        and any(id(owner) in parts for owner in weight.inputs[0].owners)
+        for weight in run.operations.get("weight", ())
+        if isinstance(weight, Data) and weight.inputs
+    )
+
+
+def _problem(run: Run, evaluation: Evaluation) -> Problem:
+    call = evaluation.call
+    kept = _kept(run, call)
+    if _is_volatile(call):
+        return Problem(
+            call.at,
+            "this evaluation builds a graph that nobody uses: torch has ignored `volatile` since 0.4",
+            label="records gradients",
+            help="drop `volatile=True` and evaluate under `with torch.no_grad():`",
+            severity=Severity.ADVICE,
+            fix=_fix(run, evaluation),
+        )
+    if kept is None:
+        return Problem(
+            call.at,
+            "this evaluation builds a graph for a backward pass that never comes, which costs memory and time",
+            label="records gradients",
+            help="evaluate under `torch.no_grad()`",
+            fix=_fix(run, evaluation),
+        )
+    return Problem(
+        call.at,
+        "this evaluation keeps the graph of every batch, and memory grows until the run dies",
+        label="records gradients",
+        related=((kept.at, "kept here, graph and all"),),
+        help="evaluate under `torch.no_grad()`",
+        severity=Severity.ERROR,
+        fix=_fix(run, evaluation),
+    )
+
+
+def _is_volatile(call: ModelCalled) -> bool:
+    return any(truth(data.options.get("volatile")) for value in call.inputs for data in ancestors(value))
+
+
+def _kept(run: Run, call: ModelCalled) -> Accumulated | None:
+    """Where the output, or what was made of it, joins a list or a running total with its graph."""
+    outputs = {id(each) for each in elements(call.output)}
+    for total in run.events(Accumulated):
+        if total.order > call.order and total.iterations and call.iterations:
+            for data in ancestors(total.value, stop=cuts_graph):
+                if id(data) in outputs and not cuts_graph(data):
+                    return total
+    return None
+
+
+# The fix
+
+
+def _fix(run: Run, evaluation: Evaluation) -> Fix | None:
+    at = evaluation.call.at
+    if not isinstance(at, CodeSite) or at.statement is None:
+        return None
+    context = _no_grad(at)
+    if not context:
+        return None
+    message = f"evaluate under `{context}`"
+    if _only_evaluates(run, at, evaluation):
+        function = edits.statement_site(at, at.function) if isinstance(at.function, ast.stmt) else None
+        if function is not None:
+            return edits.fix(Applicability.SAFE, message, edits.insert_before(function, f"@{context}"))
+    outermost = next((loop for loop in edits.loops_around(at) if not _trains(run, at, loop)), at.statement)
+    if _trains(run, at, outermost) or isinstance(outermost, (ast.FunctionDef, ast.Return)):
+        return None
+    return edits.fix(
+        Applicability.SAFE, message, edits.indent_under(CodeSite(at.module, outermost, outermost), f"with {context}:")
+    )
+
+
+def _no_grad(at: CodeSite) -> str:
+    """How `no_grad` is spelled in the module; "" where it is not imported."""
+    torch, no_grad = at.module.names.get("torch"), at.module.names.get("no_grad")
+    if isinstance(torch, External) and torch.name == "torch":
+        return "torch.no_grad()"
+    return "no_grad()" if isinstance(no_grad, External) and no_grad.name.endswith("no_grad") else ""
+
+
+def _only_evaluates(run: Run, at: CodeSite, evaluation: Evaluation) -> bool:
+    """Whether the function around is an evaluation as a whole, in every call of it."""
+    if at.function is None or evaluation.function is not at.function or evaluation.context != "evaluation":
+        return False
+    if any(isinstance(node, (ast.Yield, ast.YieldFrom)) for node in ast.walk(at.function)):
+        return False
+    return not _trains(run, at, at.function)
+
+
+def _trains(run: Run, at: CodeSite, within: ast.AST) -> bool:
+    """Whether anything is differentiated or stepped inside a statement or function, or in what it calls."""
+    return any(_is_inside(at, event, within) for kind in (Backward, OptimizerStepped) for event in run.events(kind))
+
+
+def _is_inside(at: CodeSite, event: Event, within: ast.AST) -> bool:
+    first, last = getattr(within, "lineno", 0), getattr(within, "end_lineno", 0) or 0
+    return any(
+        isinstance(site, CodeSite) and site.module is at.module and first <= getattr(site.node, "lineno", 0) <= last
+        for site in (event.at, *event.calls)
+    )
+
+
+rule = Rule(__name__, __doc__, check, code="NN501", severity=Severity.WARNING, since="0.1", fix=Applicability.SAFE)
