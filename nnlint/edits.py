@@ -51,7 +51,9 @@ def insert_after_node(site: Site, content: str) -> Edit | None:
     if not isinstance(site, CodeSite):
         return None
     place = site.place
-    return Edit(Place(place.path, place.cell, place.end_line, place.end_column, place.end_line, place.end_column), content)
+    return Edit(
+        Place(place.path, place.cell, place.end_line, place.end_column, place.end_line, place.end_column), content
+    )
 
 
 def insert_before(site: Site, *lines: str) -> Edit | None:

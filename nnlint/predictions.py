@@ -1,0 +1,162 @@
+"""What bounds a prediction on its way to the loss: the softmax or sigmoid of networks that give probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from nnlint.events import LossComputed, Run
+from nnlint.graph import ancestors, content
+from nnlint.operations import TRANSPARENT
+from nnlint.values import NONE, Constant, Data, Either, Items, Site, Value, number
+
+BOUNDING = frozenset({"softmax", "sigmoid"})
+"""Operations whose results lie between 0 and 1."""
+
+LOGIT_KEEPING = TRANSPARENT | {"dropout", "upsample"}
+"""Operations that do to logits what they do to probabilities: a softmax before them can be left out."""
+
+PROBABILITY_KEEPING = LOGIT_KEEPING | {"mean", "pool", "clamp", "relu", "log", "log_softmax"}
+"""Operations after which probabilities, or their logarithms, are no logits yet."""
+
+MOST_FOLLOWED = 200
+
+
+class Bound(NamedTuple):
+    """A softmax or sigmoid (`data`) on the way to a loss, and the operations between it and the loss."""
+
+    data: Data
+    passed: frozenset[str]
+
+    @property
+    def is_in_network(self) -> bool:
+        """Whether it is part of a network's forward."""
+        return "output" in self.passed
+
+    @property
+    def can_be_left_out(self) -> bool:
+        """Whether the loss would get logits without it."""
+        return self.passed <= LOGIT_KEEPING
+
+    @property
+    def reported_at(self) -> Site:
+        """Its place in a `Sequential` or its constructor; of a function or method, the call."""
+        layer = self.data.layer
+        return layer.at if layer is not None and layer.at is not None else _site(self.data)
+
+    def related(self, loss: Site, own: str) -> tuple[tuple[Site, str], ...]:
+        """The call of a module, where it is not reported itself, and the loss, which applies its `own` function."""
+        applied = _site(self.data)
+        calls = () if applied is self.reported_at else ((applied, "applied here"),)
+        return (*calls, (loss, own))
+
+
+def _site(data: Data) -> Site:
+    assert data.at is not None, "only slices and symbolic arguments have no place"
+    return data.at
+
+
+def bounds_of(prediction: Value | None) -> list[Bound]:
+    """The softmaxes and sigmoids that reach a loss last: one for each path. None at all where any path may reach it without."""
+    found: list[Bound] = []
+    pending: list[tuple[Value | None, frozenset[str]]] = [(prediction, frozenset())]
+    for _ in range(MOST_FOLLOWED):
+        if not pending:
+            return found
+        value, passed = pending.pop()
+        if isinstance(value, Either):
+            pending.extend((each, passed) for each in value.alternatives if each is not NONE)
+        elif isinstance(value, Data) and _is_bounding(value):
+            found.append(Bound(value, passed))
+        else:
+            inner = _inner(value) if isinstance(value, Data) else ()
+            if not inner:
+                return []
+            assert isinstance(value, Data)
+            pending.extend((each, passed | {value.operation}) for each in inner)
+    return []
+
+
+def _is_bounding(data: Data) -> bool:
+    if data.operation == "exp" and data.inputs:
+        logarithms = content(data.inputs[0])
+        return all(isinstance(each, Data) and each.operation == "log_softmax" for each in logarithms)
+    return data.operation in BOUNDING
+
+
+def _inner(data: Data) -> tuple[Value, ...]:
+    """Of what a value is a view, an average, a logarithm or a shift; nothing where it may be anything else."""
+    if not data.inputs:
+        return ()
+    first = data.inputs[0]
+    if data.operation in PROBABILITY_KEEPING:
+        return tuple(first.items) if isinstance(first, Items) and first.items else (first,)
+    if data.operation in ("add", "subtract", "multiply", "divide") and len(data.inputs) == 2:
+        return _terms(data)
+    return ()
+
+
+def _terms(data: Data) -> tuple[Value, ...]:
+    """The side of an arithmetic operation that is no constant, or both sides of a sum; nothing where it scales up."""
+    left, right = data.inputs
+    if data.operation in ("add", "subtract"):
+        terms = tuple(side for side in (left, right) if not isinstance(side, Constant))
+        return terms if len(terms) == 1 or data.operation == "add" else ()
+    factor = number(right)
+    if data.operation == "divide":
+        return (left,) if factor is not None and factor >= 1 else ()
+    if factor is None:
+        factor, left = number(left), right
+    return (left,) if factor is not None and 0 < factor <= 1 else ()
+
+
+class BoundLoss(NamedTuple):
+    """A loss over logits that is given probabilities."""
+
+    event: LossComputed
+    bounds: list[Bound]
+    is_of_training: bool
+
+
+def losses_over_probabilities(run: Run, kinds: frozenset[str]) -> Iterator[BoundLoss]:
+    """The losses of these kinds that are given probabilities, those that a network is trained with first.
+
+    A network that gives logits while it is trained, and probabilities in evaluation, is left alone.
+    """
+    losses = [event for event in run.events(LossComputed) if event.kind in kinds]
+    bounds = [bounds_of(_normalized(event)) for event in losses]
+    trained = {
+        id(network)
+        for event, found in zip(losses, bounds, strict=True)
+        if not found and _trains(event)
+        for network in _networks(event.prediction)
+    }
+    pairs = [BoundLoss(event, found, _trains(event)) for event, found in zip(losses, bounds, strict=True) if found]
+    for loss in sorted(pairs, key=lambda each: not each.is_of_training):
+        in_network = all(bound.is_in_network for bound in loss.bounds)
+        if (
+            loss.is_of_training
+            or not in_network
+            or not any(id(each) in trained for each in _networks(loss.event.prediction))
+        ):
+            yield loss
+
+
+def _normalized(event: LossComputed) -> Value | None:
+    """What the softmax of a loss is applied to. The negative log-likelihood has it written out before: `log_softmax`."""
+    if event.kind != "nll_loss":
+        return event.prediction
+    logarithms = content(event.prediction)
+    if not all(isinstance(each, Data) and each.operation == "log_softmax" for each in logarithms):
+        return None
+    return event.prediction
+
+
+def _trains(event: LossComputed) -> bool:
+    return not (isinstance(event.value, Data) and event.value.gradient is False)
+
+
+def _networks(prediction: Value) -> Iterator[Value]:
+    for data in ancestors(prediction):
+        if data.operation == "output":
+            yield data.inputs[1]

@@ -1,0 +1,80 @@
+"""Sigmoid is applied before a binary cross-entropy that applies it again.
+
+## What it does
+Follows the prediction of every binary cross-entropy "with logits" back to where it comes from, through views, tuples,
+dictionaries, helper functions and the forward of networks in any file, and reports a sigmoid (or softmax) if every path leads to
+one.
+
+## Why it matters
+`binary_cross_entropy_with_logits` applies the sigmoid itself. Given a probability it sees a logit between 0 and 1, and so a
+probability between 0.5 and 0.73: no negative sample can ever be fitted, and the network is pushed into saturation to come near.
+Source: torch.nn.BCEWithLogitsLoss, "combines a Sigmoid layer and the BCELoss in one single class"
+(https://docs.pytorch.org/docs/stable/generated/torch.nn.BCEWithLogitsLoss.html).
+
+## Example
+```python
+def forward(self, x):
+    return torch.sigmoid(self.fc(x))
+
+loss = F.binary_cross_entropy_with_logits(model(x), labels)
+```
+
+Use instead:
+```python
+def forward(self, x):
+    return self.fc(x)
+
+loss = F.binary_cross_entropy_with_logits(model(x), labels)
+```
+
+## Fix safety
+Unsafe: the network returns logits afterwards. Whoever compares its output with a probability (`> 0.5`) has to compare with the
+logit (`> 0`), or apply the sigmoid there.
+
+## Witness
+All entries that reach the loss lie in (0, 1), on several batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nnlint import edits
+from nnlint.events import Run
+from nnlint.finding import Applicability, Severity
+from nnlint.leaving_out import leave_out
+from nnlint.predictions import Bound, BoundLoss, losses_over_probabilities
+from nnlint.rule import Problem, Rule
+
+LOSSES = frozenset({"binary_cross_entropy_with_logits", "multilabel_soft_margin_loss"})
+
+
+def check(run: Run) -> Iterator[Problem]:
+    """One problem for each sigmoid or softmax whose result a loss takes for logits."""
+    for loss in losses_over_probabilities(run, LOSSES):
+        for bound in loss.bounds:
+            yield _problem(loss, bound)
+
+
+def _problem(loss: BoundLoss, bound: Bound) -> Problem:
+    function = "sigmoid" if bound.data.operation == "sigmoid" else "softmax"
+    return Problem(
+        bound.reported_at,
+        _message(loss, bound, function),
+        label="gives probabilities, not logits",
+        related=bound.related(loss.event.at, "applies sigmoid itself"),
+        help=f"give the loss the logits: apply the {function} only where probabilities are read",
+        fix=edits.fix(Applicability.UNSAFE, f"leave the {function} out", leave_out(bound.data))
+        if bound.can_be_left_out
+        else None,
+        severity=None if loss.is_of_training or bound.is_in_network else Severity.WARNING,
+    )
+
+
+def _message(loss: BoundLoss, bound: Bound, function: str) -> str:
+    if not loss.is_of_training and not bound.is_in_network:
+        return f"the evaluation loss applies sigmoid to the output of this {function}, so it is no measure of what is trained"
+    return f"the loss applies sigmoid to the output of this {function}, so no prediction can go below 0.5 or above 0.73"
+
+
+rule = Rule(__name__, __doc__, check, code="NN202", severity=Severity.ERROR, since="0.1", fix=Applicability.UNSAFE)

@@ -1,0 +1,91 @@
+"""Softmax is applied before a cross-entropy that applies it again.
+
+## What it does
+Follows the prediction of every cross-entropy back to where it comes from, through views, tuples, dictionaries, helper functions
+and the forward of networks in any file, and reports a softmax, a sigmoid, or a logarithm of one taken by hand, if every path
+leads to one. `log_softmax` is left alone: a second one changes nothing.
+
+## Why it matters
+`cross_entropy` wants logits, because it applies `log_softmax` itself. Given probabilities it sees numbers between 0 and 1: with
+ten classes the loss cannot fall below 1.46, even a perfect prediction keeps being pushed, and the gradient passes two softmaxes,
+which makes it small where the network is most wrong. The training crawls, or stops at a poor accuracy.
+Source: torch.nn.CrossEntropyLoss, "the unnormalized logits for each class"
+(https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html).
+
+## Example
+```python
+def forward(self, x):
+    return F.softmax(self.fc(x), dim=1)
+
+loss = F.cross_entropy(model(x), labels)
+```
+
+Use instead:
+```python
+def forward(self, x):
+    return self.fc(x)
+
+loss = F.cross_entropy(model(x), labels)
+```
+
+## Fix safety
+Unsafe: the network returns logits afterwards. Whoever reads its output as probabilities (a threshold, a plot, a saved
+prediction) has to apply the softmax there; the class with the largest output stays the same.
+
+## Witness
+The rows that reach the loss lie in [0, 1] and sum to 1. For a sigmoid: all entries lie in (0, 1), on several batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nnlint import edits
+from nnlint.events import Run
+from nnlint.finding import Applicability, Severity
+from nnlint.leaving_out import leave_out
+from nnlint.predictions import Bound, BoundLoss, losses_over_probabilities
+from nnlint.rule import Problem, Rule
+
+LOSSES = frozenset({"cross_entropy", "nll_loss"})
+
+
+def check(run: Run) -> Iterator[Problem]:
+    """One problem for each softmax or sigmoid whose result a cross-entropy takes for logits."""
+    for loss in losses_over_probabilities(run, LOSSES):
+        for bound in loss.bounds:
+            yield _problem(loss, bound)
+
+
+def _problem(loss: BoundLoss, bound: Bound) -> Problem:
+    function = "sigmoid" if bound.data.operation == "sigmoid" else "softmax"
+    return Problem(
+        bound.reported_at,
+        _message(loss, bound, function),
+        label="gives probabilities, not logits",
+        related=bound.related(loss.event.at, "applies softmax itself"),
+        help=_help(loss, bound, function),
+        fix=edits.fix(Applicability.UNSAFE, f"leave the {function} out", leave_out(bound.data))
+        if bound.can_be_left_out
+        else None,
+        severity=None if loss.is_of_training or bound.is_in_network else Severity.WARNING,
+    )
+
+
+def _message(loss: BoundLoss, bound: Bound, function: str) -> str:
+    if not loss.is_of_training and not bound.is_in_network:
+        return f"the evaluation loss is of a softmax over this {function}, so it is no measure of what is trained"
+    if function == "sigmoid":
+        return "cross-entropy applies softmax to the output of this sigmoid, so no class can win clearly and gradients stay small"
+    return "cross-entropy applies softmax to the output of this softmax, so gradients shrink and the loss cannot come near zero"
+
+
+def _help(loss: BoundLoss, bound: Bound, function: str) -> str:
+    if bound.can_be_left_out:
+        return f"give the loss the logits: apply the {function} only where probabilities are read"
+    if "log" in bound.passed and function == "softmax":
+        return "give the loss the logits, or use `nll_loss`, which takes these log-probabilities as they are"
+    return f"give the loss the logits, without the {function}; or `nll_loss` the logarithm of the probabilities"
+
+
+rule = Rule(__name__, __doc__, check, code="NN201", severity=Severity.ERROR, since="0.1", fix=Applicability.UNSAFE)
