@@ -352,6 +352,22 @@ def _fill_fields(machine: Machine, cls: Class, instance: Instance, given: Argume
         if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)
     ]
     instance.attributes.update(given.named(tuple(fields)))
+    for name in fields:
+        if name not in instance.attributes:
+            default = _field_default(machine, cls.find(name), cls.node)
+            if default is not None:
+                instance.attributes[name] = default
+    prepare = cls.find("__post_init__")
+    if isinstance(prepare, Function):
+        call_function(machine, prepare, Arguments(), cls.node, instance)
+
+
+def _field_default(machine: Machine, declared: Value | None, node: ast.AST) -> Value | None:
+    """What `field(default_factory=list)` gives each object; None where the class attribute is the default itself."""
+    if not isinstance(declared, Data) or declared.operation != "call" or not declared.name.endswith("field"):
+        return None
+    factory = declared.options.get("default_factory") or declared.options.get("factory")
+    return declared.options.get("default") if factory is None else call(machine, factory, Arguments(), node)
 
 
 def call_instance(machine: Machine, instance: Instance, given: Arguments, node: ast.AST) -> Value:

@@ -132,7 +132,9 @@ def _call_entry_methods(machine: Machine, cls: Class, instance: Instance) -> Ite
 
 def _steps_its_own(machine: Machine, instance: Instance) -> bool:
     """Whether the object steps an optimizer that it made at its construction: then its methods are called again and again."""
-    own = {id(each) for value in instance.attributes.values() for each in elements(value) if isinstance(each, Optimizer)}
+    own = {
+        id(each) for value in instance.attributes.values() for each in elements(value) if isinstance(each, Optimizer)
+    }
     stepped = {id(each) for event in machine.run.events(OptimizerStepped) for each in alternatives(event.optimizer)}
     return bool(own & stepped) and any(machine.run.events(Backward))
 

@@ -167,7 +167,7 @@ def _resolve(folder: Path, name: str, level: int) -> str | None:
             folder = folder.parent
         return _existing(folder, parts)
     for _ in range(MOST_PARENTS):
-        found = _existing(folder, parts)
+        found = _existing(folder, parts) or _existing(folder / "src", parts)
         if found is not None:
             return found
         if (folder / ".git").exists() or folder.parent == folder:

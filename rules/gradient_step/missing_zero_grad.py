@@ -65,14 +65,14 @@ def check(run: Run) -> Iterator[Problem]:
     reported: set[Any] = set()
     for each in trained(run):
         found: dict[Any, tuple[Backward, OptimizerStepped]] = {}
-        follow(steps, Gradients("clean"), _protocol(each, found))
+        follow(steps, Gradients("clean"), _protocol(each, found, run.called_again))
         for node, (backward, step) in found.items():
             if node not in reported and not _conditions_unrelated(run, each, backward, step):
                 reported.add(node)
                 yield _problem(run, each, backward, step)
 
 
-def _protocol(each: Trained, found: dict[Any, tuple[Backward, OptimizerStepped]]) -> Any:
+def _protocol(each: Trained, found: dict[Any, tuple[Backward, OptimizerStepped]], called_again: bool) -> Any:
     def advance(before: Hashable, event: Any) -> Hashable:
         gradients = before if isinstance(before, Gradients) else Gradients("clean")
         if isinstance(event, Backward) and each.may_be_filled_by(event):
@@ -82,7 +82,7 @@ def _protocol(each: Trained, found: dict[Any, tuple[Backward, OptimizerStepped]]
         if isinstance(event, Escaped) and each.may_escape_in(event):
             return Gradients("clean")
         if isinstance(event, OptimizerStepped) and each.is_stepped_by(event):
-            if gradients.backward is not None and gradients.backward.iterations:
+            if gradients.backward is not None and (gradients.backward.iterations or called_again):
                 found.setdefault(_node(gradients.backward.at), (gradients.backward, event))
             return Gradients("stepped")
         return gradients
@@ -97,14 +97,16 @@ def _filled(before: Gradients, backward: Backward) -> Gradients:
 
 
 def _conditions_unrelated(run: Run, each: Trained, backward: Backward, step: OptimizerStepped) -> bool:
-    """Whether the clear and the step each have a condition of their own: how the two relate is then not known."""
+    """Whether how the clear and the step relate is not known: each has a condition of its own, or others call them in turn."""
+    clears = [clear for clear in run.events(GradientsCleared) if each.may_be_cleared_by(clear)]
+    if not backward.iterations:
+        return bool(clears)
     return step.conditional and any(
         clear.conditional
         and not set(clear.conditions) & set(step.conditions)
         and clear.iterations
         and clear.iterations[-1].loop is backward.iterations[-1].loop
-        for clear in run.events(GradientsCleared)
-        if each.may_be_cleared_by(clear)
+        for clear in clears
     )
 
 
@@ -122,13 +124,18 @@ def _problem(run: Run, each: Trained, backward: Backward, step: OptimizerStepped
             related.append((clear.at, _clear_message(clear, backward)))
     return Problem(
         backward.at,
-        "gradients pile up, because "
-        + ("not every path through this loop clears them" if clears else "nothing in this loop clears them"),
+        "gradients pile up, because " + _reason(clears, backward),
         label="adds to the gradients of every earlier step",
         related=tuple(related),
         help=f"call `{_receiver(step) or 'optimizer'}.zero_grad()` before the backward pass",
         fix=None if clears else _fix(backward, step),
     )
+
+
+def _reason(clears: list[GradientsCleared], backward: Backward) -> str:
+    if not backward.iterations:
+        return "no method of this class clears them"
+    return "not every path through this loop clears them" if clears else "nothing in this loop clears them"
 
 
 def _clear_message(clear: GradientsCleared, backward: Backward) -> str:

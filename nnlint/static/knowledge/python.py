@@ -176,6 +176,25 @@ def _defaultdict(machine: Machine, name: str, given: Arguments, node: ast.AST) -
     return Entries({}, True, machine.site(node))
 
 
+@external("collections.namedtuple")
+def _namedtuple(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
+    declared = given.get(1, "field_names")
+    if isinstance(declared, Constant) and isinstance(declared.value, str):
+        fields = declared.value.replace(",", " ").split()
+    else:
+        known = declared.items if isinstance(declared, Items) else []
+        fields = [str(each.value) for each in known if isinstance(each, Constant)]
+
+    def construct(machine: Machine, inner: Arguments, node: ast.AST) -> Value:
+        made = machine.data("call", inner.values(), node, name=name)
+        for position, (field, value) in enumerate(inner.named(tuple(fields)).items()):
+            made.parts[field] = value
+            made.parts["index", position] = value
+        return made
+
+    return Native("namedtuple", construct)
+
+
 @external("builtins.getattr")
 def _getattr(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
     key = given.get(1)
