@@ -12,7 +12,7 @@ from nnlint.static import calls
 from nnlint.static.access import store_attribute, store_index
 from nnlint.static.arguments import Arguments
 from nnlint.static.expressions import binary
-from nnlint.static.iteration import element_passes, generator_in, loop_over, while_passes, yielded
+from nnlint.static.iteration import element_passes, generator_in, known_elements, loop_over, while_passes, yielded
 from nnlint.static.knowledge import dispatch as knowledge
 from nnlint.static.machine import EXECUTORS, Executor, Frame, Machine
 from nnlint.static.objects import Class, External, Function, Generator, Module
@@ -41,9 +41,25 @@ def _expression(machine: Machine, node: ast.Expr) -> str | None:
 @_executes(ast.Assign)
 def _assign(machine: Machine, node: ast.Assign) -> str | None:
     value = machine.evaluate(node.value)
+    if isinstance(value, Constant) and _counts_on(node) and _repeats(machine):
+        value = machine.data("counter", (value,), node)
     for target in node.targets:
         _assign_to(machine, target, value, node)
     return None
+
+
+def _counts_on(node: ast.Assign) -> bool:
+    """Whether it is of the form `n = n + 1`."""
+    names = {target.id for target in node.targets if isinstance(target, ast.Name)}
+    return isinstance(node.value, ast.BinOp) and isinstance(node.value.left, ast.Name) and node.value.left.id in names
+
+
+def _repeats(machine: Machine) -> bool:
+    """Whether the innermost loop goes on longer than it is followed: what counts in it takes more values than are seen."""
+    if not machine.iterations:
+        return False
+    over = machine.iterations[-1].loop.over
+    return over is None or known_elements(over) is None
 
 
 @_executes(ast.AnnAssign)
@@ -80,6 +96,8 @@ def _augmented(machine: Machine, node: ast.AugAssign) -> str | None:
     before = machine.evaluate(load)
     value = machine.evaluate(node.value)
     after = binary(machine, node.op, before, value, node)
+    if isinstance(after, Constant) and _repeats(machine):
+        after = machine.data("counter", (before, value), node)
     updated = update_of(before, after) if machine.reads_gradients else None
     if updated is not None:
         machine.emit(OptimizerStepped(machine.site(node), updated))
