@@ -162,6 +162,8 @@ def _call_reached(machine: Machine, receiver: Value, name: str, given: Arguments
     found = attribute(machine, receiver, name, node)
     if isinstance(found, Bound) and found.function is None:
         if isinstance(receiver, Super) and name == "__init__":
+            if isinstance(receiver.receiver, Instance):
+                knowledge.initialize_inherited(machine, receiver.receiver, given, node)
             return NONE
         return knowledge.call_method(machine, found.receiver, name, given, node)
     return call(machine, found, given, node)
@@ -339,6 +341,8 @@ def instantiate(machine: Machine, cls: Class, given: Arguments, node: ast.AST) -
             machine.building -= 1
     elif knowledge.has_fields(cls):
         _fill_fields(machine, cls, instance, given)
+    else:
+        knowledge.initialize_inherited(machine, instance, given, node)
     if instance.is_network and not machine.building:
         machine.emit(ModelBuilt(machine.site(node), instance))
     return instance
@@ -376,6 +380,9 @@ def call_instance(machine: Machine, instance: Instance, given: Arguments, node: 
     if not isinstance(method, Function):
         method = instance.cls.find("__call__")
     if not isinstance(method, Function):
+        inherited = knowledge.forward_inherited(machine, instance, given, node)
+        if inherited is not None:
+            return inherited
         knowledge.escape(machine, (instance, *given.values()), instance.kind, node)
         return machine.data("call", (instance, *given.values()), node, name=instance.kind)
     if not instance.is_network:

@@ -8,7 +8,7 @@ from nnlint.events import ModelCalled
 from nnlint.operations import CONTAINERS, FUNCTIONS, LAYERS, LOSSES, OPTION_NAMES, PARAMETERS
 from nnlint.operations import METHODS as OPERATIONS
 from nnlint.static.arguments import Arguments
-from nnlint.static.knowledge import arrays, frameworks, layers, options, python, training, zoo
+from nnlint.static.knowledge import arrays, frameworks, inherited, layers, options, python, training, zoo
 from nnlint.static.knowledge.common import (
     EXTERNALS,
     METHODS,
@@ -31,13 +31,17 @@ __all__ = [
     "decorated_options",
     "entered",
     "escape",
+    "forward_inherited",
     "has_fields",
+    "initialize_inherited",
     "instantiate_known",
     "is_network",
     "wrap_output",
 ]
 
 apply_layer = layers.apply_layer
+forward_inherited = inherited.forward_inherited
+initialize_inherited = inherited.initialize_inherited
 context_gradient = training.context_gradient
 decorated_gradient = training.decorated_gradient
 decorated = python.decorated

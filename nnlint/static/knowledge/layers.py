@@ -91,8 +91,13 @@ def _add(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> 
     return receiver
 
 
-def apply_layer(machine: Machine, layer: Layer, given: Arguments, node: ast.AST) -> Value:
-    """Call a layer on its inputs. Called from outside any network, a layer with weights is itself the network."""
+def apply_layer(
+    machine: Machine, layer: Layer, given: Arguments, node: ast.AST, network: Instance | None = None
+) -> Value:
+    """Call a layer on its inputs. Called from outside any network, a layer with weights is itself the network.
+
+    `network` is the object whose torch base the layer stands for, if it is such a one.
+    """
     if layer.operation in LOSS_OPERATIONS:
         return compute_loss(machine, layer.operation, given, node, layer)
     outermost = machine.network_depth == 0 and (layer.operation in WEIGHTED or layer.kind == "Sequential")
@@ -103,10 +108,11 @@ def apply_layer(machine: Machine, layer: Layer, given: Arguments, node: ast.AST)
         inner = _applied(machine, layer, given, node)
     finally:
         machine.network_depth -= 1
-    output = wrap_output(machine, layer, inner, given.values(), node)
-    training = layer.attributes.get("<training>")
+    model: Layer | Instance = layer if network is None else network
+    output = wrap_output(machine, model, inner, given.values(), node)
+    training = model.attributes.get("<training>")
     mode = training.value if isinstance(training, Constant) else None
-    machine.emit(ModelCalled(machine.site(node), layer, given.values(), output, mode, machine.gradient))
+    machine.emit(ModelCalled(machine.site(node), model, given.values(), output, mode, machine.gradient))
     return output
 
 
