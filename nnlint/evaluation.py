@@ -8,7 +8,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from nnlint.events import Backward, Differentiated, Escaped, LossComputed, ModelCalled, OptimizerMade, Run, StateUsed
+from nnlint.events import (
+    Backward,
+    Differentiated,
+    Escaped,
+    LossComputed,
+    ModelCalled,
+    OptimizerMade,
+    OptimizerStepped,
+    Run,
+    StateUsed,
+)
 from nnlint.graph import ancestors, cuts_graph, parameters_of
 from nnlint.static.objects import CodeSite, FunctionNode
 from nnlint.values import (
@@ -22,6 +32,7 @@ from nnlint.values import (
     Loader,
     Optimizer,
     Parameters,
+    Site,
     Value,
     elements,
 )
@@ -55,15 +66,18 @@ class Evaluation:
 
     `context` is what the nearest function with a telling name does: "evaluation", "training", "both" or "" (none does).
     `held_out` says that the inputs come from test or validation data, `measured` that the output is compared with an answer,
-    `returned` that it is given, graph and all, to a caller that is not known, `fresh` that the network was never trained
-    here nor loaded.
+    `returned` that it is given, graph and all, to a caller that is not known, `apart` that it stands in a loop, and neither
+    before a step in that loop nor at a place that trains in another call. `at` is the place of the call: where it stands in a
+    method of the network's own, the place of the call of that method.
     """
 
     call: ModelCalled
+    at: Site
     context: str
     held_out: bool
     measured: bool
     returned: bool
+    apart: bool
     function: FunctionNode | None
 
     @property
@@ -74,33 +88,83 @@ class Evaluation:
 
 def evaluations(run: Run) -> Iterator[Evaluation]:
     """The calls of trained or loaded networks that no backward pass follows, in order. None where that cannot be known."""
-    calls = list(run.events(ModelCalled))
-    if not calls or run.cut_short or _is_test_suite(run):
+    if run.cut_short or _is_test_suite(run) or not any(run.events(ModelCalled)):
         return
     differentiated = _behind(run)
-    if differentiated is None:
-        return
-    learned = _learned(run)
-    returned = {id(data) for value in run.results for data in ancestors(value, stop=cuts_graph) if not cuts_graph(data)}
-    uses: _Uses | None = None
-    losses = {id(event.value) for event in run.events(LossComputed)}
-    for call in calls:
-        outputs = [each for each in elements(call.output) if isinstance(each, Data)]
-        if (
-            not outputs
-            or any(id(output) in differentiated for output in outputs)
-            or not _is_learned(call.model, learned)
-        ):
-            continue
-        context, function = _context(call)
-        if _is_hook(run, call):
-            continue
-        uses = uses or _Uses(run)
-        fate = uses.fate(outputs)
-        if context == "acting" or _acts(fate):
-            continue
-        given = any(id(output) in returned for output in outputs)
-        yield Evaluation(call, context, _is_held_out(call), _is_measured(fate, losses), given, function)
+    if differentiated is not None:
+        yield from _Reader(run, differentiated).evaluations()
+
+
+class _Reader:
+    """What one run says about its calls of networks."""
+
+    def __init__(self, run: Run, differentiated: set[int]) -> None:
+        self.run = run
+        self.differentiated = differentiated
+        self.learned = _learned(run)
+        self.returned = {
+            id(data) for value in run.results for data in ancestors(value, stop=cuts_graph) if not cuts_graph(data)
+        }
+        self.losses = {id(event.value) for event in run.events(LossComputed)}
+        self.training = {_node(call.at) for call in run.events(ModelCalled) if self.trains(call)}
+        self.uses: _Uses | None = None
+
+    def trains(self, call: ModelCalled) -> bool:
+        """Whether the output is behind a backward pass."""
+        return any(id(output) in self.differentiated for output in elements(call.output))
+
+    def evaluations(self) -> Iterator[Evaluation]:
+        for call in self.run.events(ModelCalled):
+            outputs = [each for each in elements(call.output) if isinstance(each, Data)]
+            if (
+                not outputs
+                or self.trains(call)
+                or not _is_learned(call.model, self.learned)
+                or _is_hook(self.run, call)
+            ):
+                continue
+            context, function = _context(call)
+            self.uses = self.uses or _Uses(self.run)
+            fate = self.uses.fate(outputs)
+            if context != "acting" and not _acts(fate):
+                yield Evaluation(
+                    call,
+                    _place(self.run, call),
+                    context,
+                    held_out=_is_held_out(call),
+                    measured=_is_measured(fate, self.losses),
+                    returned=any(id(output) in self.returned for output in outputs),
+                    apart=self._is_apart(call),
+                    function=function,
+                )
+
+    def _is_apart(self, call: ModelCalled) -> bool:
+        if not call.iterations or _node(call.at) in self.training:
+            return False
+        steps = self.run.events(OptimizerStepped)
+        return not any(step.order > call.order and step.iterations == call.iterations for step in steps)
+
+
+def _node(site: Site) -> object:
+    return site.node if isinstance(site, CodeSite) else site
+
+
+def _place(run: Run, call: ModelCalled) -> Site:
+    """Where the network is called from outside: not in its own methods, if their caller is known."""
+    sites: list[Site] = [*call.calls[run.symbolic :], call.at]
+    if not isinstance(call.within, Instance) or call.within is call.model:
+        return call.at
+    outside = [site for site in sites if not _stands_in(site, call.within)]
+    return outside[-1] if outside else call.at
+
+
+def _stands_in(site: Site, network: Instance) -> bool:
+    if not isinstance(site, CodeSite) or site.function is None:
+        return False
+    return any(
+        cls.module is site.module and cls.node.lineno <= site.function.lineno <= (cls.node.end_lineno or 0)
+        for cls in network.cls.lineage()
+    )
 
 
 def switched_here(run: Run, call: ModelCalled, earlier: Iterable[tuple[int, tuple[object, ...]]]) -> bool:
@@ -204,7 +268,7 @@ def _is_hook(run: Run, call: ModelCalled) -> bool:
 
 def _is_test_suite(run: Run) -> bool:
     name = PurePath(run.path).name
-    return name.startswith("test_") and "tests" in PurePath(run.path).parts or name == "conftest.py"
+    return (name.startswith("test_") and "tests" in PurePath(run.path).parts) or name == "conftest.py"
 
 
 def _is_held_out(call: ModelCalled) -> bool:

@@ -91,7 +91,8 @@ class ModeSwitched(Event):
 class ModelCalled(Event):
     """A network is called on inputs, from outside any other network's forward.
 
-    `training` is the mode of the network, `gradient` whether gradients are recorded; None where not known.
+    `training` is the mode of the network, `gradient` whether gradients are recorded; None where not known. `within` is the
+    network in whose own method (`encode`, `predict`) the call stands, if it stands in one.
     """
 
     model: Value
@@ -99,6 +100,7 @@ class ModelCalled(Event):
     output: Value
     training: bool | None
     gradient: bool | None
+    within: Value | None = None
 
 
 @dataclass(eq=False, slots=True)

@@ -13,11 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from nnlint.events import Event, Iteration, Loop, Run
+from nnlint.events import Event, Iteration, Loop, ModelCalled, Run
 from nnlint.static.budget import MOST_STEPS
 from nnlint.static.objects import Class, CodeSite, Function, FunctionNode, Generator, Module
 from nnlint.trace import Block, CallRun, Choice, Exit, LoopRun
-from nnlint.values import NONE, Data, Items, Value, join, join_all
+from nnlint.values import NONE, Data, Instance, Items, Value, join, join_all
 
 if TYPE_CHECKING:
     from nnlint.static.arguments import Arguments
@@ -147,7 +147,7 @@ class Machine:
 
     def data(self, operation: str, inputs: tuple[Value, ...], node: ast.AST, **details: Any) -> Data:
         """New data made by an operation here."""
-        made = Data(operation, inputs, self.site(node), gradient=self.gradient, **details)
+        made = Data(operation, inputs, self.site(node), gradient=self.gradient, calls=self.calls, **details)
         self.operations.setdefault(operation, []).append(made)
         return made
 
@@ -159,6 +159,9 @@ class Machine:
         event.calls = self.calls
         event.conditional = self._is_conditional()
         event.conditions = self.conditions
+        if isinstance(event, ModelCalled):
+            receiver = self.frame.receiver
+            event.within = receiver if isinstance(receiver, Instance) and receiver.is_network else None
         self.run.record(event)
         self.block.items.append(event)
         self.activity += 1

@@ -29,8 +29,8 @@ def evaluate(model, loader):
 ```
 
 ## Fix safety
-Safe: nothing in the part that is put under `no_grad` is differentiated. A function that only evaluates is decorated; otherwise the
-loop or statement is put under `with torch.no_grad():`.
+Safe: nothing in the part that is put under `no_grad` is differentiated. A function that only evaluates is decorated; otherwise
+the loop or statement is put under `with torch.no_grad():`.
 
 ## Witness
 The outputs of the evaluation carry a `grad_fn`.
@@ -43,12 +43,12 @@ from collections.abc import Iterator
 
 from nnlint import edits
 from nnlint.evaluation import Evaluation, evaluations, switched_here
-from nnlint.events import Accumulated, Backward, Event, ModelCalled, ModeSwitched, OptimizerStepped, Run
+from nnlint.events import Accumulated, Backward, Event, Loop, ModelCalled, ModeSwitched, OptimizerStepped, Run
 from nnlint.finding import Applicability, Fix, Severity
 from nnlint.graph import ancestors, cuts_graph, parameters_of
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite, External
-from nnlint.values import FROZEN_KEY, TRUE, Data, Instance, Layer, Parameters, Value, elements, truth
+from nnlint.values import FROZEN_KEY, TRUE, Constant, Data, Instance, Items, Layer, Parameters, Value, elements, truth
 
 
 def check(run: Run) -> Iterator[Problem]:
@@ -74,7 +74,8 @@ def _is_meant(run: Run, evaluation: Evaluation) -> bool:
         return evaluation.measured or in_eval_mode
     if in_eval_mode:
         return not evaluation.returned
-    return evaluation.measured and not run.symbolic and evaluation.context != "both" and any(run.events(Backward))
+    trains = any(run.events(Backward)) and not run.symbolic and evaluation.context != "both"
+    return evaluation.measured and evaluation.apart and trains
 
 
 def _switches(run: Run) -> Iterator[tuple[int, tuple[object, ...]]]:
@@ -102,7 +103,7 @@ def _problem(run: Run, evaluation: Evaluation) -> Problem:
     kept = _kept(run, call)
     if _is_volatile(call):
         return Problem(
-            call.at,
+            evaluation.at,
             "this evaluation builds a graph that nobody uses: torch has ignored `volatile` since 0.4",
             label="records gradients",
             help="drop `volatile=True` and evaluate under `with torch.no_grad():`",
@@ -111,14 +112,14 @@ def _problem(run: Run, evaluation: Evaluation) -> Problem:
         )
     if kept is None:
         return Problem(
-            call.at,
+            evaluation.at,
             "this evaluation builds a graph for a backward pass that never comes, which costs memory and time",
             label="records gradients",
             help="evaluate under `torch.no_grad()`",
             fix=_fix(run, evaluation),
         )
     return Problem(
-        call.at,
+        evaluation.at,
         "this evaluation keeps the graph of every batch, and memory grows until the run dies",
         label="records gradients",
         related=((kept.at, "kept here, graph and all"),),
@@ -134,20 +135,30 @@ def _is_volatile(call: ModelCalled) -> bool:
 
 def _kept(run: Run, call: ModelCalled) -> Accumulated | None:
     """Where the output, or what was made of it, joins a list or a running total with its graph."""
+    if not call.iterations or not _draws_data(call.iterations[-1].loop):
+        return None
     outputs = {id(each) for each in elements(call.output)}
     for total in run.events(Accumulated):
-        if total.order > call.order and total.iterations and call.iterations:
+        if total.order > call.order and total.iterations:
             for data in ancestors(total.value, stop=cuts_graph):
                 if id(data) in outputs and not cuts_graph(data):
                     return total
     return None
 
 
+def _draws_data(loop: Loop) -> bool:
+    """Whether a loop may be long: not over the layers of a network, or over a few known elements."""
+    over = loop.over
+    while isinstance(over, Data) and over.operation in ("enumerate", "progress", "range") and over.inputs:
+        over = over.inputs[-1]
+    return not isinstance(over, (Layer, Constant)) and not (isinstance(over, Items) and not over.open)
+
+
 # The fix
 
 
 def _fix(run: Run, evaluation: Evaluation) -> Fix | None:
-    at = evaluation.call.at
+    at = evaluation.at
     if not isinstance(at, CodeSite) or at.statement is None:
         return None
     context = _no_grad(at)
