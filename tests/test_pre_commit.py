@@ -11,22 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.scripts import CLEAN, FAULTY
 from tests.working_tree import IDENTITY, ROOT, commit_all, copy_files, git
 
 pytestmark = pytest.mark.xdist_group("pre-commit")
-
-FAULTY = """\
-import torch
-from torch import nn
-
-model = nn.Linear(3, 1)
-optimizer = torch.optim.Adam(model.parameters())
-for inputs, targets in loader:
-    loss = nn.functional.mse_loss(model(inputs), targets)
-    loss.backward()
-    optimizer.step()
-"""
-CLEAN = FAULTY.replace("    loss.backward()\n", "    optimizer.zero_grad()\n    loss.backward()\n")
 
 
 class Repository:
@@ -103,7 +91,13 @@ def test_only_the_files_of_the_commit_are_linted(repository: Repository) -> None
 
 
 def test_a_faulty_notebook_is_stopped(repository: Repository) -> None:
-    cell = {"cell_type": "code", "source": FAULTY, "metadata": {}, "outputs": [], "execution_count": None}
+    cell: dict[str, object] = {
+        "cell_type": "code",
+        "source": FAULTY,
+        "metadata": {},
+        "outputs": [],
+        "execution_count": None,
+    }
     notebook = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 4}
     repository.write("study.ipynb", json.dumps(notebook))
     assert "study.ipynb:cell 1:8:5: error NN102" in repository.commit().stderr
