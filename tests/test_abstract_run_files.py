@@ -118,7 +118,7 @@ def test_relative_imports_start_from_their_own_package(tmp_path: Path, inner: st
         "top/__init__.py": "",
         "top/lib/__init__.py": "",
         "top/lib/engine.py": STEP,
-        "top/lib/loop.py": f"import torch\n{inner}\ndef train(m, opt, loader):\n    for x, y in loader: {call}(m, opt, m(x).sum())\n",
+        "top/lib/loop.py": f"import torch\n{inner}\ndef train(m, opt, xs):\n    for x in xs: {call}(m, opt, m(x).sum())\n",
     }
     assert faults(files, folder=tmp_path) == ["NN102 top/lib/engine.py:3"]
 

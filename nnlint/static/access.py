@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 import builtins
+from collections.abc import Sequence
 
 from nnlint.static.arguments import Arguments
 from nnlint.static.machine import Machine
-from nnlint.static.objects import Bound, Class, External, Function, Module, Partial, Super
+from nnlint.static.objects import Bound, Class, External, Function, Module, Partial, Super, container_in
 from nnlint.values import (
     MODE_KEY,
     NONE,
@@ -26,6 +27,7 @@ from nnlint.values import (
 )
 
 BUILTINS = frozenset(dir(builtins))
+SAMPLE = "<sample>"
 TRANSPOSES = frozenset({"T", "mT", "H"})
 
 
@@ -116,6 +118,8 @@ def _of_data(machine: Machine, value: Data, name: str, node: ast.AST) -> Value:
         return found
     if name in TRANSPOSES:
         return machine.data("transpose", (value,), node)
+    if name == "module" and MODE_KEY in value.parts:
+        return value
     if name in ("data", "values") and value.operation != "name":
         return machine.data("detach" if name == "data" else "values", (value,), node)
     made = Data("attribute", (value,), machine.site(node), name=name, gradient=machine.gradient)
@@ -198,6 +202,9 @@ def index(machine: Machine, value: Value, key: Value, node: ast.AST) -> Value:
     if isinstance(value, Parameters):
         return Data("weight", (value,), machine.site(node))
     if isinstance(value, Instance):
+        container = container_in(value) if value.cls.find("__getitem__") is None else None
+        if container is not None:
+            return _index_container(machine, container, key, node)
         return machine.call_method(value, "__getitem__", Arguments([key]), node)
     if isinstance(value, (External, Class, Partial)):
         return value
@@ -211,16 +218,39 @@ def index(machine: Machine, value: Value, key: Value, node: ast.AST) -> Value:
 
 
 def _batch_part(machine: Machine, value: Data, key: Constant, node: ast.AST) -> Value | None:
-    """The part of a batch that comes from one of the arrays of a TensorDataset."""
+    """The part of a batch that comes from one of the arrays of a TensorDataset, or from a data set's `__getitem__`."""
     loader = value.inputs[0] if value.operation == "batch" else None
-    dataset = loader.dataset if isinstance(loader, Loader) else None
-    while isinstance(dataset, Data) and dataset.operation in ("train split", "test split"):
+    if not isinstance(loader, Loader) or loader.arguments.get("collate_fn", NONE) is not NONE:
+        return None
+    dataset, splits = loader.dataset, []
+    while isinstance(dataset, Data) and dataset.operation in ("train split", "test split", "index") and dataset.inputs:
+        splits.append(dataset.operation)
         dataset = dataset.inputs[0]
-    if not isinstance(dataset, Data) or dataset.operation != "dataset" or not isinstance(key.value, int):
+    part = _part_of_sample(machine, dataset, value, key, node)
+    if part is None:
         return None
-    if not -len(dataset.inputs) <= key.value < len(dataset.inputs):
+    for split in reversed(splits):
+        part = machine.data(split, (part,), node)
+    return machine.data("batch part", (part, value), node)
+
+
+def _part_of_sample(machine: Machine, dataset: Value | None, batch: Data, key: Constant, node: ast.AST) -> Value | None:
+    if isinstance(dataset, Data) and dataset.operation == "dataset":
+        return _element(dataset.inputs, key)
+    if not isinstance(dataset, Instance) or not isinstance(dataset.cls.find("__getitem__"), Function):
         return None
-    return machine.data("batch part", (dataset.inputs[key.value], value), node)
+    sample = batch.parts.get(SAMPLE)
+    if sample is None:
+        sample = machine.call_method(dataset, "__getitem__", Arguments([machine.data("counter", (), node)]), node)
+        batch.parts[SAMPLE] = sample
+    if isinstance(sample, Entries):
+        return sample.entries.get(key.value)
+    return _element(sample.items, key) if isinstance(sample, Items) and not sample.open else None
+
+
+def _element(values: Sequence[Value], key: Constant) -> Value | None:
+    position = key.value
+    return values[position] if isinstance(position, int) and -len(values) <= position < len(values) else None
 
 
 def _index_items(machine: Machine, value: Items, key: Value, node: ast.AST) -> Value:
@@ -293,3 +323,12 @@ def store_index(machine: Machine, value: Value, key: Value, stored: Value) -> No
         machine.write(value.attributes, name, stored)
     elif isinstance(value, Data) and isinstance(key, Constant) and key.value.__hash__:
         machine.write(value.parts, ("index", key.value), stored)
+    elif isinstance(value, Data) and isinstance(key, Items):
+        _store_columns(machine, value, key, stored)
+
+
+def _store_columns(machine: Machine, frame: Data, names: Items, stored: Value) -> None:
+    """`frame[["a", "b"]] = stored`: each of these columns is now a part of what was stored."""
+    for name in names.items:
+        if isinstance(name, Constant) and isinstance(name.value, str):
+            machine.write(frame.parts, ("index", name.value), Data("index", (stored, name)))

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from nnlint.events import Loop, ModeSwitched
 from nnlint.static.arguments import Arguments
 from nnlint.static.machine import Machine
-from nnlint.static.objects import Function, Generator
+from nnlint.static.objects import Function, Generator, container_in
 from nnlint.values import (
     NONE,
     Constant,
@@ -98,7 +98,7 @@ def while_passes(machine: Machine) -> Iterator[int]:
             return
 
 
-def known_elements(over: Value) -> list[Value] | None:
+def known_elements(over: Value | None) -> list[Value] | None:
     """All elements in order, where they are known."""
     if isinstance(over, Items):
         return None if over.open else list(over.items)
@@ -108,6 +108,8 @@ def known_elements(over: Value) -> list[Value] | None:
         return [part for name, part in over.attributes.items() if isinstance(name, str) and name[:1] != "<"] or None
     if isinstance(over, Data):
         return _known_of_data(over)
+    if isinstance(over, Instance) and not isinstance(over.cls.find("__iter__"), Function):
+        return known_elements(container_in(over))
     return None
 
 

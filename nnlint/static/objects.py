@@ -11,7 +11,7 @@ from typing import Any
 
 from nnlint.finding import Place
 from nnlint.source import Source
-from nnlint.values import Value
+from nnlint.values import Instance, Layer, Value
 
 CALLED = re.compile(r"(\w+)\s*\(")
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -149,6 +149,25 @@ class Class(Value):
                 return cls.names[name]
             skipping = skipping and cls is not after
         return None
+
+
+CONTAINER_BASES = frozenset({"Sequential", "ModuleList", "ModuleDict"})
+
+
+def container_in(instance: Instance) -> Layer | None:
+    """The container that an object of a class derived from one is, with its modules as they are now; None for others."""
+    if not instance.is_network:
+        return None
+    kinds = {base.rpartition(".")[2] for base in instance.cls.external_bases()} & CONTAINER_BASES
+    if not kinds:
+        return None
+    kind = kinds.pop()
+    parts = {
+        name: part
+        for name, part in instance.attributes.items()
+        if isinstance(part, Layer) or (isinstance(part, Instance) and part.is_network)
+    }
+    return Layer(kind, kind.lower(), {}, instance.at, parts)
 
 
 @dataclass(eq=False, slots=True)

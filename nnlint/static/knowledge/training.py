@@ -373,12 +373,13 @@ def _named_parameters(machine: Machine, receiver: Value, given: Arguments, node:
 def _modules(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
     if not isinstance(receiver, (Instance, Layer)):
         return None
-    parts = [part for part in parameters_of(receiver) if part is not receiver]
     name = getattr(getattr(node, "func", None), "attr", "")
+    direct = [part for part in receiver.attributes.values() if next(parameters_of(part), None) is part]
+    parts = list(parameters_of(receiver)) if name.endswith("modules") else direct
     if name.startswith("named"):
         text = machine.data("text", (), node)
-        return Items([Items([text, part], "tuple") for part in parts], open=True)
-    return Items(list(parts), open=True)
+        return Items([Items([text, part], "tuple") for part in parts], at=machine.site(node))
+    return Items(parts, at=machine.site(node))
 
 
 @method("state_dict")

@@ -1,0 +1,334 @@
+"""The abstract run builds networks as the script does, and calls them: the graph of layers that an input passes through."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nnlint.events import ModelCalled
+from nnlint.graph import ancestors
+from tests.abstract import losses, outputs, runs, seen
+
+IMPORTS = "import torch; from torch import nn; import torch.nn.functional as F"
+
+
+def graph(body: str) -> list[str]:
+    """What each call of a network returns, in a script that has torch imported on its first, empty line."""
+    return outputs(IMPORTS + body)
+
+
+@pytest.mark.parametrize(
+    "built",
+    [
+        "net = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))",
+        "net = nn.Sequential(*[nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)])",
+        "layers = [nn.Linear(3, 4)]; layers.append(nn.ReLU()); layers += [nn.Linear(4, 2)]; net = nn.Sequential(*layers)",
+        "layers = []; layers.extend([nn.Linear(3, 4), nn.ReLU()]); net = nn.Sequential(*layers, nn.Linear(4, 2))",
+        "from collections import OrderedDict\n"
+        "net = nn.Sequential(OrderedDict([('a', nn.Linear(3, 4)), ('b', nn.ReLU()), ('c', nn.Linear(4, 2))]))",
+        "from collections import OrderedDict\nparts = OrderedDict(); parts['a'] = nn.Linear(3, 4); parts['b'] = nn.ReLU()\n"
+        "parts['c'] = nn.Linear(4, 2); net = nn.Sequential(parts)",
+        "net = nn.Sequential(); net.add_module('a', nn.Linear(3, 4)); net.add_module('b', nn.ReLU())\n"
+        "net.add_module('c', nn.Linear(4, 2))",
+        "net = nn.Sequential(); net.append(nn.Linear(3, 4)).append(nn.ReLU()); net.append(nn.Linear(4, 2))",
+        "net = nn.Sequential(nn.Sequential(nn.Linear(3, 4), nn.ReLU()), nn.Sequential(nn.Linear(4, 2)))",
+        "def block(i, o): return nn.Sequential(nn.Linear(i, o), nn.ReLU())\nnet = nn.Sequential(block(3, 4), nn.Linear(4, 2))",
+        "def block(i, o): return [nn.Linear(i, o), nn.ReLU()]\nnet = nn.Sequential(*block(3, 4), nn.Linear(4, 2))",
+        "old = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Dropout()); net = nn.Sequential(*old[:-1], nn.Linear(4, 2))",
+        "old = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Dropout())\n"
+        "net = nn.Sequential(*list(old.children())[:-1], nn.Linear(4, 2))",
+        "net = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 9)); net[1] = nn.ReLU(); net[-1] = nn.Linear(4, 2)",
+    ],
+)
+def test_a_sequential_is_what_it_is_built_from(built: str) -> None:
+    assert graph(f"\n{built}\nnet(x)") == ["linear(relu(linear(x)))"]
+
+
+def test_layers_from_a_loop_over_sizes_are_all_there() -> None:
+    text = """
+sizes = [3, 8, 8, 2]
+layers = []
+for i in range(len(sizes) - 1):
+    layers.append(nn.Linear(sizes[i], sizes[i + 1]))
+    if i < len(sizes) - 2:
+        layers.append(nn.ReLU())
+nn.Sequential(*layers)(x)
+"""
+    assert graph(text) == ["linear(relu(linear(relu(linear(x)))))"]
+
+
+def test_layers_from_pairs_of_sizes_are_all_there() -> None:
+    text = """
+sizes = [3, 8, 2]
+net = nn.Sequential(*[nn.Linear(i, o) for i, o in zip(sizes[:-1], sizes[1:])], nn.Softmax(dim=1))
+net(x)
+"""
+    assert graph(text) == ["softmax(linear(linear(x)))"]
+
+
+def test_forward_is_followed_from_a_call_of_the_network() -> None:
+    text = """
+class Net(nn.Module):
+    def __init__(self, hidden):
+        super().__init__()
+        self.body = nn.Linear(3, hidden)
+        self.head = nn.Linear(hidden, 2)
+    def forward(self, x):
+        x = F.relu(self.body(x))
+        return F.softmax(self.head(x), dim=1)
+net = Net(16).to("cuda")
+net(x)
+"""
+    assert graph(text) == ["softmax(linear(relu(linear(x))))"]
+
+
+def test_networks_nest() -> None:
+    text = """
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.norm, self.linear = nn.BatchNorm1d(4), nn.Linear(4, 4)
+    def forward(self, x): return x + self.linear(self.norm(x))
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.blocks = nn.Sequential(Block(), Block())
+    def forward(self, x): return self.blocks(x)
+Net()(x)
+"""
+    inner = "add(x, linear(batch_norm(x)))"
+    assert graph(text) == [f"add({inner}, linear(batch_norm({inner})))"]
+
+
+def test_a_call_inside_a_network_is_no_call_of_a_network() -> None:
+    text = """
+class Inner(nn.Module):
+    def forward(self, x): return x.relu()
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = Inner()
+    def forward(self, x): return self.inner(x)
+Net()(x)
+"""
+    [run] = runs(IMPORTS + text)
+    assert len(list(run.events(ModelCalled))) == 1
+
+
+@pytest.mark.parametrize("loop", ["for layer in self.layers", "for i, layer in enumerate(self.layers)"])
+def test_a_module_list_is_looped_over_in_forward(loop: str) -> None:
+    text = f"""
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Linear(4, 4) for _ in range(3)])
+        self.acts = nn.ModuleList()
+        self.acts.append(nn.Tanh())
+    def forward(self, x):
+        {loop}: x = layer(x)
+        return self.acts[0](x)
+Net()(x)
+"""
+    assert graph(text) == ["tanh(linear(linear(linear(x))))"]
+
+
+def test_a_module_dict_gives_its_modules_by_name() -> None:
+    text = """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.heads = nn.ModuleDict({"a": nn.Softmax(dim=1)})
+        self.heads["b"] = nn.Sigmoid()
+    def forward(self, x): return self.heads["b"](self.heads["a"](x))
+Net()(x)
+"""
+    assert graph(text) == ["sigmoid(softmax(x))"]
+
+
+def test_modules_that_are_registered_by_name_are_attributes() -> None:
+    text = """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.add_module("head", nn.Linear(4, 2))
+        for i in range(2): setattr(self, f"layer{i}", nn.Linear(4, 4))
+        self.register_module("out", nn.Softmax(dim=1))
+    def forward(self, x): return self.out(self.head(x))
+Net()(x)
+"""
+    assert graph(text) == ["softmax(linear(x))"]
+
+
+def test_layers_and_forward_may_be_inherited() -> None:
+    text = """
+class Base(nn.Module):
+    def __init__(self, out):
+        super().__init__()
+        self.head = nn.Linear(4, out)
+    def forward(self, x): return self.activate(self.head(x))
+    def activate(self, x): return x
+class Net(Base):
+    def __init__(self): super().__init__(2)
+    def activate(self, x): return torch.sigmoid(x)
+Net()(x)
+"""
+    assert graph(text) == ["sigmoid(linear(x))"]
+
+
+def test_a_forward_may_go_on_from_that_of_its_base() -> None:
+    text = """
+class Base(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(4, 2)
+    def forward(self, x): return self.head(x)
+class Net(Base):
+    def forward(self, x): return F.softmax(super().forward(x), 1)
+Net()(x)
+"""
+    assert graph(text) == ["softmax(linear(x))"]
+
+
+def test_a_network_may_derive_from_sequential() -> None:
+    text = """
+class Net(nn.Sequential):
+    def __init__(self): super().__init__(nn.Linear(3, 4), nn.Softmax(dim=1))
+Net()(x)
+"""
+    assert graph(text) == ["softmax(linear(x))"]
+
+
+def test_a_head_that_is_replaced_later_is_the_one_that_is_called() -> None:
+    text = """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 2)
+    def forward(self, x): return self.fc(x)
+net = Net()
+net.fc = nn.Sequential(nn.Linear(4, 2), nn.Softmax(dim=1))
+net(x)
+"""
+    assert graph(text) == ["softmax(linear(x))"]
+
+
+def test_a_functional_network_is_a_function() -> None:
+    text = """
+def net(x, w): return F.log_softmax(F.relu(F.linear(x, w)), dim=1)
+F.nll_loss(net(x, w), y)
+"""
+    assert losses(IMPORTS + text) == ["nll_loss(log_softmax(relu(linear(x, w))), y)"]
+
+
+def test_a_branch_in_forward_gives_both_outputs() -> None:
+    text = """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(4, 2)
+    def forward(self, x):
+        x = self.head(x)
+        if self.training: return x
+        return F.softmax(x, dim=1)
+net = Net()
+net(x)
+net.eval()
+net(x)
+"""
+    assert graph(text) == ["linear(x)", "softmax(linear(x))"]
+
+
+def test_an_activation_chosen_from_a_dict_or_by_name_is_known() -> None:
+    text = """
+ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh}
+nn.Sequential(nn.Linear(3, 4), ACTIVATIONS["tanh"](), getattr(nn, "Sigmoid")())(x)
+"""
+    assert graph(text) == ["sigmoid(tanh(linear(x)))"]
+
+
+def test_outputs_in_tuples_and_dicts_are_taken_apart() -> None:
+    text = """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Linear(4, 2), nn.Linear(4, 2)
+    def forward(self, x): return {"logits": self.a(x), "scores": torch.sigmoid(self.b(x))}
+class Pair(Net):
+    def forward(self, x): return self.a(x), self.b(x).softmax(-1)
+out = Net()(x)
+first, second = Pair()(x)
+look(out["scores"], second)
+"""
+    assert seen(IMPORTS + text) == ["sigmoid(linear(x)), softmax(linear(x))"]
+
+
+def test_a_recurrent_layer_gives_its_output_and_its_state() -> None:
+    text = """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.rnn = nn.LSTM(3, 16, batch_first=True)
+        self.head = nn.Linear(16, 2)
+    def forward(self, x):
+        out, (h, c) = self.rnn(x)
+        return self.head(out[:, -1, :])
+Net()(x)
+"""
+    [run] = runs(IMPORTS + text)
+    [output] = [event.output for event in run.events(ModelCalled)]
+    assert [data.layer.kind for data in ancestors(output) if data.layer is not None] == ["Linear", "LSTM"]
+
+
+@pytest.mark.parametrize(
+    ("head", "width"),
+    [
+        ("nn.Linear(8, 1)(x)", 1),
+        ("nn.Sequential(nn.Linear(8, 3), nn.ReLU(), nn.Dropout(0.1))(x)", 3),
+        ("F.relu(nn.Linear(8, 5)(x)) * 2", 5),
+        ("nn.Linear(8, 5)(x).view(-1, 7)", 7),
+        ("nn.Embedding(100, 12)(x)", 12),
+        ("nn.Linear(8, size)(x)", None),
+        ("nn.Linear(8, 5)(x).flatten(1)", None),
+    ],
+)
+def test_the_size_of_the_last_dimension_is_known_where_it_is_written(head: str, width: int | None) -> None:
+    [run] = runs(f"{IMPORTS}\nlook({head})")
+    [seen_by_look] = [made for made in run.operations["call"] if getattr(made, "name", "") == "look"]
+    value = getattr(seen_by_look, "inputs", ())[1]
+    assert value.width == width
+
+
+def test_a_network_that_is_not_at_hand_is_called_as_one(tmp_path: Path) -> None:
+    text = """
+import torchvision
+net = torchvision.models.resnet18()
+net.fc = nn.Linear(512, 10)
+F.cross_entropy(net(x), y)
+def evaluate(model, x): return model(x)
+"""
+    [run, entry] = runs(IMPORTS + text)
+    assert len(list(run.events(ModelCalled))) == 1
+    assert len(list(entry.events(ModelCalled))) == 1
+
+
+def test_wrapping_and_moving_leave_the_network_what_it_is() -> None:
+    text = """
+net = nn.Sequential(nn.Linear(3, 4), nn.Softmax(dim=1))
+net = nn.DataParallel(net.cuda())
+net = torch.compile(net.to(memory_format=torch.channels_last))
+net.module.train()(x)
+"""
+    assert graph(text) == ["softmax(linear(x))"]
+
+
+def test_a_copy_of_a_network_is_another_network() -> None:
+    text = """
+import copy
+net = nn.Linear(3, 4)
+other = copy.deepcopy(net)
+net(x); other(x)
+"""
+    [run] = runs(IMPORTS + text)
+    first, second = (event.model for event in run.events(ModelCalled))
+    assert first is not second
