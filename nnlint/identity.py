@@ -1,0 +1,87 @@
+"""Which values are the same data: two expressions that read one array in one way, whatever copies and views lie between."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Iterator
+
+from nnlint.operations import REDUCTIONS
+from nnlint.values import Constant, Data, Either, Items, Value
+
+COPIES = frozenset(
+    "view reshape squeeze unsqueeze flatten contiguous to clone values tensor array numpy detach identity item expand "
+    "transpose permute".split()
+)
+"""Operations whose result holds the same numbers as their first input, all of them."""
+
+PARTS = frozenset({"index", "batch part", "train split", "test split", "element", "gather"})
+"""Operations whose result holds some of the numbers of their first input."""
+
+REPEATABLE = REDUCTIONS | frozenset(
+    "index attribute abs square sqrt power subtract add multiply divide negative concatenate length ptp std_mean "
+    "var_mean slice exp log".split()
+)
+"""Operations that give the same result for the same inputs."""
+
+DEEPEST_KEY = 12
+WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+
+
+def same_data(first: Value, second: Value) -> bool:
+    """Whether two values are certainly the same data."""
+    return key_of(first) == key_of(second)
+
+
+def key_of(value: Value | None, depth: int = DEEPEST_KEY) -> Hashable:
+    """A key that values share which are certainly the same data."""
+    value = uncopied(value)
+    if isinstance(value, Constant):
+        return ("constant", repr(value.value))
+    if isinstance(value, Items) and not value.open:
+        return (value.kind == "list", *(key_of(item, depth - 1) for item in value.items)) if depth else id(value)
+    if isinstance(value, Data) and value.operation in REPEATABLE and depth:
+        options = tuple((name, key_of(option, depth - 1)) for name, option in sorted(value.options.items()))
+        return (value.operation, value.name, options, *(key_of(each, depth - 1) for each in value.inputs))
+    return id(value)
+
+
+def uncopied(value: Value | None) -> Value | None:
+    """What a value is a copy or view of."""
+    while isinstance(value, Data) and value.operation in COPIES and value.inputs:
+        value = value.inputs[0]
+    return value
+
+
+def wholes(value: Value) -> Iterator[Value]:
+    """The value without copies, then the arrays and frames that it is a part of, nearest first."""
+    for _ in range(DEEPEST_KEY):
+        current = uncopied(value)
+        if current is None or isinstance(current, Either):
+            return
+        yield current
+        if not isinstance(current, Data) or current.operation not in PARTS or not current.inputs:
+            return
+        value = current.inputs[0]
+
+
+def is_part_of(part: Value, whole: Value) -> bool:
+    """Whether the first value is the second, or a part of it."""
+    wanted = key_of(whole)
+    return any(key_of(each) == wanted for each in wholes(part))
+
+
+def label_of(value: Value | None) -> str:
+    """The name under which the code holds a value, or the array that it is a part of: weak evidence of its role."""
+    if value is None:
+        return ""
+    for each in (value, *wholes(value)):
+        if isinstance(each, Data) and (
+            each.bound or (each.operation in ("argument", "name", "attribute") and each.name)
+        ):
+            return each.bound or each.name
+    return ""
+
+
+def words_of(name: str) -> tuple[str, ...]:
+    """The words of a name, in lower case: `X_train`, `trainX` and `x_train` have two each."""
+    return tuple(word.lower() for word in WORDS.findall(name))
