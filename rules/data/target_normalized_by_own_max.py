@@ -1,0 +1,130 @@
+"""The target is divided by its own maximum.
+
+## What it does
+Follows the target of a loss (or of `fit`, or of the difference in a hand-written network) back to where the data were prepared,
+and reports the place where they are divided by their own maximum, range, sum, norm or deviation, or put through a scaler that was
+fitted on them. Columns and slices are followed: a whole array may be scaled before inputs and targets are cut from it. It is an
+`error` where nothing brings the predictions back, a `warning` for mean and deviation, and `advice` where the maximum is kept and
+multiplied back later, or where mean and deviation standardise inputs and target as one array.
+
+## Why it matters
+A maximum belongs to one set of samples. Divided by it, the target says how a sample compares with the largest of this set, not
+how large it is: with y = 2x and both sides divided by their own maximum, the network is asked to copy its input. On data with
+another maximum all predictions are off by the ratio of the two, and the loss shows nothing of it.
+Source: comp.ai.neural-nets FAQ, part 2, "Should I normalize/standardize/rescale the data?"
+(http://www.faqs.org/faqs/ai-faq/neural-nets/part2/).
+
+## Example
+```python
+x = x / x.max()
+y = y / y.max()
+loss = criterion(model(x), y)
+```
+
+Use instead:
+```python
+loss = criterion(model(x), y)
+```
+
+or, where the range of the target is far from 1, one statistic of the training targets, kept for the predictions:
+```python
+y_mean, y_std = y_train.mean(), y_train.std()
+loss = criterion(model(x), (y_train - y_mean) / y_std)
+prediction = model(x_new) * y_std + y_mean
+```
+
+## Witness
+The normalised target equals the normalised input, or predictions for data with another maximum are off by the ratio.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nnlint.events import Run
+from nnlint.finding import Severity
+from nnlint.graph import ancestors
+from nnlint.held_out import foreign_scalings
+from nnlint.inverses import is_held, is_inverted, is_kept
+from nnlint.roles import Comparison, comparisons, is_reward, is_target_in_input
+from nnlint.rule import Problem, Rule
+from nnlint.scaling import Scaling, is_per_sample, scalings_behind
+from nnlint.values import Data
+
+BY = {
+    "ratio": "its own {statistic}",
+    "range": "its own minimum and maximum",
+    "standard": "its own mean and deviation",
+    "scaler": "a scaler fitted on it",
+}
+STATISTICS = {"max": "maximum", "min": "minimum", "norm": "norm", "sum": "sum", "mean": "mean", "median": "median"}
+USUAL = frozenset({"standard", "range", "scaler"})
+"""Scalings that are good practice where they are undone."""
+
+
+def check(run: Run) -> Iterator[Problem]:
+    """One problem for each scaling that made a target for training."""
+    if not any(run.operations.get(name) for name in ("divide", "scaled", "normalize")):
+        return
+    for comparison in comparisons(run):
+        if not comparison.trains:
+            continue
+        for scaling in scalings_behind(comparison.target):
+            if _is_of_target(scaling) and not is_target_in_input(comparison):
+                yield from _problem(run, comparison, scaling)
+
+
+def _is_of_target(scaling: Scaling) -> bool:
+    return (
+        scaling.is_of_same_array
+        and not is_per_sample(scaling.result)
+        and not is_reward(scaling.result)
+        and not _is_predicted(scaling)
+    )
+
+
+def _is_predicted(scaling: Scaling) -> bool:
+    """Whether the target comes from a network itself: a teacher, a bootstrapped value."""
+    return any(data.operation == "output" for data in ancestors(scaling.subject))
+
+
+def _problem(run: Run, comparison: Comparison, scaling: Scaling) -> Iterator[Problem]:
+    severity = _severity(run, comparison, scaling)
+    if severity is None or scaling.result.at is None:
+        return
+    yield Problem(
+        scaling.result.at,
+        f"the target is scaled by {_by(scaling)}, so the network learns no value that holds for other data",
+        label=f"divided by {_by(scaling)}" if scaling.scaler is None else "fitted on the target",
+        related=() if comparison.at is None else ((comparison.at, "the target is learned here"),),
+        help="train on the target in its own unit, or keep the statistics of the training targets and bring predictions back",
+        severity=severity,
+    )
+
+
+def _severity(run: Run, comparison: Comparison, scaling: Scaling) -> Severity | None:
+    """How grave the scaling is: None where it is undone as it should be."""
+    undone = is_inverted(run, scaling)
+    if undone and scaling.kind == "ratio" and foreign_scalings(run):
+        return Severity.ERROR
+    if undone or is_kept(scaling):
+        return None if scaling.kind in USUAL else Severity.ADVICE
+    if scaling.kind == "standard":
+        return _severity_of_standard(comparison, scaling)
+    is_mild = isinstance(scaling.scaler, Data) and scaling.scaler.name == "StandardScaler"
+    return Severity.WARNING if is_mild else Severity.ERROR
+
+
+def _severity_of_standard(comparison: Comparison, scaling: Scaling) -> Severity | None:
+    if is_held(scaling):
+        return None
+    with_inputs = any(data is scaling.result for data in ancestors(comparison.prediction))
+    return Severity.ADVICE if with_inputs else Severity.WARNING
+
+
+def _by(scaling: Scaling) -> str:
+    statistic = scaling.statistics[0].operation if scaling.statistics else "norm"
+    return BY[scaling.kind].format(statistic=STATISTICS.get(statistic, statistic))
+
+
+rule = Rule(__name__, __doc__, check, code="NN401", severity=Severity.ERROR, since="0.1")

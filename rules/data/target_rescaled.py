@@ -1,0 +1,75 @@
+"""The target is multiplied by a large constant for training.
+
+## What it does
+Follows the target of a regression loss back to a multiplication or division by a constant of ten or more: where the data are
+prepared, in a data set, or in the argument of the loss. It keeps silent where the constant is undone on the predictions, where it
+is the range of pixels, and where it belongs to a formula that makes the data up.
+
+## Why it matters
+The output must grow by the factor, and with it the weights of the last layers; gradients of a squared loss grow too. Learning
+rate and weight decay then no longer mean what they usually do: a search ends at a weight decay above 1, because only such a
+decay holds weights that were made a hundred times too large.
+Source: comp.ai.neural-nets FAQ, part 2, "Should I normalize/standardize/rescale the data?"
+(http://www.faqs.org/faqs/ai-faq/neural-nets/part2/).
+
+## Example
+```python
+loss = criterion(model(x), score * 100)
+```
+
+Use instead:
+```python
+loss = criterion(model(x), score)
+```
+
+## Witness
+The best weight decay, or the norm of the last layer's weights, moves by the factor; the same run without it needs less.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nnlint.events import Run
+from nnlint.finding import Severity
+from nnlint.rescaling import Rescaling, is_made_up, is_picture, is_undone, rescalings_behind
+from nnlint.roles import Comparison, comparisons, is_computed_by_weights, is_reward, is_target_in_input
+from nnlint.rule import Problem, Rule
+
+
+def check(run: Run) -> Iterator[Problem]:
+    """One problem for each constant that a target for training was multiplied or divided by."""
+    if not run.operations.get("multiply") and not run.operations.get("divide"):
+        return
+    for comparison in comparisons(run):
+        if not comparison.trains:
+            continue
+        for rescaling in rescalings_behind(comparison.target):
+            if _changes_target(run, comparison, rescaling):
+                yield _problem(comparison, rescaling)
+
+
+def _changes_target(run: Run, comparison: Comparison, rescaling: Rescaling) -> bool:
+    return not (
+        is_computed_by_weights(rescaling.subject)
+        or is_reward(rescaling.result)
+        or is_picture(rescaling)
+        or is_made_up(rescaling, comparison)
+        or is_target_in_input(comparison)
+        or is_undone(run, rescaling)
+    )
+
+
+def _problem(comparison: Comparison, rescaling: Rescaling) -> Problem:
+    done = "divided" if rescaling.divides else "multiplied"
+    assert rescaling.result.at is not None
+    return Problem(
+        rescaling.result.at,
+        f"the target is {done} by {rescaling.factor:g}, so the best learning rate and weight decay change with it",
+        label=f"{done} by {rescaling.factor:g}, and no prediction is brought back",
+        related=() if comparison.at is None else ((comparison.at, "the target is learned here"),),
+        help="train on the target in its own unit, or standardise it and bring the predictions back",
+    )
+
+
+rule = Rule(__name__, __doc__, check, code="NN402", severity=Severity.WARNING, since="0.1")

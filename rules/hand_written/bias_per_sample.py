@@ -1,0 +1,211 @@
+"""The bias of a hand-written layer has one row for each training sample.
+
+## What it does
+In networks written by hand in numpy or with raw tensors, reports a bias that is added to a product of inputs and weights and is
+allocated with as many rows as there are samples, and an update of a bias that is not summed over the samples, so that the bias
+takes the shape of the batch. It knows the shapes that constructors, products, sums and broadcasting give.
+
+## Why it matters
+Such a bias is no offset of the units but one of the samples: each sample gets an answer of its own, the bias becomes an echo
+of the training targets, and the weights have nothing left to learn and go to zero. A prediction then depends on the row in
+which a sample stands, and a batch of another size cannot be predicted at all.
+Source: CS231n, "Putting it together: minimal neural network case study", where the gradient of the bias is summed over the
+samples (https://cs231n.github.io/neural-networks-case-study/#grad).
+
+## Example
+```python
+self.b = np.zeros((X.shape[0], width))
+...
+self.b = self.b - rate * delta
+```
+
+Use instead:
+```python
+self.b = np.zeros((1, width))
+...
+self.b = self.b - rate * delta.sum(axis=0, keepdims=True)
+```
+
+## Witness
+Predictions for one input depend on its row in the batch, and a batch of another size raises an error.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from nnlint.events import Run
+from nnlint.finding import Severity
+from nnlint.identity import label_of, uncopied
+from nnlint.rule import Problem, Rule
+from nnlint.shapes import FILLED, Shape, broadcast, dimension_of, rows_of, shape_of
+from nnlint.static.objects import CodeSite
+from nnlint.values import Data, Value
+
+BIAS = re.compile(r"bias|^_*b[a-z]?_?\d*$|^_*b_|_b\d*$", re.IGNORECASE)
+WEIGHT = re.compile(r"weight|theta|^_*syn|^_*[wuv]([\d_].*|[ihoxy]{1,2}\d*)?$|kernel", re.IGNORECASE)
+DATA = re.compile(r"^_*x|input|data|sample|feature|batch", re.IGNORECASE)
+SAMPLES = re.compile(r"samples|examples|n_train|num_train|batch|n_data|n_points|n_obs", re.IGNORECASE)
+
+
+def check(run: Run) -> Iterator[Problem]:
+    """One problem for each bias, where it is allocated or where an update gives it rows."""
+    if not run.operations.get("matmul"):
+        return
+    allocated: set[str] = set()
+    for data in run.operations.get("add", ()):
+        if isinstance(data, Data) and len(data.inputs) == 2:
+            for product, bias in (data.inputs, data.inputs[::-1]):
+                found = _allocation(product, bias)
+                if found is not None and isinstance(found.at, CodeSite):
+                    allocated.update(_targets(found.at))
+                    yield _allocated(found.at)
+    for name in ("subtract", "add"):
+        for data in run.operations.get(name, ()):
+            if isinstance(data, Data) and isinstance(data.at, CodeSite) and _broadcasts_bias(data, data.at, allocated):
+                yield _updated(data.at)
+
+
+def _allocation(product: Value, bias: Value) -> Data | None:
+    """The constructor of a bias with a row per sample, if this is the sum of such a one and a product with weights."""
+    made, weighted = _constructed(bias), _product_in(product)
+    if made is None or weighted is None or not isinstance(made.at, CodeSite):
+        return None
+    names = {label_of(bias), label_of(made), *_targets(made.at)}
+    shape = shape_of(made)
+    if shape is None or len(shape) != 2 or not any(BIAS.search(name) for name in names):
+        return None
+    return made if _is_per_sample(shape, made, weighted) else None
+
+
+def _constructed(value: Value) -> Data | None:
+    inner = uncopied(value)
+    while isinstance(inner, Data) and inner.operation == "parameter" and inner.inputs:
+        inner = uncopied(inner.inputs[0])
+    return inner if isinstance(inner, Data) and inner.operation in FILLED else None
+
+
+def _product_in(value: Value) -> Data | None:
+    """The product of matrices that a value is, or the first of a sum of such products."""
+    inner = uncopied(value)
+    while isinstance(inner, Data) and inner.operation == "add" and inner.inputs:
+        inner = uncopied(inner.inputs[0])
+    return inner if isinstance(inner, Data) and inner.operation == "matmul" and len(inner.inputs) == 2 else None
+
+
+def _is_per_sample(shape: Shape, made: Data, product: Data) -> bool:
+    left, right = product.inputs
+    if _is_weight(product, 0):
+        return not _is_weight(product, 1) and shape[1] not in (None, 1) and shape[1] == dimension_of(right, 1)
+    if shape[0] in (None, 1):
+        return False
+    return shape[0] == rows_of(left) or _counts_samples(made)
+
+
+def _counts_samples(made: Data) -> bool:
+    """Whether the number of rows is called a number of samples."""
+    node = made.at.node if isinstance(made.at, CodeSite) else None
+    if not isinstance(node, ast.Call) or not node.args:
+        return False
+    first = node.args[0]
+    while isinstance(first, (ast.Tuple, ast.List)) and first.elts:
+        first = first.elts[0]
+    return SAMPLES.search(_name_of(first)) is not None
+
+
+def _is_weight(product: Data, position: int) -> bool:
+    """Whether that factor of a product is the weights: by its name, or as random numbers that are not called data."""
+    value = product.inputs[position]
+    name = _written(product, position) or label_of(value)
+    if WEIGHT.search(name):
+        return True
+    return _constructed(value) is not None and not DATA.search(name)
+
+
+def _written(product: Data, position: int) -> str:
+    """The name of a factor, as the code has it."""
+    node = product.at.node if isinstance(product.at, CodeSite) else None
+    if isinstance(node, ast.BinOp):
+        return _name_of((node.left, node.right)[position])
+    if isinstance(node, ast.Call):
+        is_method = isinstance(node.func, ast.Attribute) and len(node.args) == 1
+        sides = [node.func.value, *node.args] if is_method and isinstance(node.func, ast.Attribute) else list(node.args)
+        return _name_of(sides[position]) if len(sides) > position else ""
+    return ""
+
+
+def _name_of(node: ast.expr) -> str:
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        return _name_of(node.value) if node.attr == "T" else node.attr
+    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str):
+        return node.slice.value
+    return ""
+
+
+def _targets(site: CodeSite) -> set[str]:
+    """The names that the statement of a site assigns."""
+    statement = site.statement
+    if isinstance(statement, ast.Assign):
+        return {_name_of(each) for target in statement.targets for each in _flat(target)}
+    return {_name_of(statement.target)} if isinstance(statement, (ast.AugAssign, ast.AnnAssign)) else set()
+
+
+def _flat(target: ast.expr) -> list[ast.expr]:
+    return list(target.elts) if isinstance(target, (ast.Tuple, ast.List)) else [target]
+
+
+def _broadcasts_bias(data: Data, site: CodeSite, allocated: set[str]) -> bool:
+    """Whether an update of a bias gives it another shape: that of the samples."""
+    names = _targets(site)
+    if len(data.inputs) != 2 or names & allocated or not any(BIAS.search(name) for name in names) or not _updates(site):
+        return False
+    before, change = shape_of(data.inputs[0]), shape_of(data.inputs[1])
+    if before is None or change is None or not before:
+        return False
+    after = broadcast(before, change)
+    return after is not None and None not in after and None not in before and after != before
+
+
+def _updates(site: CodeSite) -> bool:
+    """Whether the statement is `b = b - ...` or `b -= ...`, and the site its outermost operation."""
+    statement = site.statement
+    if isinstance(statement, ast.AugAssign):
+        return site.node is statement
+    if not isinstance(statement, ast.Assign) or len(statement.targets) != 1 or statement.value is not site.node:
+        return False
+    return isinstance(site.node, ast.BinOp) and ast.unparse(site.node.left) == ast.unparse(statement.targets[0])
+
+
+def _allocated(site: CodeSite) -> Problem:
+    return Problem(
+        _assignment(site),
+        "this bias has one row for each sample, so it learns the training targets by heart and the weights learn nothing",
+        label="one row per sample",
+        help="give the bias the width of the layer, such as (1, units), and sum its gradient over the samples",
+    )
+
+
+def _updated(site: CodeSite) -> Problem:
+    return Problem(
+        _assignment(site),
+        "this update is not summed over the samples, so the bias takes one row for each of them",
+        label="takes the shape of the batch",
+        help="sum or average the gradient over the samples, such as `gradient.sum(axis=0)`",
+    )
+
+
+def _assignment(site: CodeSite) -> CodeSite:
+    """The assignment of a site, if it begins on the same line."""
+    statement = site.statement
+    if isinstance(statement, (ast.Assign, ast.AnnAssign, ast.AugAssign)) and statement.lineno == getattr(
+        site.node, "lineno", 0
+    ):
+        return CodeSite(site.module, statement, statement, site.function)
+    return site
+
+
+rule = Rule(__name__, __doc__, check, code="NN701", severity=Severity.ERROR, since="0.1")
