@@ -223,11 +223,15 @@ def _is_alone(site: CodeSite) -> bool:
 
 def loops_around(site: Site) -> list[ast.stmt]:
     """The loop statements around a site within its function (or module), outermost first."""
+    return [node for node in blocks_around(site) if isinstance(node, (ast.For, ast.AsyncFor, ast.While))]
+
+
+def blocks_around(site: Site) -> list[ast.stmt]:
+    """The compound statements around a site within its function (or module), outermost first."""
     if not isinstance(site, CodeSite) or site.statement is None:
         return []
     top: ast.AST = site.function if site.function is not None else site.module.tree
-    path = _path_to(top, site.statement)
-    return [node for node in path if isinstance(node, (ast.For, ast.AsyncFor, ast.While))]
+    return [node for node in _path_to(top, site.statement) if isinstance(node, ast.stmt)]
 
 
 def _path_to(top: ast.AST, target: ast.AST) -> list[ast.AST]:

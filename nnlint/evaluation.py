@@ -67,7 +67,8 @@ class Evaluation:
     `context` is what the nearest function with a telling name does: "evaluation", "training", "both" or "" (none does).
     `held_out` says that the inputs come from test or validation data, `measured` that the output is compared with an answer,
     `returned` that it is given, graph and all, to a caller that is not known, `apart` that it stands in a loop, and neither
-    before a step in that loop nor at a place that trains in another call. `at` is the place of the call: where it stands in a
+    before a step in that loop nor at a place that trains in another call, `afterwards` that it comes after the last training
+    step that the network is called for in the run. `at` is the place of the call: where it stands in a
     method of the network's own, the place of the call of that method.
     """
 
@@ -78,6 +79,7 @@ class Evaluation:
     measured: bool
     returned: bool
     apart: bool
+    afterwards: bool
     function: FunctionNode | None
 
     @property
@@ -135,8 +137,13 @@ class _Reader:
                     measured=_is_measured(fate, self.losses),
                     returned=any(id(output) in self.returned for output in outputs),
                     apart=self._is_apart(call),
+                    afterwards=not self.run.symbolic and 0 <= self._last_training(call.model) < call.order,
                     function=function,
                 )
+
+    def _last_training(self, model: Value) -> int:
+        orders = (call.order for call in self.run.events(ModelCalled) if call.model is model and self.trains(call))
+        return max(orders, default=-1)
 
     def _is_apart(self, call: ModelCalled) -> bool:
         if not call.iterations or _node(call.at) in self.training:
@@ -173,6 +180,17 @@ def switched_here(run: Run, call: ModelCalled, earlier: Iterable[tuple[int, tupl
         return True
     root = call.calls[:1]
     return any(order < call.order and calls[:1] == root for order, calls in earlier)
+
+
+def trains_inside(run: Run, site: CodeSite, within: ast.AST) -> bool:
+    """Whether anything is differentiated or stepped in a statement or function of the site's module, or in what it calls."""
+    first, last = getattr(within, "lineno", 0), getattr(within, "end_lineno", 0) or 0
+    return any(
+        isinstance(each, CodeSite) and each.module is site.module and first <= getattr(each.node, "lineno", 0) <= last
+        for kind in (Backward, OptimizerStepped)
+        for event in run.events(kind)
+        for each in (event.at, *event.calls)
+    )
 
 
 # What is differentiated, and what was learned

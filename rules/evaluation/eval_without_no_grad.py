@@ -42,8 +42,8 @@ import ast
 from collections.abc import Iterator
 
 from nnlint import edits
-from nnlint.evaluation import Evaluation, evaluations, switched_here
-from nnlint.events import Accumulated, Backward, Event, Loop, ModelCalled, ModeSwitched, OptimizerStepped, Run
+from nnlint.evaluation import Evaluation, evaluations, switched_here, trains_inside
+from nnlint.events import Accumulated, Backward, Loop, ModelCalled, ModeSwitched, Run
 from nnlint.finding import Applicability, Fix, Severity
 from nnlint.graph import ancestors, cuts_graph, parameters_of
 from nnlint.rule import Problem, Rule
@@ -169,8 +169,8 @@ def _fix(run: Run, evaluation: Evaluation) -> Fix | None:
         function = edits.statement_site(at, at.function) if isinstance(at.function, ast.stmt) else None
         if function is not None:
             return edits.fix(Applicability.SAFE, message, edits.insert_before(function, f"@{context}"))
-    outermost = next((loop for loop in edits.loops_around(at) if not _trains(run, at, loop)), at.statement)
-    if _trains(run, at, outermost) or isinstance(outermost, (ast.FunctionDef, ast.Return)):
+    outermost = next((loop for loop in edits.loops_around(at) if not trains_inside(run, at, loop)), at.statement)
+    if trains_inside(run, at, outermost) or isinstance(outermost, (ast.FunctionDef, ast.Return)):
         return None
     return edits.fix(
         Applicability.SAFE, message, edits.indent_under(CodeSite(at.module, outermost, outermost), f"with {context}:")
@@ -191,20 +191,7 @@ def _only_evaluates(run: Run, at: CodeSite, evaluation: Evaluation) -> bool:
         return False
     if any(isinstance(node, (ast.Yield, ast.YieldFrom)) for node in ast.walk(at.function)):
         return False
-    return not _trains(run, at, at.function)
-
-
-def _trains(run: Run, at: CodeSite, within: ast.AST) -> bool:
-    """Whether anything is differentiated or stepped inside a statement or function, or in what it calls."""
-    return any(_is_inside(at, event, within) for kind in (Backward, OptimizerStepped) for event in run.events(kind))
-
-
-def _is_inside(at: CodeSite, event: Event, within: ast.AST) -> bool:
-    first, last = getattr(within, "lineno", 0), getattr(within, "end_lineno", 0) or 0
-    return any(
-        isinstance(site, CodeSite) and site.module is at.module and first <= getattr(site.node, "lineno", 0) <= last
-        for site in (event.at, *event.calls)
-    )
+    return not trains_inside(run, at, at.function)
 
 
 rule = Rule(__name__, __doc__, check, code="NN501", severity=Severity.WARNING, since="0.1", fix=Applicability.SAFE)
