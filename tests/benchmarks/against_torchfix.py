@@ -1,0 +1,86 @@
+"""`python -m tests.benchmarks.against_torchfix --torchfix-python PYTHON PATH...`: how many times faster than TorchFix.
+
+TorchFix wants a libcst of its own, so it lives in an environment of its own: `python3 -m venv DIR && DIR/bin/pip install
+torchfix`, and PYTHON is DIR/bin/python. Both tools get the same files, all their rules, and one process. Measured is the
+processor time of the whole process, start and imports included, and that of the work alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tests.benchmarks.speed import Comparison, in_new_process, lint, python_files
+
+WORK_ALONE = """
+import sys, time
+from torchfix.torchfix import TorchChecker
+
+start = time.process_time()
+for file in sys.argv[1:]:
+    try:
+        with open(file, encoding="utf-8") as opened:
+            list(TorchChecker(None, opened.readlines()).run())
+    except Exception as error:
+        print(file, error, file=sys.stderr)
+print(time.process_time() - start)
+"""
+"""What its plug-in for flake8 does with each file, every rule on."""
+
+
+def process_time(command: Sequence[str]) -> float:
+    """The processor time of a command, whatever it finds."""
+    before = _children()
+    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return _children() - before
+
+
+def _children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def work_alone(python: str, files: Sequence[str]) -> float:
+    """The processor time TorchFix takes in a process that has imported it."""
+    command = [python, "-c", WORK_ALONE, *files]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True)
+    return float(done.stdout)
+
+
+def compare(path: str, python: str, rounds: int) -> tuple[Comparison, Comparison]:
+    """Whole processes, and the work alone, on one repository: TorchFix's time over that of nnlint."""
+    files = python_files(path)
+    name = f"{Path(path).name} ({len(files)} files)"
+    nnlint = [sys.executable, "-m", "nnlint", "--isolated", *files]
+    torchfix = [python, "-m", "torchfix", "--select=ALL", "--jobs=1", *files]
+    return (
+        _turns(f"{name}, whole process", rounds, lambda: process_time(torchfix), lambda: process_time(nnlint)),
+        _turns(
+            f"{name}, work alone", rounds, lambda: work_alone(python, files), lambda: in_new_process(lint, files, True)
+        ),
+    )
+
+
+def _turns(name: str, rounds: int, slow: Callable[[], float], fast: Callable[[], float]) -> Comparison:
+    slower, faster = zip(*((slow(), fast()) for _ in range(rounds)), strict=True)
+    return Comparison(name, slower, faster)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Prints two lines of ratios for each repository."""
+    parser = argparse.ArgumentParser(description="The time of TorchFix over the time of nnlint.")
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="a repository")
+    parser.add_argument("--torchfix-python", required=True, metavar="PYTHON", help="the Python that has TorchFix")
+    parser.add_argument("--rounds", type=int, default=3, help="measurements of each of the two")
+    options = parser.parse_args(arguments)
+    for path in options.paths:
+        print(*compare(path, options.torchfix_python, options.rounds), sep="\n", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
