@@ -67,8 +67,8 @@ class Evaluation:
     `context` is what the nearest function with a telling name does: "evaluation", "training", "both" or "" (none does).
     `held_out` says that the inputs come from test or validation data, `measured` that the output is compared with an answer,
     `returned` that it is given, graph and all, to a caller that is not known, `apart` that it stands in a loop, and neither
-    before a step in that loop nor at a place that trains in another call, `afterwards` that it comes after the last training
-    step that the network is called for in the run. `at` is the place of the call: where it stands in a
+    before a step in that loop nor at a place that trains in another call, `afterwards` that it comes after all
+    loops in which the network is trained. `at` is the place of the call: where it stands in a
     method of the network's own, the place of the call of that method.
     """
 
@@ -137,13 +137,15 @@ class _Reader:
                     measured=_is_measured(fate, self.losses),
                     returned=any(id(output) in self.returned for output in outputs),
                     apart=self._is_apart(call),
-                    afterwards=not self.run.symbolic and 0 <= self._last_training(call.model) < call.order,
+                    afterwards=not self.run.symbolic and self._is_afterwards(call),
                     function=function,
                 )
 
-    def _last_training(self, model: Value) -> int:
-        orders = (call.order for call in self.run.events(ModelCalled) if call.model is model and self.trains(call))
-        return max(orders, default=-1)
+    def _is_afterwards(self, call: ModelCalled) -> bool:
+        training = [each for each in self.run.events(ModelCalled) if each.model is call.model and self.trains(each)]
+        loops = {id(iteration.loop) for each in training for iteration in each.iterations}
+        is_last = all(each.order < call.order for each in training)
+        return bool(training) and is_last and not any(id(iteration.loop) in loops for iteration in call.iterations)
 
     def _is_apart(self, call: ModelCalled) -> bool:
         if not call.iterations or _node(call.at) in self.training:

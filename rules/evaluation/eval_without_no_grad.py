@@ -75,7 +75,7 @@ def _is_meant(run: Run, evaluation: Evaluation) -> bool:
     if in_eval_mode:
         return not evaluation.returned
     trains = any(run.events(Backward)) and not run.symbolic and evaluation.context != "both"
-    return evaluation.measured and evaluation.apart and trains
+    return evaluation.apart and trains and (evaluation.measured or evaluation.afterwards)
 
 
 def _switches(run: Run) -> Iterator[tuple[int, tuple[object, ...]]]:

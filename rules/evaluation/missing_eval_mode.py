@@ -45,7 +45,7 @@ from nnlint import edits
 from nnlint.evaluation import Evaluation, evaluations, switched_here, trains_inside, words_of
 from nnlint.events import Escaped, Event, ModelBuilt, ModelCalled, ModeSwitched, Run
 from nnlint.finding import Applicability, Fix, Severity
-from nnlint.graph import parameters_of
+from nnlint.graph import ancestors, parameters_of
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Instance, Layer, Value, alternatives, elements, truth
@@ -145,11 +145,36 @@ def _held(run: Run, call: ModelCalled) -> set[str]:
     """The operations in the network that depend on the mode, and are in training mode at the call."""
     if isinstance(call.model, Data):
         return set(layers_of(call.model.name.rpartition(".")[2]))
-    found = set()
+    found = _functional(call)
     for part in parameters_of(call.model):
+        if isinstance(part, (Instance, Layer)):
+            found.update(kind for held in part.attributes.values() for kind in _ready_made(held))
         if isinstance(part, Layer) and _depends_on_mode(part) and not _was_switched_off(run, part, call):
             found.add("batch_norm" if part.operation == "batch_norm" else "dropout")
     return found
+
+
+def _functional(call: ModelCalled) -> set[str]:
+    """Dropout as a function that is told the mode: `F.dropout(x, training=self.training)`."""
+    inner = [value.inputs[0] for value in elements(call.output) if isinstance(value, Data) and value.inputs]
+    dropouts = (
+        data for value in inner for data in ancestors(value) if data.operation == "dropout" and data.layer is None
+    )
+    return {"dropout"} if any(_is_told_the_mode(data) and data.option("p") != 0 for data in dropouts) else set()
+
+
+def _is_told_the_mode(dropout: Data) -> bool:
+    node = dropout.at.node if isinstance(dropout.at, CodeSite) else None
+    if not isinstance(node, ast.Call):
+        return False
+    given = [*node.args[2:3], *(keyword.value for keyword in node.keywords if keyword.arg == "training")]
+    return any(isinstance(value, ast.Attribute) and value.attr == "training" for value in given)
+
+
+def _ready_made(value: Value) -> set[str]:
+    """What a part taken from a library's network holds."""
+    calls = (data for data in ancestors(value) if data.operation == "call") if isinstance(value, Data) else ()
+    return {kind for data in calls for kind in layers_of(data.name.rpartition(".")[2])}
 
 
 def _depends_on_mode(layer: Layer) -> bool:

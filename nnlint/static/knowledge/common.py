@@ -98,10 +98,12 @@ def is_network_like(value: Value) -> bool:
         return value.is_network
     if isinstance(value, Layer):
         return True
+    if isinstance(value, Data) and MODE_KEY in value.parts:
+        return True
     if not isinstance(value, Data) or value.operation not in LASTING:
         return False
     name = role_name(value)
-    return MODE_KEY in value.parts or bool(NETWORKS.search(name)) and not LOSSES.search(name)
+    return bool(NETWORKS.search(name)) and not LOSSES.search(name)
 
 
 def owners_in(value: Value | None) -> tuple[Value, ...]:

@@ -8,7 +8,7 @@ from nnlint.events import ModelCalled
 from nnlint.operations import CONTAINERS, FUNCTIONS, LAYERS, LOSSES, OPTION_NAMES, PARAMETERS
 from nnlint.operations import METHODS as OPERATIONS
 from nnlint.static.arguments import Arguments
-from nnlint.static.knowledge import arrays, frameworks, inherited, layers, options, python, training, zoo
+from nnlint.static.knowledge import arrays, fitting, frameworks, inherited, layers, options, python, training, zoo
 from nnlint.static.knowledge.common import (
     EXTERNALS,
     METHODS,
@@ -18,7 +18,7 @@ from nnlint.static.knowledge.common import (
     wrap_output,
 )
 from nnlint.static.machine import Machine
-from nnlint.values import Constant, Data, Instance, Items, Parameters, Value
+from nnlint.values import MODE_KEY, Constant, Data, Instance, Items, Parameters, Value
 
 __all__ = [
     "apply_layer",
@@ -41,7 +41,6 @@ __all__ = [
 
 apply_layer = layers.apply_layer
 forward_inherited = inherited.forward_inherited
-initialize_inherited = inherited.initialize_inherited
 context_gradient = training.context_gradient
 decorated_gradient = training.decorated_gradient
 decorated = python.decorated
@@ -59,6 +58,12 @@ FOREIGN = frozenset(
 """Frameworks whose functions share torch's names and not its meaning."""
 
 LOSS_FUNCTIONS = {spelling: kind for kind, names in LOSSES.items() for spelling in names}
+
+
+def initialize_inherited(machine: Machine, instance: Instance, given: Arguments, node: ast.AST) -> None:
+    """What the constructor of a base that is not at hand does to an object."""
+    inherited.initialize_inherited(machine, instance, given, node)
+    fitting.initialize_framework(machine, instance, given)
 
 
 def call_external(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
@@ -154,10 +159,11 @@ def _reached(receiver: Value, given: Arguments) -> tuple[Value, ...]:
 
 def call_unknown(machine: Machine, callee: Data, given: Arguments, node: ast.AST) -> Value:
     """Call something unknown: a network, if it is called like one; else anything."""
-    if callee.operation == "detach" or (not machine.network_depth and is_network_like(callee) and given.positional):
+    is_given = bool(given.positional) or MODE_KEY in callee.parts
+    if callee.operation == "detach" or (not machine.network_depth and is_network_like(callee) and is_given):
         inner = machine.data("call", (callee, *given.values()), node, name=role_name(callee))
         output = wrap_output(machine, callee, inner, given.values(), node)
-        training_mode = callee.parts.get("<training>")
+        training_mode = callee.parts.get(MODE_KEY)
         mode = training_mode.value if isinstance(training_mode, Constant) else None
         machine.emit(ModelCalled(machine.site(node), callee, given.values(), output, mode, machine.gradient))
         return output
