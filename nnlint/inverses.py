@@ -7,15 +7,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from nnlint.events import Run
+from nnlint.events import ModelCalled, Run
 from nnlint.identity import key_of
-from nnlint.scaling import Scaling, statistics_in
+from nnlint.operations import ACTIVATIONS
+from nnlint.roles import is_computed_by_weights
+from nnlint.scaling import Scaling, origins, statistics_in
 from nnlint.static.objects import CodeSite, Function
 from nnlint.values import Data, Value
 
 USES_OF_SCALER = frozenset({"fit", "transform", "fit_transform", "partial_fit"})
 SHOWS = frozenset({"print", "format", "info", "debug", "title", "plot", "scatter", "hist"})
 DIVIDES = (ast.Div, ast.Sub)
+
+
+LAST_OPERATIONS = ACTIVATIONS | {"matmul", "add", "divide", "maximum"}
+"""What a hand-written network may end in."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +65,18 @@ def _inverse_transforms(run: Run) -> Iterator[Unscaling]:
 
 
 def is_inverted(run: Run, scaling: Scaling) -> bool:
-    """Whether the run undoes the scaling anywhere."""
-    return any(each.undoes(scaling) for each in unscalings(run))
+    """Whether the run undoes the scaling anywhere, or brings predictions back by anything: rightly or not is another fault."""
+    return any(each.undoes(scaling) or is_of_prediction(run, each) for each in unscalings(run))
+
+
+def is_of_prediction(run: Run, unscaling: Unscaling) -> bool:
+    """Whether what is brought back is what a network put out, and nothing else."""
+    ends = origins(unscaling.subject, lambda data: data.operation == "output")
+    if any(True for _ in run.events(ModelCalled)):
+        return bool(ends) and all(isinstance(end, Data) and end.operation == "output" for end in ends)
+    return bool(ends) and all(
+        isinstance(end, Data) and end.operation in LAST_OPERATIONS and is_computed_by_weights(end) for end in ends
+    )
 
 
 def is_kept(scaling: Scaling) -> bool:

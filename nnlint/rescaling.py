@@ -101,7 +101,7 @@ def _picks_rows(data: Data) -> bool:
     if data.operation != "index" or len(data.inputs) < 2:
         return False
     key = data.inputs[1]
-    return not isinstance(key, Items) and not (isinstance(key, Constant) and isinstance(key.value, str))
+    return not isinstance(key, (Items, Constant))
 
 
 def is_picture(rescaling: Rescaling) -> bool:

@@ -35,26 +35,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nnlint.events import ModelCalled, Run
+from nnlint.events import Run
 from nnlint.finding import Severity
 from nnlint.graph import ancestors, networks_behind
 from nnlint.held_out import Foreign, foreign_scalings
 from nnlint.identity import key_of
-from nnlint.inverses import Unscaling, unscalings
-from nnlint.operations import ACTIVATIONS
-from nnlint.roles import comparisons, is_computed_by_weights
+from nnlint.inverses import Unscaling, is_of_prediction, unscalings
+from nnlint.roles import comparisons
 from nnlint.rule import Problem, Rule
-from nnlint.scaling import Scaling, origins, scalings_behind
-from nnlint.values import Data, Value
-
-LAST_OPERATIONS = ACTIVATIONS | {"matmul", "add", "divide", "maximum"}
-"""What a hand-written network may end in."""
+from nnlint.scaling import Scaling, scalings_behind
+from nnlint.values import Value
 
 
 def check(run: Run) -> Iterator[Problem]:
     """One problem for each prediction that is brought back wrongly."""
     for unscaling in unscalings(run):
-        if not _is_of_prediction(run, unscaling):
+        if not is_of_prediction(run, unscaling):
             continue
         learned = _scalings_of_target(run, unscaling.subject)
         if not learned:
@@ -64,15 +60,6 @@ def check(run: Run) -> Iterator[Problem]:
             yield _mismatch(unscaling, learned[0])
         elif foreign is not None and all(scaling.kind == "ratio" for scaling in learned):
             yield _foreign_ratio(unscaling, learned[0], foreign)
-
-
-def _is_of_prediction(run: Run, unscaling: Unscaling) -> bool:
-    ends = origins(unscaling.subject, lambda data: data.operation == "output")
-    if any(True for _ in run.events(ModelCalled)):
-        return bool(ends) and all(isinstance(end, Data) and end.operation == "output" for end in ends)
-    return bool(ends) and all(
-        isinstance(end, Data) and end.operation in LAST_OPERATIONS and is_computed_by_weights(end) for end in ends
-    )
 
 
 def _scalings_of_target(run: Run, prediction: Value) -> list[Scaling]:
