@@ -115,9 +115,13 @@ class LossComputed(Event):
 
 @dataclass(eq=False, slots=True)
 class GradientsCleared(Event):
-    """Gradients of `target` (an optimizer, a network, a parameter) are set to zero or None."""
+    """Gradients of `target` (an optimizer, a network, a parameter) are set to zero or None.
+
+    They are `replaced` where they are set to other gradients.
+    """
 
     target: Value
+    replaced: bool = False
 
 
 @dataclass(eq=False, slots=True)

@@ -72,7 +72,7 @@ def _annotated(machine: Machine, node: ast.AnnAssign) -> str | None:
 def _assign_to(machine: Machine, target: ast.expr, value: Value, node: ast.stmt) -> None:
     if isinstance(target, ast.Attribute) and target.attr == "grad":
         receiver = machine.evaluate(target.value)
-        machine.emit(GradientsCleared(machine.site(node), receiver))
+        machine.emit(GradientsCleared(machine.site(node), receiver, replaced=value is not NONE))
         return
     kept = _named(target)
     if kept and machine.iterations and any(_is_state(each) for each in elements(value)):

@@ -160,6 +160,16 @@ def _zero(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) ->
     return None
 
 
+@method("copy_")
+def _gradient_given(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
+    """Gradients from elsewhere: `p.grad.copy_(mean)`."""
+    for source in content(receiver) if machine.reads_gradients else ():
+        if isinstance(source, Data) and source.operation == "attribute" and source.name == "grad":
+            machine.emit(GradientsCleared(machine.site(node), source.inputs[0], replaced=True))
+            return receiver
+    return None
+
+
 @method("add_", "sub_", "addcdiv_", "addcmul_", "copy_", "mul_", "set_")
 def _in_place(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
     """A hand-written update: `p.data.add_(p.grad, alpha=-rate)`."""

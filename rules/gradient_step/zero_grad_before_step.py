@@ -1,0 +1,150 @@
+"""Gradients are cleared between the backward pass and the step.
+
+## What it does
+Follows every path from a backward pass to the step that was to use its gradients, and reports a clear in between, wherever it
+stands: in the loop, in a helper, in a method, in another file. The clear must certainly concern the parameters that the
+optimizer steps, and every path to that step must lose its gradients.
+
+## Why it matters
+The optimizer only ever sees gradients that are zero or None, so the network stays as it was drawn, or drifts by momentum and
+weight decay alone. Nothing raises, and the loss is logged as if something were learned.
+Source: torch.optim, "Taking an optimization step" (https://docs.pytorch.org/docs/stable/optim.html).
+
+## Example
+```python
+loss = criterion(model(inputs), targets)
+loss.backward()
+optimizer.zero_grad()
+optimizer.step()
+```
+
+Use instead:
+```python
+loss = criterion(model(inputs), targets)
+optimizer.zero_grad()
+loss.backward()
+optimizer.step()
+```
+
+## Fix safety
+Safe: the clear is moved before the backward pass, or after the step where the backward pass stands elsewhere. Both are what
+every recipe does; the gradients it threw away were never used.
+
+## Witness
+The gradients are zero or None at every step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from nnlint import edits
+from nnlint.events import Backward, Escaped, GradientsCleared, OptimizerStepped, Run
+from nnlint.finding import Applicability, Fix, Severity
+from nnlint.gradients import GRADIENT_EVENTS, Trained, trained
+from nnlint.rule import Problem, Rule
+from nnlint.static.objects import CodeSite
+from nnlint.trace import follow, select
+
+
+class Gradients(NamedTuple):
+    """What is in the gradients on one path: "unknown", "filled" by a backward pass, or "lost" to a clear after it."""
+
+    state: str
+    backward: Backward | None = None
+    clear: GradientsCleared | None = None
+
+
+@dataclass
+class Lost:
+    """A step that finds nothing, for what was computed was cleared."""
+
+    backward: Backward
+    clear: GradientsCleared
+    step: OptimizerStepped
+
+
+def check(run: Run) -> Iterator[Problem]:
+    """One problem for each clear that throws gradients away."""
+    if not any(run.events(GradientsCleared)) or not any(run.events(OptimizerStepped)):
+        return
+    steps = select(run.trace, lambda event: isinstance(event, GRADIENT_EVENTS))
+    reported: set[Any] = set()
+    for each in trained(run):
+        arriving: dict[OptimizerStepped, set[Gradients]] = {}
+        follow(steps, Gradients("unknown"), _protocol(each, arriving))
+        for lost in _lost(arriving):
+            node = _node(lost.clear.at)
+            if node not in reported:
+                reported.add(node)
+                yield _problem(lost)
+
+
+def _protocol(each: Trained, arriving: dict[OptimizerStepped, set[Gradients]]) -> Any:
+    def advance(before: Hashable, event: Any) -> Hashable:
+        gradients = before if isinstance(before, Gradients) else Gradients("unknown")
+        if isinstance(event, Backward) and each.may_be_filled_by(event):
+            return gradients if gradients.state == "filled" else Gradients("filled", event)
+        if isinstance(event, GradientsCleared) and each.may_be_cleared_by(event):
+            return _cleared(gradients, event, each.is_cleared_by(event))
+        if isinstance(event, Escaped) and each.may_escape_in(event):
+            return Gradients("unknown")
+        if isinstance(event, OptimizerStepped) and each.is_stepped_by(event):
+            arriving.setdefault(event, set()).add(gradients)
+            return Gradients("unknown")
+        return gradients
+
+    return advance
+
+
+def _cleared(before: Gradients, clear: GradientsCleared, certain: bool) -> Gradients:
+    if clear.replaced or not certain:
+        return Gradients("unknown")
+    return Gradients("lost", before.backward, clear) if before.state == "filled" else before
+
+
+def _lost(arriving: dict[OptimizerStepped, set[Gradients]]) -> Iterator[Lost]:
+    for step, paths in arriving.items():
+        if all(gradients.state == "lost" for gradients in paths):
+            for gradients in paths:
+                if gradients.backward is not None and gradients.clear is not None:
+                    yield Lost(gradients.backward, gradients.clear, step)
+
+
+def _node(site: Any) -> Any:
+    return site.node if isinstance(site, CodeSite) else site
+
+
+def _problem(lost: Lost) -> Problem:
+    return Problem(
+        lost.clear.at,
+        "the step finds no gradients, because they are cleared between the backward pass and the step",
+        label="throws the gradients away",
+        related=((lost.backward.at, "computes them"), (lost.step.at, "steps on nothing")),
+        help="clear the gradients before the backward pass, or after the step",
+        fix=_fix(lost),
+    )
+
+
+def _fix(lost: Lost) -> Fix | None:
+    moved = edits.statement_lines(lost.clear.at)
+    removed = edits.remove_statement(lost.clear.at)
+    if moved is None or removed is None:
+        return None
+    block = {id(statement) for statement in edits.block_of(lost.clear.at)}
+    if _stands_in(block, lost.backward):
+        message, put = "clear before the backward pass", edits.insert_before(lost.backward.at, *moved)
+    elif _stands_in(block, lost.step):
+        message, put = "clear after the step", edits.insert_after(lost.step.at, *moved)
+    else:
+        return None
+    return edits.fix(Applicability.SAFE, message, put, removed)
+
+
+def _stands_in(block: set[int], event: Backward | OptimizerStepped) -> bool:
+    return isinstance(event.at, CodeSite) and id(event.at.statement) in block
+
+
+rule = Rule(__name__, __doc__, check, code="NN103", severity=Severity.ERROR, since="0.1", fix=Applicability.SAFE)
