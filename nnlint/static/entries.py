@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 from nnlint.events import Backward, OptimizerStepped, Run
 from nnlint.static.arguments import Arguments
 from nnlint.static.calls import call_function, call_instance, instantiate, symbolic_argument
+from nnlint.static.knowledge.fitting import STEPS, inherited_steps, is_step
 from nnlint.static.knowledge.training import set_mode
 from nnlint.static.machine import CutShort, Frame, Machine
 from nnlint.static.objects import Class, Function, Module
 from nnlint.trace import Block, LoopRun
-from nnlint.values import MODE_KEY, Data, Instance, Layer, Optimizer, Value, alternatives, elements
+from nnlint.values import MODE_KEY, NONE, Data, Instance, Layer, Optimizer, Value, alternatives, elements
 
 if TYPE_CHECKING:
     from nnlint.static.project import Project
@@ -53,6 +54,8 @@ def _attempt(
     machine.run.symbolic = symbolic
     try:
         entry(machine)
+        for finish in machine.pending:
+            finish()
     except CutShort:
         machine.run.cut_short = True
         project.note(
@@ -128,6 +131,8 @@ def _call_entry_methods(machine: Machine, cls: Class, instance: Instance) -> Ite
             _forget_modes(machine, instance)
             _call_entry_method(machine, instance, name, method)
             yield name, method
+    for name, step in inherited_steps(cls):
+        _call_entry_method(machine, instance, name, step)
 
 
 def _steps_its_own(machine: Machine, instance: Instance) -> bool:
@@ -162,12 +167,24 @@ def _call_entry_method(machine: Machine, instance: Instance, name: str, method: 
     if method.kind == "static":
         machine.run.results.append(call_function(machine, method, Arguments(), method.node))
     elif name == "forward" and instance.is_network:
-        parameters = method.node.args.args[1:]
-        given = [symbolic_argument(machine, method, p) for p in parameters if p.arg not in method.defaults]
-        call_instance(machine, instance, Arguments(list(given)), method.node)
+        call_instance(machine, instance, _forward_arguments(machine, method), method.node)
+    elif is_step(instance.cls, name):
+        set_mode(machine, instance, STEPS[name])
+        with machine.recording(STEPS[name]):
+            machine.run.results.append(call_function(machine, method, Arguments(), method.node, instance))
     else:
         receiver: Value = instance.cls if method.kind == "class" else instance
         machine.run.results.append(call_function(machine, method, Arguments(), method.node, receiver))
+
+
+def _forward_arguments(machine: Machine, forward: Function) -> Arguments:
+    """Arguments for a forward that nothing calls. What may be left out and is None then (labels) is given too."""
+    given = Arguments()
+    for parameter in forward.node.args.args[1:]:
+        default = forward.defaults.get(parameter.arg)
+        if default is None or default is NONE:
+            given.keywords[parameter.arg] = symbolic_argument(machine, forward, parameter)
+    return given
 
 
 def _symbolic_arguments(machine: Machine, cls: Class) -> Arguments:

@@ -79,6 +79,7 @@ def call_external(machine: Machine, name: str, given: Arguments, node: ast.AST) 
         known = _numeric(machine, root, last, name, given, node)
         if known is not None:
             return known
+    fitting.observe(machine, name, given, node)
     for ask in (zoo.make, training.make, arrays.make, frameworks.make):
         made = ask(machine, name, given, node)
         if made is not None:

@@ -1,0 +1,238 @@
+"""Frameworks that run the training loop themselves: what they call of the user's, in which mode, and which loss they compute."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import NamedTuple
+
+from nnlint.events import Backward, GradientsCleared, Loop, OptimizerStepped
+from nnlint.static.arguments import Arguments
+from nnlint.static.iteration import PASSES, element
+from nnlint.static.knowledge.common import escape, external, is_optimizer_like, method
+from nnlint.static.knowledge.training import set_mode
+from nnlint.static.machine import Machine
+from nnlint.static.objects import Bound, Class, External, Function
+from nnlint.values import NONE, Constant, Data, Entries, Instance, Layer, Optimizer, Value, elements, truth
+
+
+class Fit(NamedTuple):
+    """Where a callable takes the model and the loss: position and name. `loss` is the class it takes where none is given."""
+
+    model: tuple[int | None, str]
+    criterion: tuple[int | None, str]
+    loss: str = ""
+
+
+SUPERVISED: dict[tuple[str, str], Fit] = {
+    ("ignite", "create_supervised_trainer"): Fit((0, "model"), (2, "loss_fn")),
+    ("fastai", "Learner"): Fit((1, "model"), (2, "loss_func")),
+    ("skorch", "NeuralNet"): Fit((0, "module"), (1, "criterion")),
+    ("skorch", "NeuralNetClassifier"): Fit((0, "module"), (1, "criterion")),
+    ("skorch", "NeuralNetRegressor"): Fit((0, "module"), (1, "criterion"), "MSELoss"),
+    ("skorch", "NeuralNetBinaryClassifier"): Fit((0, "module"), (1, "criterion"), "BCEWithLogitsLoss"),
+    ("torchbearer", "Trial"): Fit((0, "model"), (2, "criterion")),
+    ("poutyne", "Model"): Fit((0, "network"), (2, "loss_function")),
+    ("torch_lr_finder", "LRFinder"): Fit((0, "model"), (2, "criterion")),
+}
+"""Callables that train a model with a loss, by library and name (their documentation, 2024)."""
+
+TAKES_LOGARITHM = ("skorch", "NLLLoss")
+"""skorch takes the logarithm of the output itself before this loss (documentation of NeuralNetClassifier)."""
+
+STEPS: dict[str, bool] = {"training_step": True, "validation_step": False, "test_step": False, "predict_step": False}
+"""Methods of a LightningModule that its Trainer calls for each batch, and whether in training mode, recording gradients."""
+
+STEPS_OF: dict[str, tuple[str, ...]] = {
+    "fit": ("training_step", "validation_step"),
+    "validate": ("validation_step",),
+    "test": ("test_step",),
+    "predict": ("predict_step",),
+}
+"""Lightning's Trainer: the steps that each of its methods runs."""
+
+FACE_TRAINERS = ("Trainer", "Seq2SeqTrainer")
+"""transformers' trainers: they call the model with all the batch, the labels too, and take its loss."""
+
+
+def observe(machine: Machine, name: str, given: Arguments, node: ast.AST) -> None:
+    """What a library's callable makes of a model and a loss that are handed to it: they meet, on data of its own."""
+    root, last = name.partition(".")[0], name.rpartition(".")[2]
+    fit = SUPERVISED.get((root, last))
+    if fit is not None:
+        _compute(machine, root, fit, given, node)
+    elif root == "transformers" and last in FACE_TRAINERS:
+        _call_with_everything(machine, given.get(0, "model"), node)
+
+
+def _compute(machine: Machine, root: str, fit: Fit, given: Arguments, node: ast.AST) -> None:
+    loss = given.get(*fit.criterion)
+    if loss is None and fit.loss:
+        loss = External(f"torch.nn.{fit.loss}")
+    model = _constructed(machine, given.get(*fit.model), _prefixed(given, "module__"), node)
+    loss = _constructed(machine, loss, _prefixed(given, "criterion__"), node)
+    if loss is None or not isinstance(model, (Instance, Layer)) or _is_logarithm_taken(root, loss):
+        return
+    set_mode(machine, model, True)
+    output = machine.call(model, Arguments([machine.data("element", (), node, name="inputs")]), node)
+    value = machine.call(loss, Arguments([output, machine.data("element", (), node, name="targets")]), node)
+    _update(machine, model, next((each for each in given.values() if is_optimizer_like(each)), None), value, node)
+
+
+def _update(machine: Machine, model: Value, optimizer: Value | None, loss: Value, node: ast.AST) -> None:
+    """What a framework does with the loss of a batch."""
+    machine.emit(GradientsCleared(machine.site(node), model))
+    machine.emit(Backward(machine.site(node), loss))
+    if optimizer is not None:
+        machine.emit(OptimizerStepped(machine.site(node), optimizer))
+
+
+def _prefixed(given: Arguments, prefix: str) -> Arguments:
+    """skorch's way to give arguments to what it constructs: `module__hidden=20`."""
+    named = {key.removeprefix(prefix): value for key, value in given.keywords.items() if key.startswith(prefix)}
+    return Arguments([], named)
+
+
+def _constructed(machine: Machine, value: Value | None, given: Arguments, node: ast.AST) -> Value | None:
+    """An object of a class that was given in its place."""
+    is_class = isinstance(value, Class) or (isinstance(value, External) and value.name.rpartition(".")[2][:1].isupper())
+    return machine.call(value, given, node) if is_class and value is not None else value
+
+
+def _is_logarithm_taken(root: str, loss: Value) -> bool:
+    return isinstance(loss, Layer) and (root, loss.kind) == TAKES_LOGARITHM
+
+
+def _call_with_everything(machine: Machine, model: Value | None, node: ast.AST) -> None:
+    """Call a model with a batch that holds every argument of its forward that it does not need to have."""
+    forward = model.cls.find("forward") if isinstance(model, Instance) and model.is_network else None
+    if not isinstance(forward, Function) or not isinstance(model, Instance):
+        return
+    set_mode(machine, model, True)
+    machine.call(model, arguments_of_batch(machine, forward, node), node)
+
+
+def arguments_of_batch(machine: Machine, forward: Function, node: ast.AST) -> Arguments:
+    """Data for each argument of a forward that has no default, or None for one."""
+    given = Arguments()
+    arguments = forward.node.args
+    for parameter in [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs][1:]:
+        default = forward.defaults.get(parameter.arg)
+        if default is None or (isinstance(default, Constant) and default.value is None):
+            given.keywords[parameter.arg] = machine.data("argument", (), node, name=parameter.arg)
+    return given
+
+
+# Objects that derive from a framework's
+
+
+def initialize_framework(machine: Machine, instance: Instance, given: Arguments) -> None:
+    """What the constructor of a framework's base keeps: transformers' trainers their model."""
+    model = given.get(0, "model")
+    if model is not None and _derives(instance.cls, "transformers", FACE_TRAINERS):
+        machine.write(instance.attributes, "model", model)
+
+
+def is_step(cls: Class, name: str) -> bool:
+    """Whether the method is one that Lightning's Trainer calls for each batch."""
+    return name in STEPS and is_lightning(cls)
+
+
+def inherited_steps(cls: Class) -> Iterator[tuple[str, Function]]:
+    """The steps that a LightningModule has from a base at hand."""
+    for name in STEPS:
+        step = cls.find(name) if is_step(cls, name) and name not in cls.names else None
+        if isinstance(step, Function):
+            yield name, step
+
+
+def is_lightning(cls: Class) -> bool:
+    """Whether the class derives from LightningModule."""
+    return any(base.rpartition(".")[2] == "LightningModule" for base in cls.external_bases())
+
+
+def _derives(cls: Class, root: str, names: tuple[str, ...]) -> bool:
+    return any(base.startswith(f"{root}.") and base.endswith(names) for base in cls.external_bases())
+
+
+@method("train")
+def _train(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
+    """`trainer.train()` of a class that derives from transformers' Trainer and computes the loss itself."""
+    if not isinstance(receiver, Instance) or not _derives(receiver.cls, "transformers", FACE_TRAINERS):
+        return None
+    model, compute = receiver.attributes.get("model"), receiver.cls.find("compute_loss")
+    if not isinstance(compute, Function):
+        _call_with_everything(machine, model, node)
+    elif isinstance(model, (Instance, Layer)):
+        set_mode(machine, model, True)
+        bound = Bound(receiver, "compute_loss", compute)
+        machine.call(bound, Arguments([model, machine.data("argument", (), node, name="inputs")]), node)
+    return NONE
+
+
+@method(*STEPS_OF)
+def _run(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
+    """`trainer.fit(module, loader)` of Lightning."""
+    module = given.get(0, "model")
+    if not isinstance(module, Instance) or not is_lightning(module.cls):
+        return None
+    name = getattr(getattr(node, "func", None), "attr", "fit")
+    escape(machine, given.values(), name, node)
+    loader = given.get(1, "train_dataloaders", "train_dataloader", "dataloaders", "datamodule")
+    for step in STEPS_OF[name]:
+        run_step(machine, module, step, loader, node)
+    return NONE
+
+
+def run_step(machine: Machine, module: Instance, name: str, loader: Value | None, node: ast.AST) -> None:
+    """Run a step of a LightningModule batch by batch, in the mode that its Trainer sets."""
+    step = module.cls.find(name)
+    if not isinstance(step, Function):
+        return
+    training = STEPS[name]
+    set_mode(machine, module, training)
+    optimizer = _automatic_optimizer(machine, module, node) if training else None
+
+    def batch_passes(batch: Value) -> None:
+        loss = machine.call(Bound(module, name, step), Arguments([batch, machine.data("counter", (), node)]), node)
+        if optimizer is not None:
+            loss = loss.entries.get("loss", loss) if isinstance(loss, Entries) else loss
+            _update(machine, module, optimizer, loss, node)
+
+    with machine.recording(training):
+        _for_each_batch(machine, loader, batch_passes, node)
+
+
+def _automatic_optimizer(machine: Machine, module: Instance, node: ast.AST) -> Value | None:
+    """The optimizer that Lightning steps by itself; None where the module does so, or has none or several."""
+    configure = module.cls.find("configure_optimizers")
+    if not isinstance(configure, Function) or truth(module.attributes.get("automatic_optimization")) is False:
+        return None
+    made = machine.call(Bound(module, "configure_optimizers", configure), Arguments(), node)
+    found = [each for each in elements(made) if isinstance(each, Optimizer)]
+    return found[0] if len(found) == 1 else None
+
+
+@external("ignite.engine.Engine", "ignite.engine.engine.Engine", "ignite.engine.DeterministicEngine")
+def _engine(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
+    """ignite calls the function it is given with itself and a batch."""
+    made = machine.data("call", given.values(), node, name=name)
+    function = given.get(0, "process_function")
+    if isinstance(function, (Function, Bound)):
+        _for_each_batch(machine, None, lambda batch: machine.call(function, Arguments([made, batch]), node), node)
+    return made
+
+
+def _for_each_batch(machine: Machine, loader: Value | None, body: Callable[[Value], object], node: ast.AST) -> None:
+    over = loader if loader is not None else Data("argument", (), machine.site(node), name="loader")
+
+    def bodies() -> Iterator[Callable[[], None]]:
+        for number in range(PASSES):
+            yield partial(_run_body, body, element(machine, over, number, node))
+
+    machine.loop(Loop(machine.site(node), "for", over, "batch"), bodies())
+
+
+def _run_body(body: Callable[[Value], object], batch: Value) -> None:
+    body(batch)
