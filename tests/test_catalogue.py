@@ -95,6 +95,11 @@ def test_codes_and_names_are_unique() -> None:
     assert len(set(names)) == len(names)
 
 
+def test_the_changelog_tells_of_every_rule() -> None:
+    changelog = " ".join((ROOT / "CHANGELOG.md").read_text(encoding="utf-8").split())
+    assert [rule.code for rule in all_rules() if f"{rule.name} ({rule.code})" not in changelog] == []
+
+
 def test_every_file_is_a_rule() -> None:
     assert len(CATALOGUE) == len(RULE_FILES)
 
