@@ -1,0 +1,142 @@
+"""The structure of networks: which layer stands before another one, and which after it, along each path.
+
+A network's structure is the graph behind its output: every application of a layer is `Data` made from others. What lies before
+one is behind its inputs; what comes after it is looked up in `Wiring`, which knows who uses what.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+
+from nnlint.events import Run
+from nnlint.graph import sources
+from nnlint.operations import ACTIVATIONS, LOSS_OPERATIONS, POOLINGS, TRANSPARENT
+from nnlint.values import Data, Site, Value, alternatives, elements, number
+
+Through = Callable[[Data], bool]
+
+JOINING = frozenset({"concatenate", "stack"})
+REARRANGING = TRANSPARENT - JOINING - {"output"}
+"""Operations of a network that keep the numbers of their one input."""
+
+ELEMENTWISE = ACTIVATIONS | REARRANGING
+"""What may stand between two layers that are called neighbours: nothing that mixes features or combines paths."""
+
+BETWEEN = ELEMENTWISE | POOLINGS | {"mean"}
+"""`ELEMENTWISE` with pooling; a mean is one over the pixels or the time steps."""
+
+MOST_VISITED = 4000
+
+
+def passes_between(data: Data) -> bool:
+    """Whether the operation may stand between two layers that follow each other."""
+    return data.operation in BETWEEN
+
+
+def inputs_of(data: Data) -> Iterator[Data]:
+    """The data that an operation is made from, in tuples and lists and on every path; of an output, what was put out."""
+    inputs = data.inputs[:1] if data.operation == "output" else data.inputs
+    for value in inputs:
+        for each in elements(value):
+            if isinstance(each, Data):
+                yield each
+
+
+def before(data: Data, through: Through = passes_between) -> list[Value]:
+    """What feeds an operation's first input, one value for each path, the operations for which `through` holds peeled off."""
+    return sources(data.inputs[0], through) if data.inputs else []
+
+
+def made_by(run: Run, operation: str) -> Iterator[Data]:
+    """All data of a run that an operation made."""
+    for value in run.operations.get(operation, ()):
+        if isinstance(value, Data):
+            yield value
+
+
+class Wiring:
+    """Who uses the data of a run: the way from a layer towards the output."""
+
+    def __init__(self, run: Run) -> None:
+        self.users: dict[int, list[Data]] = {}
+        pending = [value for values in run.operations.values() for value in values if isinstance(value, Data)]
+        seen = {id(value) for value in pending}
+        while pending:
+            data = pending.pop()
+            for each in inputs_of(data):
+                self.users.setdefault(id(each), []).append(data)
+                if id(each) not in seen:
+                    seen.add(id(each))
+                    pending.append(each)
+
+    def used_by(self, data: Data) -> list[Data]:
+        """The operations that take the data."""
+        return self.users.get(id(data), [])
+
+    def after(self, data: Data, through: Through = passes_between) -> list[Data]:
+        """The nearest operations behind one, those for which `through` holds passed over."""
+        found: list[Data] = []
+        pending, seen = list(self.used_by(data)), set[int]()
+        while pending:
+            current = pending.pop()
+            if id(current) in seen:
+                continue
+            seen.add(id(current))
+            if through(current):
+                pending.extend(self.used_by(current))
+            else:
+                found.append(current)
+        return found
+
+    def downstream(self, data: Data) -> Iterator[Data]:
+        """Everything on the way from an operation to the loss, nearest first, not beyond a loss or a cut of the graph."""
+        pending, seen = list(self.used_by(data)), {id(data)}
+        while pending and len(seen) < MOST_VISITED:
+            current = pending.pop(0)
+            if id(current) not in seen:
+                seen.add(id(current))
+                yield current
+                if current.operation not in LOSS_OPERATIONS | {"detach", "item", "argmax", "compare"}:
+                    pending.extend(self.used_by(current))
+
+
+@lru_cache(maxsize=2)
+def wiring(run: Run) -> Wiring:
+    """The wiring of a run, made once."""
+    return Wiring(run)
+
+
+def place_of(data: Data) -> Site | None:
+    """Where a layer is reported: its constructor (in a `Sequential`, its place there); of a function, its call."""
+    return data.layer.at if data.layer is not None else data.at
+
+
+def related_call(data: Data, message: str) -> tuple[tuple[Site, str], ...]:
+    """The call of a layer in `forward`, as a related place; nothing where it has none of its own."""
+    constructor = data.layer.at if data.layer is not None else None
+    if data.at is None or constructor is None or _is_within(constructor, data.at):
+        return ()
+    return ((data.at, message),)
+
+
+def _is_within(first: Site, second: Site) -> bool:
+    """Whether the two places overlap: a `Sequential` that is called where it is made."""
+    a, b = first.place, second.place
+    return a.path == b.path and a.line == b.line
+
+
+def is_active_dropout(data: Data) -> bool:
+    """Whether the dropout drops anything: unless its probability is known to be 0, or it is known to be switched off."""
+    if data.operation != "dropout" or data.option("training") is False:
+        return False
+    given = data.layer.arguments.get("p") if data.layer is not None else data.options.get("p")
+    return given is None or any(number(each) != 0 for each in alternatives(given))
+
+
+def tracks_statistics(data: Data) -> bool:
+    """Whether the operation is a BatchNorm with running statistics, which evaluation mode uses."""
+    if data.operation != "batch_norm":
+        return False
+    tracked = data.layer.arguments.get("track_running_stats") if data.layer is not None else None
+    return getattr(tracked, "value", True) is not False

@@ -1,0 +1,120 @@
+"""Dropout behind BatchNorm shifts the variance between training and evaluation.
+
+## What it does
+Reports a Dropout whose input comes out of a BatchNorm, with an activation, a pooling or a reshape between at most: in a
+`Sequential`, or along `forward`, through helpers, blocks and other files. It is a warning where another BatchNorm lies
+downstream, or where the network is trained on a regression; else it is advice. A probability of 0 is no dropout, and
+LayerNorm, GroupNorm and InstanceNorm keep no running statistics.
+
+## Why it matters
+While training, Dropout scales up what it keeps, so its output has a larger variance than in evaluation mode. The next
+BatchNorm stores that larger variance and divides by it in evaluation mode, when it no longer holds; and where nothing
+normalises any more, a regression output sees numbers of another size than it was fitted to. Predictions shrink towards the
+mean, and training looks better than it is, or worse.
+Source: Li et al., "Understanding the Disharmony between Dropout and Batch Normalization by Variance Shift", CVPR 2019.
+
+## Example
+```python
+nn.Sequential(
+    nn.Linear(13, 64), nn.BatchNorm1d(64), nn.ReLU(), nn.Dropout(0.5),
+    nn.Linear(64, 32), nn.BatchNorm1d(32), nn.ReLU(),
+    nn.Linear(32, 1),
+)
+```
+
+Use instead:
+```python
+nn.Sequential(
+    nn.Linear(13, 64), nn.BatchNorm1d(64), nn.ReLU(),
+    nn.Linear(64, 32), nn.BatchNorm1d(32), nn.ReLU(),
+    nn.Linear(32, 1),
+)
+```
+
+## Fix safety
+Unsafe, and only of warnings: the dropout is taken out, and with it its regularisation; in a `Sequential` the layers behind it
+get other numbers, so that saved weights may no longer fit.
+
+## Witness
+The variance of what the next BatchNorm, or the output layer, receives differs between training and evaluation mode by more
+than without the dropout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nnlint.events import Run
+from nnlint.finding import Applicability, Severity
+from nnlint.layer_edits import without_layer
+from nnlint.layers import before, is_active_dropout, made_by, place_of, related_call, tracks_statistics, wiring
+from nnlint.operations import WEIGHTED
+from nnlint.regression import regression_outputs
+from nnlint.rule import Problem, Rule
+from nnlint.values import Data, Site
+
+SHIFTED_STATISTICS = (
+    "the next BatchNorm stores the variance that dropout has raised in training, and divides by it in evaluation mode, "
+    "when it no longer holds"
+)
+SHIFTED_OUTPUT = (
+    "dropout changes the variance of what BatchNorm has normalised, so the regression output receives larger numbers in "
+    "training than in evaluation mode"
+)
+UNHARMED = (
+    "dropout changes the variance of what BatchNorm has normalised between training and evaluation mode, though nothing "
+    "behind it depends on that here"
+)
+
+
+def check(run: Run) -> Iterator[Problem]:
+    """One problem for each active dropout that only a BatchNorm feeds."""
+    if not run.operations.get("batch_norm"):
+        return
+    accused = {id(each): each for each in made_by(run, "dropout") if is_active_dropout(each) and _normalised_by(each)}
+    for dropout in accused.values():
+        place = place_of(dropout)
+        downstream = list(wiring(run).downstream(dropout))
+        if place is not None and any(each.operation in WEIGHTED for each in downstream):
+            yield _problem(run, dropout, place, downstream, fixable=_is_accused_everywhere(run, dropout, accused))
+
+
+def _normalised_by(dropout: Data) -> list[Data]:
+    """The BatchNorms that feed the dropout; none where on any path something else does."""
+    feeding = before(dropout)
+    found = [each for each in feeding if isinstance(each, Data) and tracks_statistics(each)]
+    return found if len(found) == len(feeding) else []
+
+
+def _is_accused_everywhere(run: Run, dropout: Data, accused: dict[int, Data]) -> bool:
+    """Whether no other use of the same dropout is in order."""
+    return all(
+        id(other) in accused for other in made_by(run, "dropout") if dropout.layer and other.layer is dropout.layer
+    )
+
+
+def _problem(run: Run, dropout: Data, place: Site, downstream: list[Data], fixable: bool) -> Problem:
+    normalised = _normalised_by(dropout)[0]
+    shifted = next((each for each in downstream if tracks_statistics(each) and each is not normalised), None)
+    outputs = {id(each) for each in regression_outputs(run)}
+    harms = shifted is not None or any(id(each) in outputs for each in (dropout, *downstream))
+    related = [*related_call(dropout, "dropped here"), *_at(normalised, "normalised here")]
+    if shifted is not None:
+        related += _at(shifted, "its running variance is that of the training mode")
+    return Problem(
+        place,
+        SHIFTED_STATISTICS if shifted is not None else SHIFTED_OUTPUT if harms else UNHARMED,
+        label="drops what BatchNorm has just normalised",
+        related=tuple(related),
+        help="take the dropout out, or keep a single one behind the last BatchNorm of a classifier",
+        fix=without_layer(dropout, "take the dropout out") if harms and fixable else None,
+        severity=Severity.WARNING if harms else Severity.ADVICE,
+    )
+
+
+def _at(data: Data, message: str) -> list[tuple[Site, str]]:
+    place = place_of(data)
+    return [] if place is None else [(place, message)]
+
+
+rule = Rule(__name__, __doc__, check, code="NN301", severity=Severity.WARNING, since="0.1", fix=Applicability.UNSAFE)

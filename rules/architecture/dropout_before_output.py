@@ -1,0 +1,91 @@
+"""Dropout feeds the output layer of a regression.
+
+## What it does
+Reports a Dropout whose result goes straight into the output layer of a network that a regression loss trains (mean squared,
+absolute, Huber), with an activation, a pooling or a reshape between at most, or that drops the predictions themselves.
+Classification is left alone, and so are targets that are no quantities: the constants of a GAN, one-hot classes, the input
+itself.
+
+## Why it matters
+The output of a regression is a sum over the last hidden units. Dropping half of them changes that sum at random, at every
+step and for every sample: the loss measures the mask rather than the fit, and the cheapest answer is a small weight and a
+large bias, which is to predict the mean. A class score survives it, as only the order of the scores counts.
+Source: seed story 0; Srivastava et al., "Dropout", JMLR 2014, section 7 for the noise it adds.
+
+## Example
+```python
+nn.Sequential(nn.Linear(8, 64), nn.ReLU(), nn.Dropout(0.5), nn.Linear(64, 1))
+```
+
+Use instead:
+```python
+nn.Sequential(nn.Linear(8, 64), nn.ReLU(), nn.Linear(64, 1))
+```
+
+## Fix safety
+Unsafe: the dropout is taken out, and with it its regularisation; in a `Sequential` the layers behind it get other numbers, so
+that saved weights may no longer fit.
+
+## Witness
+The variance of a prediction over masks is more than a fifth of its variance over inputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nnlint.events import Run
+from nnlint.finding import Applicability, Severity
+from nnlint.graph import sources
+from nnlint.layer_edits import without_layer
+from nnlint.layers import before, is_active_dropout, made_by, passes_between, place_of, related_call
+from nnlint.operations import WEIGHTED
+from nnlint.regression import regression_outputs
+from nnlint.rule import Problem, Rule
+from nnlint.values import Data
+
+
+def check(run: Run) -> Iterator[Problem]:
+    """One problem for each active dropout in front of, or behind, the last layer of a regression."""
+    if not run.operations.get("dropout"):
+        return
+    accused: dict[int, tuple[Data, Data | None]] = {}
+    for output in regression_outputs(run):
+        for last in sources(output, passes_between):
+            if isinstance(last, Data):
+                accused.update((id(dropout), (dropout, layer)) for dropout, layer in _dropouts_at(last))
+    for dropout, layer in accused.values():
+        fixable = all(id(other) in accused for other in made_by(run, "dropout") if other.layer is dropout.layer)
+        yield from _problem(dropout, layer, fixable or dropout.layer is None)
+
+
+def _dropouts_at(last: Data) -> Iterator[tuple[Data, Data | None]]:
+    """The active dropouts at the end of a network: the last operation itself, or those that feed it if it has weights."""
+    if is_active_dropout(last):
+        yield last, None
+    elif last.operation in WEIGHTED:
+        for each in before(last):
+            if isinstance(each, Data) and is_active_dropout(each):
+                yield each, last
+
+
+def _problem(dropout: Data, layer: Data | None, fixable: bool) -> Iterator[Problem]:
+    place = place_of(dropout)
+    if place is None:
+        return
+    output = place_of(layer) if layer is not None else None
+    yield Problem(
+        place,
+        "the predictions of this regression follow the random mask more than the input, so the network learns to answer with "
+        "the mean",
+        label="drops what the output layer sums up" if layer is not None else "drops the predictions themselves",
+        related=(
+            *related_call(dropout, "dropped here"),
+            *(((output, "the output layer"),) if output is not None else ()),
+        ),
+        help="take the dropout out, or move it to an earlier layer",
+        fix=without_layer(dropout, "take the dropout out") if fixable else None,
+    )
+
+
+rule = Rule(__name__, __doc__, check, code="NN303", severity=Severity.WARNING, since="0.1", fix=Applicability.UNSAFE)
