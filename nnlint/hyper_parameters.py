@@ -1,0 +1,260 @@
+"""The numbers an optimizer is made with: where they were written, and whether they are the ones it trains with."""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from nnlint.events import Escaped, OptimizerMade, Run, SchedulerMade
+from nnlint.graph import parameters_of
+from nnlint.operations import WEIGHTED
+from nnlint.static.objects import CodeSite
+from nnlint.values import (
+    Constant,
+    Data,
+    Entries,
+    Instance,
+    Items,
+    Layer,
+    Optimizer,
+    Scheduler,
+    Site,
+    Value,
+    alternatives,
+    elements,
+    number,
+)
+from nnlint.zoo import layers_of
+
+POSITIONS = {"lr": 1}
+UNKNOWN = frozenset({"argument", "name", "attribute", "call"})
+DECAYS = frozenset(
+    "StepLR MultiStepLR ExponentialLR CosineAnnealingLR CosineAnnealingWarmRestarts ReduceLROnPlateau PolynomialLR".split()
+)
+"""Schedulers of torch.optim.lr_scheduler that begin with the optimizer's own rate; all others set it."""
+
+READERS = (
+    "print",
+    "save",
+    "len",
+    "isinstance",
+    "state_dict",
+    "load_state_dict",
+    "zero_grad",
+    "step",
+    "scale",
+    "unscale_",
+)
+"""Code that is not at hand and gets hold of an optimizer, but does not change its rate."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A number that an optimizer is given.
+
+    `at` is the place to report: the argument in the constructor's call, or the default that the number comes from.
+    `tried` are the values that a search loop gives it in turn, the number among them; `default` says that the number is the
+    default of an option or a settings class.
+    """
+
+    at: Site
+    value: float
+    tried: tuple[float, ...]
+    default: bool
+    written: Site | None
+
+
+def settings(run: Run, made: OptimizerMade, name: str) -> Iterator[Setting]:
+    """The numbers given for an option such as "lr", for the whole optimizer and for each of its parameter groups."""
+    optimizer = made.optimizer
+    if not isinstance(optimizer, Optimizer):
+        return
+    value = optimizer.arguments.get(name)
+    known = [each for each in alternatives(value) if isinstance(each, Constant)]
+    if known and len(known) == len(alternatives(value)) and all(number(each) is not None for each in known):
+        usual = min(known, key=lambda each: abs(math.log10(abs(number(each) or 0.0) or 1e-30) + 3))
+        yield _setting(made, usual, _argument(optimizer.at, name))
+    for group in _groups(optimizer.arguments.get("params")):
+        constant = group.entries.get(name)
+        if isinstance(constant, Constant) and number(constant) is not None:
+            yield _setting(made, constant, None)
+
+
+def _setting(made: OptimizerMade, constant: Constant, argument: Site | None) -> Setting:
+    at = made.at
+    tried = _tried(made, constant)
+    default = len(tried) == 1 and _is_default(constant, at)
+    written = constant.at
+    if default and written is not None:
+        place: Site = written
+    elif argument is not None:
+        place = argument
+    else:
+        place = written if written is not None and _is_inside(written, at) else at
+    return Setting(place, number(constant) or 0.0, tried, default, written)
+
+
+def _argument(site: Site | None, name: str) -> Site | None:
+    """The argument of that name in the constructor's call, with its name."""
+    if not isinstance(site, CodeSite) or not isinstance(site.node, ast.Call):
+        return None
+    for keyword in site.node.keywords:
+        if keyword.arg == name:
+            return CodeSite(site.module, keyword, site.statement, site.function)
+    position = POSITIONS.get(name)
+    if position is None or position >= len(site.node.args):
+        return None
+    return CodeSite(site.module, site.node.args[position], site.statement, site.function)
+
+
+def _groups(value: Value | None) -> Iterator[Entries]:
+    for each in value.items if isinstance(value, Items) else ():
+        if isinstance(each, Entries) and "params" in each.entries:
+            yield each
+
+
+def _is_inside(site: Site, around: Site) -> bool:
+    if not isinstance(site, CodeSite) or not isinstance(around, CodeSite) or site.module is not around.module:
+        return False
+    first, last = getattr(around.node, "lineno", 0), getattr(around.node, "end_lineno", 0) or 0
+    return first <= getattr(site.node, "lineno", 0) <= last
+
+
+def _is_default(constant: Constant, made_at: Site) -> bool:
+    """Whether the number is an option's default, or stands in settings: not in the call, nor simply under a name."""
+    written = constant.at
+    if not isinstance(written, CodeSite) or _is_inside(written, made_at):
+        return False
+    if constant.overridable:
+        return True
+    statement = written.statement
+    if not isinstance(statement, (ast.Assign, ast.AnnAssign)) or statement.value is None:
+        return isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef))
+    if _in_class_body(written, statement):
+        return True
+    around = [node for node in ast.walk(statement.value) if isinstance(node, (ast.Dict, ast.Call))]
+    return any(written.node is each for node in around for each in ast.walk(node))
+
+
+def _in_class_body(site: CodeSite, statement: ast.stmt) -> bool:
+    classes = (node for node in ast.walk(site.module.tree) if isinstance(node, ast.ClassDef))
+    return any(each is statement for cls in classes for each in cls.body)
+
+
+def _tried(made: OptimizerMade, constant: Constant) -> tuple[float, ...]:
+    """The values that the loops around give the number, if it is drawn from a list of them; else itself."""
+    for iteration in made.iterations:
+        for values in _lists_in(iteration.loop.over):
+            if any(each is constant for each in values):
+                known = [number(each) for each in values]
+                return tuple(each for each in known if each is not None)
+    return (number(constant) or 0.0,)
+
+
+def _lists_in(over: Value | None) -> Iterator[list[Value]]:
+    """The lists that a loop draws from: of `zip` and `product`, each of theirs; of rows of numbers, each column."""
+    if isinstance(over, Items):
+        yield over.items
+        rows = [each.items for each in over.items if isinstance(each, Items)]
+        if all(isinstance(each, Constant) for row in rows for each in row):
+            yield from ([*column] for column in zip(*rows, strict=False))
+    elif isinstance(over, Data) and over.operation in ("zip", "enumerate", "progress", "iter", "list"):
+        for inner in over.inputs:
+            yield from _lists_in(inner)
+
+
+# Whether the rate stays as it is given
+
+
+def sets_rate(run: Run, optimizer: Value) -> bool:
+    """Whether anything but a plain decay writes the optimizer's rate during training, or may do so unseen."""
+    for made in run.events(SchedulerMade):
+        scheduler = made.scheduler
+        if (
+            isinstance(scheduler, Scheduler)
+            and scheduler.kind not in DECAYS
+            and _may_be(scheduler.optimizer, optimizer)
+        ):
+            return True
+    if any(
+        _writes_groups(data, optimizer)
+        for kind in ("parameter group", "index")
+        for data in run.operations.get(kind, ())
+    ):
+        return True
+    return any(
+        any(each is optimizer for value in escaped.values for each in _reached(value))
+        and escaped.callee.rpartition(".")[2] not in READERS
+        for escaped in run.events(Escaped)
+    )
+
+
+def _may_be(value: Value | None, optimizer: Value) -> bool:
+    return value is None or any(each is optimizer or not isinstance(each, Optimizer) for each in alternatives(value))
+
+
+def _reached(value: Value) -> Iterator[Value]:
+    for each in elements(value):
+        yield each
+        if isinstance(each, Instance):
+            yield from each.attributes.values()
+
+
+def _writes_groups(data: Value, optimizer: Value) -> bool:
+    """Whether the data is one of the optimizer's parameter groups, and a rate was written into it."""
+    if not isinstance(data, Data) or not data.inputs:
+        return False
+    holder = data.inputs[0]
+    if isinstance(holder, Data) and holder.operation == "attribute" and holder.name == "param_groups":
+        holder = holder.inputs[0]
+    elif data.operation == "index":
+        return False
+    if not any(each is optimizer for each in alternatives(holder)):
+        return False
+    written = data.parts.get(("index", "lr"))
+    return written is not None and not _is_read(written, data)
+
+
+def _is_read(value: Value, group: Data) -> bool:
+    return isinstance(value, Data) and value.operation == "index" and bool(value.inputs) and value.inputs[0] is group
+
+
+# What is trained
+
+
+def is_deep(optimizer: Optimizer) -> bool:
+    """Whether the optimizer trains more than one layer with weights, or a network that is not known.
+
+    A single layer is a convex problem (a linear probe, a logistic regression), a table of embeddings has a sparse gradient,
+    and a tensor may be anything (a picture, a temperature): for them other numbers are right.
+    """
+    owners = [each for owner in optimizer.owners for each in alternatives(owner)]
+    if not owners or any(isinstance(each, Data) and each.operation not in UNKNOWN for each in owners):
+        return False
+    layers = {id(layer) for owner in owners for layer in weighted_layers(owner)}
+    return len(layers) > 1 or any(_is_unknown(owner) for owner in owners)
+
+
+def _is_unknown(owner: Value) -> bool:
+    """Whether a network is not known, or has parts that are not."""
+    if isinstance(owner, Instance):
+        parts = [part for part in parameters_of(owner) if isinstance(part, (Instance, Layer))]
+        held = [each for part in parts for each in part.attributes.values()]
+        return any(isinstance(each, Data) and each.operation == "call" and layers_of(role_of(each)) for each in held)
+    return isinstance(owner, Data)
+
+
+def role_of(network: Data) -> str:
+    """The name of the constructor of a library's network."""
+    return network.name.rpartition(".")[2]
+
+
+def weighted_layers(network: Value) -> list[Layer]:
+    """The layers of a network that have weights, embeddings aside."""
+    return [
+        part
+        for part in parameters_of(network)
+        if isinstance(part, Layer) and part.operation in WEIGHTED and part.operation != "embedding"
+    ]

@@ -1,0 +1,211 @@
+"""How many samples an optimizer's step sees: steps on a single sample of data that lie in memory or come from a loader."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from nnlint.events import Backward, Iteration, ModelCalled, OptimizerStepped, Run
+from nnlint.graph import ancestors
+from nnlint.values import NONE, Constant, Data, Either, Entries, Items, Loader, Value, elements, number
+
+ARRAYS = frozenset("tensor array random linspace arange load zeros ones full values numpy values_array".split())
+"""Operations that make an array whole."""
+
+GATHERS = frozenset("split randperm slice concatenate stack window".split())
+"""Operations after which an element is a batch, not a sample."""
+
+KEEPS_ROWS = frozenset(
+    "to tensor array numpy detach clone contiguous identity squeeze multiply divide add subtract".split()
+)
+DRAWS_ONE = ("random.randint", "random.randrange", "random.choice", "numpy.random.randint", "numpy.random.choice")
+MOST_STEPS = 200
+
+
+@dataclass(frozen=True)
+class SingleSampleStep:
+    """A step for every single sample: of `loader`, which makes batches of one, or of the rows of the array `rows`."""
+
+    event: OptimizerStepped
+    call: ModelCalled
+    loader: Loader | None
+    rows: Data | None
+
+
+def single_sample_steps(run: Run) -> Iterator[SingleSampleStep]:
+    """The steps that follow one sample each; a step that waits for several backward passes is none."""
+    losses = _Losses(run)
+    for number_, step in enumerate(run.events(OptimizerStepped)):
+        if number_ >= MOST_STEPS or not step.iterations or step.conditional:
+            continue
+        found = [_single(call, step.iterations[-1]) for call in losses.calls_of(step)]
+        if found and all(each is not None for each in found):
+            call, source = losses.calls_of(step)[0], found[0]
+            loader = source if isinstance(source, Loader) else None
+            yield SingleSampleStep(step, call, loader, source if isinstance(source, Data) else None)
+
+
+class _Losses:
+    """Which calls of networks a step follows."""
+
+    def __init__(self, run: Run) -> None:
+        self.calls = list(run.events(ModelCalled))
+        self.backwards = list(run.events(Backward))
+        self.behind: dict[int, set[int]] = {}
+
+    def calls_of(self, step: OptimizerStepped) -> list[ModelCalled]:
+        """The calls in the step's own iteration whose output is differentiated there. None if a loop inside gathers them."""
+        here = [event for event in self.backwards if event.order < step.order and _in(event.iterations, step)]
+        if not here or any(len(event.iterations) > len(step.iterations) for event in here):
+            return []
+        reached = {each for event in here for each in self._behind(event)}
+        return [
+            call
+            for call in self.calls
+            if call.order < step.order
+            and _in(call.iterations, step)
+            and any(id(output) in reached for output in elements(call.output))
+        ]
+
+    def _behind(self, event: Backward) -> set[int]:
+        key = id(event)
+        if key not in self.behind:
+            self.behind[key] = {id(data) for data in ancestors(event.loss)}
+        return self.behind[key]
+
+
+def _in(iterations: tuple[Iteration, ...], step: OptimizerStepped) -> bool:
+    depth = len(step.iterations)
+    return len(iterations) >= depth and iterations[depth - 1] is step.iterations[-1]
+
+
+def _single(call: ModelCalled, iteration: Iteration) -> Loader | Data | None:
+    """The loader or the array of which the call sees one sample in this iteration; None if it is not known to."""
+    over = iteration.loop.over
+    for value in call.inputs[:1]:
+        for data in ancestors(value):
+            if data.operation in GATHERS:
+                return None
+            if data.operation == "batch" and isinstance(data.inputs[0], Loader):
+                loader = data.inputs[0]
+                return loader if _makes_ones(loader) and any(each is loader for each in _drawn(over)) else None
+            if data.operation in ("element", "index"):
+                rows = _row_of(data, over, call)
+                if rows is not None:
+                    return rows
+    return None
+
+
+def _makes_ones(loader: Loader) -> bool:
+    given = loader.arguments
+    if any(given.get(name, NONE) is not NONE for name in ("batch_sampler",)):
+        return False
+    size = given.get("batch_size")
+    return size is None or number(size) == 1
+
+
+def _drawn(over: Value | None) -> Iterator[Value]:
+    """What a loop draws from, behind `enumerate`, `zip` and progress bars."""
+    if isinstance(over, Data) and over.operation in ("enumerate", "progress", "zip", "iter"):
+        for inner in over.inputs:
+            yield from _drawn(inner)
+    elif isinstance(over, Either):
+        for inner in over.alternatives:
+            yield from _drawn(inner)
+    elif over is not None:
+        yield over
+
+
+def _row_of(data: Data, over: Value | None, call: ModelCalled) -> Data | None:
+    """The array of which the data is one row, taken by the loop or by a single number."""
+    source = data.inputs[0]
+    if not isinstance(source, Data) or not _lies_in_memory(source):
+        return None
+    if data.operation == "element":
+        drawn = any(each is source for each in _drawn(over))
+        return source if drawn and (_has_rows_of_numbers(source) or _is_wrapped(call)) else None
+    key = data.inputs[1] if len(data.inputs) > 1 else None
+    counts = _counts(key, over)
+    return source if counts and (_has_rows_of_numbers(source) or _is_wrapped(call)) else None
+
+
+def _counts(key: Value | None, over: Value | None) -> bool:
+    """Whether an index is one number that moves with the loop: its counter, a remainder of it, or a random draw."""
+    if not isinstance(key, Data):
+        return False
+    if key.operation == "counter":
+        return bool(key.inputs) and _steps_by_one(key.inputs[0])
+    if key.operation in ("modulo", "item"):
+        return _counts(key.inputs[0], over)
+    if key.operation == "call" and key.name in DRAWS_ONE:
+        return "size" not in key.options and len(key.inputs) <= 2
+    return False
+
+
+def _steps_by_one(over: Value) -> bool:
+    if isinstance(over, Data) and over.operation == "range":
+        return len(over.inputs) < 3 or number(over.inputs[2]) == 1
+    return isinstance(over, Data) and over.operation in ("enumerate", "progress")
+
+
+def _lies_in_memory(source: Data) -> bool:
+    found = False
+    for data in ancestors(source):
+        if data.operation in GATHERS or data.operation in ("batch", "argument", "output"):
+            return False
+        found = found or data.operation in ARRAYS
+    return found
+
+
+def _has_rows_of_numbers(source: Data) -> bool:
+    """Whether an element of the array is certainly a sample, not a batch: it has at most two dimensions, or one sample each."""
+    for data in ancestors(source):
+        if data.operation in ("random", "zeros", "ones", "full"):
+            return 1 <= _dimensions(data) <= 2
+        if data.operation in ("linspace", "arange"):
+            return True
+        if data.operation == "load" and "csv" in data.name:
+            return True
+        if data.operation not in KEEPS_ROWS and data.operation not in (
+            "unsqueeze",
+            "sum",
+            "index",
+            "item",
+            "call",
+            "transpose",
+        ):
+            return False
+    return False
+
+
+def _dimensions(data: Data) -> int:
+    size = data.options.get("size", data.options.get("shape"))
+    given: list[Value] = list(data.inputs) if size is None else [size]
+    given = [each for each in given if isinstance(each, (Items, Constant)) or number(each) is not None]
+    if len(given) == 1 and isinstance(given[0], Items):
+        return len(given[0].items)
+    return sum(1 for each in given if number(each) is not None)
+
+
+def _is_wrapped(call: ModelCalled) -> bool:
+    """Whether the sample is made a batch of one by hand: `unsqueeze(0)`, `tensor([x])`, `view(1, -1)`."""
+    for value in call.inputs[:1]:
+        for data in ancestors(value):
+            if data.operation == "unsqueeze" and any(number(each) == 0 for each in data.inputs[1:]):
+                return True
+            if data.operation in ("view", "reshape") and len(data.inputs) > 1 and number(data.inputs[1]) == 1:
+                return True
+            if data.operation in ("tensor", "array") and data.inputs and _holds_one(data.inputs[0]):
+                return True
+            if data.operation in ("element", "index"):
+                return False
+    return False
+
+
+def _holds_one(value: Value) -> bool:
+    return (
+        isinstance(value, Items)
+        and len(value.items) == 1
+        and not value.open
+        and not isinstance(value.items[0], Entries)
+    )

@@ -1,0 +1,111 @@
+"""A learning rate far out of the optimizer's range.
+
+## What it does
+Reports a rate above 1 for SGD, above 0.05 for Adam and its kin, below 1e-8 for any of them; and 0.05 or more for steps on single
+samples of a deep network without normalisation. A default of the command line or of a settings class is reported where it is
+written. Nothing is said where a schedule or a helper writes the rate during training, for one layer or a plain tensor, or for
+LBFGS, Adadelta, Rprop and optimizers that scale the step by themselves.
+
+## Why it matters
+Adam moves every weight by about its rate in each step, whatever the gradient: at 0.1 a few steps carry the units of a deep
+network out of their range, ReLUs die, sigmoids saturate, and the output is flat from then on. Below 1e-8 nothing moves.
+Source: Kingma and Ba, "Adam", ICLR 2015, section 2.1 (https://arxiv.org/abs/1412.6980).
+
+## Example
+```python
+optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
+```
+
+Use instead:
+```python
+optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+```
+
+## Witness
+The loss rises, is NaN, or units die within a few steps; the control at a tenth of the rate does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nnlint.events import OptimizerMade, Run
+from nnlint.finding import Severity
+from nnlint.graph import parameters_of
+from nnlint.hyper_parameters import Setting, is_deep, sets_rate, settings, weighted_layers
+from nnlint.operations import NORMALIZATIONS
+from nnlint.rule import Problem, Rule
+from nnlint.samples import single_sample_steps
+from nnlint.values import Layer, Optimizer, Site, Value, alternatives
+
+LARGEST = {
+    "SGD": 1.0,
+    **dict.fromkeys(("Adam", "AdamW", "NAdam", "RAdam", "Adamax"), 0.05),
+    "RMSprop": 0.1,
+}
+"""The largest plausible rate of torch.optim's classes; those that are not listed are not judged."""
+
+USUAL = {"SGD": "0.001 to 0.1", "RMSprop": "1e-4 to 1e-2"}
+SMALLEST = 1e-8
+LARGEST_FOR_ONE_SAMPLE = 0.05
+DEEP = 3
+
+
+def check(run: Run) -> Iterator[Problem]:
+    """One problem for each rate that is out of range."""
+    for made in run.events(OptimizerMade):
+        optimizer = made.optimizer
+        if not isinstance(optimizer, Optimizer) or optimizer.kind not in LARGEST or sets_rate(run, optimizer):
+            continue
+        for setting in settings(run, made, "lr"):
+            message = _message(run, optimizer, setting)
+            if message:
+                yield _problem(made, optimizer, setting, message)
+
+
+def _message(run: Run, optimizer: Optimizer, setting: Setting) -> str:
+    """What is wrong with a rate; "" if nothing is."""
+    smallest = min(setting.tried)
+    if 0 < smallest < SMALLEST:
+        return f"at a learning rate of {smallest:g} the weights do not move"
+    largest = max(setting.tried)
+    if not is_deep(optimizer):
+        return ""
+    if largest > LARGEST[optimizer.kind]:
+        return f"a learning rate of {largest:g} throws the weights out of range within a few {optimizer.kind} steps"
+    if largest >= LARGEST_FOR_ONE_SAMPLE and _steps_on_one(run, optimizer) and _is_plain(optimizer.owners):
+        return f"a learning rate of {largest:g} is too much for steps on single samples of a deep network"
+    return ""
+
+
+def _steps_on_one(run: Run, optimizer: Optimizer) -> bool:
+    return any(step.event.optimizer is optimizer for step in single_sample_steps(run))
+
+
+def _is_plain(owners: tuple[Value, ...]) -> bool:
+    """Whether the networks are deep and have no normalisation."""
+    networks = [each for owner in owners for each in alternatives(owner)]
+    return all(len(weighted_layers(each)) >= DEEP and not _normalises(each) for each in networks)
+
+
+def _normalises(network: Value) -> bool:
+    return any(isinstance(part, Layer) and part.operation in NORMALIZATIONS for part in parameters_of(network))
+
+
+def _problem(made: OptimizerMade, optimizer: Optimizer, setting: Setting, message: str) -> Problem:
+    usual = USUAL.get(optimizer.kind, "1e-4 to 1e-2")
+    related: tuple[tuple[Site, str], ...] = ()
+    if setting.default:
+        related = ((made.at, f"given to {optimizer.kind} here"),)
+    elif setting.written is not None and len(setting.tried) > 1:
+        related = ((setting.written, "one of the values tried"),)
+    return Problem(
+        setting.at,
+        message,
+        label=f"usual for {optimizer.kind}: {usual}",
+        related=related,
+        help=f"begin with {'0.01' if optimizer.kind == 'SGD' else '1e-3'}",
+    )
+
+
+rule = Rule(__name__, __doc__, check, code="NN602", severity=Severity.WARNING, since="0.1")

@@ -1,0 +1,76 @@
+"""A weight decay so large that the penalty, not the data, drives the weights.
+
+## What it does
+Reports a weight decay of 0.5 or more given to an optimizer that adds it to the gradient (SGD, Adam, RMSprop and their kin), and
+of 2 or more given to AdamW, which multiplies it by the learning rate. Where a search tries several values, the largest counts. A
+default of the command line or of a settings class is reported where it is written.
+
+## Why it matters
+Usual values lie between 1e-6 and 1e-2. At 0.5 and above the weights shrink to nearly nothing, whatever the data say, and the
+network answers with a constant. A search that prefers such a value has most often found another fault: targets in the wrong unit.
+Source: Loshchilov and Hutter, "Decoupled Weight Decay Regularization", ICLR 2019 (https://arxiv.org/abs/1711.05101).
+
+## Example
+```python
+optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, weight_decay=1.0)
+```
+
+Use instead:
+```python
+optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, weight_decay=1e-4)
+```
+
+## Witness
+The weight norm shrinks to near 0 while the loss stays where it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nnlint.events import OptimizerMade, Run
+from nnlint.finding import Severity
+from nnlint.hyper_parameters import Setting, is_deep, settings
+from nnlint.rule import Problem, Rule
+from nnlint.values import Optimizer, truth
+
+COUPLED = 0.5
+DECOUPLED = 2.0
+LIMITS = {
+    **dict.fromkeys(("SGD", "Adam", "NAdam", "RAdam", "Adamax", "RMSprop", "Adagrad", "Adadelta", "ASGD"), COUPLED),
+    "AdamW": DECOUPLED,
+}
+"""The smallest implausible decay of torch.optim's classes; optimizers that are not listed have ranges of their own."""
+
+
+def check(run: Run) -> Iterator[Problem]:
+    """One problem for each decay that is out of range."""
+    for made in run.events(OptimizerMade):
+        optimizer = made.optimizer
+        if not isinstance(optimizer, Optimizer) or optimizer.kind not in LIMITS:
+            continue
+        decoupled = truth(optimizer.arguments.get("decoupled_weight_decay")) is True
+        limit = DECOUPLED if decoupled else LIMITS[optimizer.kind]
+        for setting in settings(run, made, "weight_decay"):
+            if max(setting.tried) >= limit and is_deep(optimizer):
+                yield _problem(made, optimizer, setting)
+
+
+def _problem(made: OptimizerMade, optimizer: Optimizer, setting: Setting) -> Problem:
+    largest = max(setting.tried)
+    tries = len(setting.tried) > 1
+    related = []
+    if setting.default:
+        related.append((made.at, f"given to {optimizer.kind} here"))
+    elif setting.written is not None and tries:
+        related.append((setting.written, "one of the values tried"))
+    return Problem(
+        setting.at,
+        f"a weight decay of {largest:g} shrinks the weights to nearly nothing, whatever the data say",
+        label=f"tries values up to {largest:g}" if tries else "usual values are 0 to 0.01",
+        related=tuple(related),
+        help="use 1e-4 or so; if a search prefers a large value, look at the scale of the targets first",
+    )
+
+
+rule = Rule(__name__, __doc__, check, code="NN601", severity=Severity.WARNING, since="0.1")

@@ -1,0 +1,118 @@
+"""The weights are updated after every single sample.
+
+## What it does
+Reports a step for each row of an array that lies in memory, and a training loader that makes batches of one with no
+accumulation. For networks over pictures to pictures, volumes and detection, where one sample may be all that fits, it is advice.
+
+## Why it matters
+The gradient of one sample is mostly noise: consecutive steps undo each other, the loss jumps, a rate that does for batches is too
+large, and the machine spends its time on overhead. A batch of 16 or 32 costs about as much as one sample.
+Source: McCandlish et al., "An Empirical Model of Large-Batch Training", 2018 (https://arxiv.org/abs/1812.06162).
+
+## Example
+```python
+for x, y in zip(X, Y):
+    optimizer.zero_grad()
+    criterion(model(x), y).backward()
+    optimizer.step()
+```
+
+Use instead:
+```python
+for x, y in DataLoader(TensorDataset(X, Y), batch_size=32, shuffle=True):
+    optimizer.zero_grad()
+    criterion(model(x), y).backward()
+    optimizer.step()
+```
+
+## Witness
+The gradient noise scale is over 1: consecutive gradients disagree.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from nnlint.events import Run
+from nnlint.finding import Severity
+from nnlint.graph import parameters_of
+from nnlint.rule import Problem, Rule
+from nnlint.samples import SingleSampleStep, single_sample_steps
+from nnlint.static.objects import CodeSite, External
+from nnlint.values import NONE, Data, Instance, Layer, Loader, Site, Value, alternatives
+
+SEQUENCES = frozenset({"recurrent", "embedding", "attention", "transformer"})
+"""Operations on sentences and series: one of variable length at a time is common and right."""
+
+GRAPHS = ("torch_geometric", "dgl", "torch_scatter", "gym", "gymnasium")
+"""Libraries in whose programs one sample is a whole graph, or comes from an environment."""
+
+LARGE = re.compile(
+    r"detection|rcnn|yolo|ssd|coco|voc|kitti|scan|volume|video|nifti|segment|unet|cyclegan|crowd", re.IGNORECASE
+)
+PICTURES = frozenset({"transposed_convolution", "upsample"})
+
+
+def check(run: Run) -> Iterator[Problem]:
+    """One problem for each step, or each loader."""
+    for step in single_sample_steps(run):
+        network = step.call.model
+        if not _is_sequential(network) and not _uses_graphs(step.event.at):
+            yield _of_loader(step, step.loader) if step.loader is not None else _of_rows(step)
+
+
+def _of_loader(step: SingleSampleStep, loader: Loader) -> Problem:
+    default = loader.arguments.get("batch_size") is None
+    return Problem(
+        loader.at or step.event.at,
+        "each step follows the gradient of a single sample, which is mostly noise",
+        label="makes batches of one" + (", the default" if default else ""),
+        related=((step.event.at, "steps on one sample"),),
+        help="pass `batch_size=32` or so, or step after several backward passes",
+        severity=Severity.ADVICE if _is_large(loader, step.call.model) else None,
+    )
+
+
+def _of_rows(step: SingleSampleStep) -> Problem:
+    return Problem(
+        step.event.at,
+        "each step follows the gradient of a single sample, which is mostly noise",
+        label="steps on one sample",
+        related=((step.call.at, "the network sees one row"),),
+        help="draw batches of 16 or more rows",
+        severity=Severity.ADVICE if _has_pictures(step.call.model) else None,
+    )
+
+
+def _is_sequential(network: Value) -> bool:
+    return any(isinstance(part, Layer) and part.operation in SEQUENCES for part in parameters_of(network))
+
+
+def _uses_graphs(at: Site) -> bool:
+    """Whether the module imports a library for graphs or environments."""
+    names = at.module.names.values() if isinstance(at, CodeSite) else ()
+    return any(isinstance(value, External) and value.name.startswith(GRAPHS) for value in names)
+
+
+def _is_large(loader: Loader, network: Value) -> bool:
+    """Whether a sample may be so large that no more than one fits into memory."""
+    if loader.arguments.get("collate_fn", NONE) is not NONE or not isinstance(network, (Instance, Layer)):
+        return True
+    names = [network.kind]
+    for dataset in alternatives(loader.dataset):
+        names.append(dataset.kind if isinstance(dataset, Instance) else getattr(dataset, "name", ""))
+    known = isinstance(loader.dataset, Instance) or (isinstance(loader.dataset, Data) and _is_made(loader.dataset))
+    return not known or any(LARGE.search(name) for name in names) or _has_pictures(network)
+
+
+def _is_made(dataset: Data) -> bool:
+    return dataset.operation not in ("argument", "name", "attribute", "unknown")
+
+
+def _has_pictures(network: Value) -> bool:
+    layers = [part for part in parameters_of(network) if isinstance(part, Layer)]
+    return any(layer.operation in PICTURES or layer.kind.endswith("3d") for layer in layers)
+
+
+rule = Rule(__name__, __doc__, check, code="NN603", severity=Severity.WARNING, since="0.1")
