@@ -24,12 +24,14 @@ MOST_STEPS = 200
 
 @dataclass(frozen=True)
 class SingleSampleStep:
-    """A step for every single sample: of `loader`, which makes batches of one, or of the rows of the array `rows`."""
+    """A step for every single sample: of `loader`, which makes batches of one, or of the rows of an array (None).
+
+    `calls` are the calls of networks that the step follows, at least one.
+    """
 
     event: OptimizerStepped
-    call: ModelCalled
+    calls: tuple[ModelCalled, ...]
     loader: Loader | None
-    rows: Data | None
 
 
 def single_sample_steps(run: Run) -> Iterator[SingleSampleStep]:
@@ -38,11 +40,10 @@ def single_sample_steps(run: Run) -> Iterator[SingleSampleStep]:
     for number_, step in enumerate(run.events(OptimizerStepped)):
         if number_ >= MOST_STEPS or not step.iterations or step.conditional:
             continue
-        found = [_single(call, step.iterations[-1]) for call in losses.calls_of(step)]
+        calls = tuple(losses.calls_of(step))
+        found = [_single(call, step.iterations[-1]) for call in calls]
         if found and all(each is not None for each in found):
-            call, source = losses.calls_of(step)[0], found[0]
-            loader = source if isinstance(source, Loader) else None
-            yield SingleSampleStep(step, call, loader, source if isinstance(source, Data) else None)
+            yield SingleSampleStep(step, calls, next((each for each in found if isinstance(each, Loader)), None))
 
 
 class _Losses:

@@ -4,7 +4,7 @@
 Reports a rate above 1 for SGD, above 0.05 for Adam and its kin, below 1e-8 for any of them; and 0.05 or more for steps on single
 samples of a deep network without normalisation. A default of the command line or of a settings class is reported where it is
 written. Nothing is said where a schedule or a helper writes the rate during training, for one layer or a plain tensor, or for
-LBFGS, Adadelta, Rprop and optimizers that scale the step by themselves.
+LBFGS, Adadelta, Rprop and optimizers that scale the step by themselves, or where SGD's gradients are clipped.
 
 ## Why it matters
 Adam moves every weight by about its rate in each step, whatever the gradient: at 0.1 a few steps carry the units of a deep
@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nnlint.events import OptimizerMade, Run
+from nnlint.events import GradientsClipped, OptimizerMade, Run
 from nnlint.finding import Severity
 from nnlint.graph import parameters_of
 from nnlint.hyper_parameters import Setting, is_deep, sets_rate, settings, weighted_layers
@@ -70,6 +70,8 @@ def _message(run: Run, optimizer: Optimizer, setting: Setting) -> str:
         return f"at a learning rate of {smallest:g} the weights do not move"
     largest = max(setting.tried)
     if not is_deep(optimizer):
+        return ""
+    if optimizer.kind == "SGD" and any(run.events(GradientsClipped)):
         return ""
     if largest > LARGEST[optimizer.kind]:
         return f"a learning rate of {largest:g} throws the weights out of range within a few {optimizer.kind} steps"

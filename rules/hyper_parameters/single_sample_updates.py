@@ -51,14 +51,13 @@ GRAPHS = ("torch_geometric", "dgl", "torch_scatter", "gym", "gymnasium")
 LARGE = re.compile(
     r"detection|rcnn|yolo|ssd|coco|voc|kitti|scan|volume|video|nifti|segment|unet|cyclegan|crowd", re.IGNORECASE
 )
-PICTURES = frozenset({"transposed_convolution", "upsample"})
+PICTURES = frozenset({"transposed_convolution", "upsample", "instance_norm"})
 
 
 def check(run: Run) -> Iterator[Problem]:
     """One problem for each step, or each loader."""
     for step in single_sample_steps(run):
-        network = step.call.model
-        if not _is_sequential(network) and not _uses_graphs(step.event.at):
+        if not any(_is_sequential(call.model) for call in step.calls) and not _uses_graphs(step.event.at):
             yield _of_loader(step, step.loader) if step.loader is not None else _of_rows(step)
 
 
@@ -70,7 +69,7 @@ def _of_loader(step: SingleSampleStep, loader: Loader) -> Problem:
         label="makes batches of one" + (", the default" if default else ""),
         related=((step.event.at, "steps on one sample"),),
         help="pass `batch_size=32` or so, or step after several backward passes",
-        severity=Severity.ADVICE if _is_large(loader, step.call.model) else None,
+        severity=Severity.ADVICE if _is_large(loader, step) else None,
     )
 
 
@@ -79,9 +78,9 @@ def _of_rows(step: SingleSampleStep) -> Problem:
         step.event.at,
         "each step follows the gradient of a single sample, which is mostly noise",
         label="steps on one sample",
-        related=((step.call.at, "the network sees one row"),),
+        related=((step.calls[0].at, "the network sees one row"),),
         help="draw batches of 16 or more rows",
-        severity=Severity.ADVICE if _has_pictures(step.call.model) else None,
+        severity=Severity.ADVICE if _has_pictures(step) else None,
     )
 
 
@@ -95,24 +94,30 @@ def _uses_graphs(at: Site) -> bool:
     return any(isinstance(value, External) and value.name.startswith(GRAPHS) for value in names)
 
 
-def _is_large(loader: Loader, network: Value) -> bool:
+def _is_large(loader: Loader, step: SingleSampleStep) -> bool:
     """Whether a sample may be so large that no more than one fits into memory."""
-    if loader.arguments.get("collate_fn", NONE) is not NONE or not isinstance(network, (Instance, Layer)):
+    networks = [call.model for call in step.calls]
+    if loader.arguments.get("collate_fn", NONE) is not NONE:
         return True
-    names = [network.kind]
+    names = [getattr(network, "kind", "") for network in networks]
     for dataset in alternatives(loader.dataset):
         names.append(dataset.kind if isinstance(dataset, Instance) else getattr(dataset, "name", ""))
     known = isinstance(loader.dataset, Instance) or (isinstance(loader.dataset, Data) and _is_made(loader.dataset))
-    return not known or any(LARGE.search(name) for name in names) or _has_pictures(network)
+    known = known and all(isinstance(network, (Instance, Layer)) for network in networks)
+    return not known or any(LARGE.search(name) for name in names) or _has_pictures(step)
 
 
 def _is_made(dataset: Data) -> bool:
     return dataset.operation not in ("argument", "name", "attribute", "unknown")
 
 
-def _has_pictures(network: Value) -> bool:
-    layers = [part for part in parameters_of(network) if isinstance(part, Layer)]
-    return any(layer.operation in PICTURES or layer.kind.endswith("3d") for layer in layers)
+def _has_pictures(step: SingleSampleStep) -> bool:
+    """Whether a network answers with a picture, works on volumes, or normalises each sample by itself."""
+    layers = [part for call in step.calls for part in parameters_of(call.model) if isinstance(part, Layer)]
+    operations = {layer.operation for layer in layers}
+    if operations & PICTURES or any(layer.kind.endswith("3d") for layer in layers):
+        return True
+    return "convolution" in operations and "linear" not in operations
 
 
 rule = Rule(__name__, __doc__, check, code="NN603", severity=Severity.WARNING, since="0.1")

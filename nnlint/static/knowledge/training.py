@@ -475,6 +475,8 @@ LOADER = ("dataset", "batch_size", "shuffle", "sampler", "batch_sampler", "num_w
 @external("torch.utils.data.DataLoader", "torch.utils.data.dataloader.DataLoader", "torch_geometric.loader.DataLoader")
 def _data_loader(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
     arguments = given.named(LOADER)
+    if given.open:
+        arguments.setdefault("batch_size", machine.data("unknown", (), node))
     made = Loader(arguments.get("dataset"), arguments, machine.site(node))
     machine.emit(LoaderMade(machine.site(node), made))
     return made
