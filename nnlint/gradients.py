@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nnlint.events import Backward, Escaped, Event, GradientsCleared, OptimizerStepped, Run
-from nnlint.graph import ancestors, content, networks_behind, parameters_of
+from nnlint.graph import ancestors, content, cuts_graph, parameters_of
 from nnlint.values import Data, Either, Entries, Instance, Items, Layer, Optimizer, Parameters, Value, alternatives, elements
 
 OPEN_OPERATIONS = frozenset({"argument", "name", "attribute", "index", "call", "method", "element", "unknown", "spread"})
@@ -19,13 +19,14 @@ class Trained:
 
     optimizer: Value
     parts: frozenset[int] | None
+    run: Run
 
     def is_stepped_by(self, event: OptimizerStepped) -> bool:
         """Whether the event updates these parameters: the same optimizer, or another over the same owners."""
         for stepped in alternatives(event.optimizer):
             if stepped is self.optimizer:
                 return True
-            other = parts_of(stepped)
+            other = self._parts_of(stepped)
             if self.parts and other and self.parts == other:
                 return True
         return False
@@ -34,12 +35,11 @@ class Trained:
         """Whether the backward pass may reach these parameters: unless it is known to pass by."""
         if self.parts is None:
             return True
-        behind = networks_behind(event.loss)
-        if any(id(part) in self.parts for network in behind for part in parameters_of(network)):
-            return True
-        if any(isinstance(network, Data) for network in behind):
-            return True
-        return any(id(data) in self.parts or data.operation in OPEN_OPERATIONS for data in ancestors(event.loss))
+        reached = self.run.remember("reached", event.loss, _reached)
+        return reached is None or not reached.isdisjoint(self.parts)
+
+    def _parts_of(self, value: Value) -> frozenset[int] | None:
+        return self.run.remember("parts", value, parts_of)
 
     def may_be_cleared_by(self, event: GradientsCleared) -> bool:
         """Whether the clear may concern these parameters: unless it is known to concern others."""
@@ -48,17 +48,22 @@ class Trained:
     def is_cleared_by(self, event: GradientsCleared) -> bool:
         """Whether the clear certainly concerns these parameters."""
         for target in alternatives(event.target):
-            if target is self.optimizer:
+            if target is self.optimizer or self._owns_only(target):
                 return True
-            cleared = parts_of(target)
+            cleared = self._parts_of(target)
             if self.parts and cleared and self.parts <= cleared:
                 return True
         return False
 
+    def _owns_only(self, target: Value) -> bool:
+        """Whether the optimizer holds parameters of the target alone, known or not."""
+        owners = self.optimizer.owners if isinstance(self.optimizer, Optimizer) else ()
+        return bool(owners) and all(owner is target for owner in owners)
+
     def _may_clear(self, target: Value) -> bool:
         if target is self.optimizer:
             return True
-        cleared = parts_of(target)
+        cleared = self._parts_of(target)
         if cleared is None or self.parts is None:
             both_steppable = isinstance(target, Optimizer) or _same_kind(target, self.optimizer)
             return not both_steppable
@@ -77,6 +82,34 @@ class Trained:
             if isinstance(each, Data) and any(held is self.optimizer for held in each.inputs):
                 return True
         return False
+
+
+def _reached(loss: Value) -> frozenset[int] | None:
+    """The identities of all that a backward pass fills; None where something unknown stands behind the loss."""
+    found: set[int] = set()
+    pending: list[Value] = [loss]
+    seen: set[int] = set()
+    while pending:
+        for data in ancestors(pending.pop(), stop=_ends_walk):
+            if id(data) in seen or cuts_graph(data):
+                continue
+            seen.add(id(data))
+            if data.operation in OPEN_OPERATIONS:
+                return None
+            found.add(id(data))
+            holder = data.inputs[1] if data.operation == "output" else data.layer
+            if isinstance(holder, Data):
+                return None
+            if holder is not None:
+                found.update(id(part) for part in parameters_of(holder))
+            if data.operation == "output":
+                pending.extend(data.inputs[2:])
+    return frozenset(found)
+
+
+def _ends_walk(data: Data) -> bool:
+    """A network's output says enough of what is inside it."""
+    return data.operation == "output" or cuts_graph(data)
 
 
 def _same_kind(target: Value, optimizer: Value) -> bool:
@@ -121,7 +154,7 @@ def trained(run: Run) -> Iterator[Trained]:
         for optimizer in alternatives(event.optimizer):
             if id(optimizer) not in seen and not _wraps_optimizer(optimizer):
                 seen.add(id(optimizer))
-                yield Trained(optimizer, parts_of(optimizer))
+                yield Trained(optimizer, run.remember("parts", optimizer, parts_of), run)
 
 
 def _wraps_optimizer(value: Value) -> bool:

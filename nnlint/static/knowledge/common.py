@@ -78,6 +78,9 @@ def role_name(value: Value) -> str:
         return ""
     name = value.name.rpartition(".")[2]
     if value.operation == "index" and len(value.inputs) > 1 and not name:
+        key = value.inputs[1]
+        if isinstance(key, Constant) and isinstance(key.value, str):
+            return f"{value.bound} {key.value}".strip()
         return value.bound or role_name(value.inputs[0])
     return f"{value.bound} {name}".strip()
 

@@ -32,7 +32,7 @@ from nnlint.static.knowledge.common import (
     role_name,
 )
 from nnlint.static.machine import Machine
-from nnlint.static.objects import External, Function
+from nnlint.static.objects import Class, External, Function
 from nnlint.values import (
     FALSE,
     FROZEN_KEY,
@@ -105,6 +105,17 @@ def make_optimizer(machine: Machine, kind: str, given: Arguments, node: ast.AST)
     made = Optimizer(kind, owners, arguments, machine.site(node))
     machine.emit(OptimizerMade(machine.site(node), made))
     return made
+
+
+def is_optimizer_class(cls: Class) -> bool:
+    """Whether a first-party class is an optimizer whose own step, if it has one, only updates: none that wraps another's."""
+    if not any(base.startswith("torch.optim.") and ".lr_scheduler." not in base for base in cls.external_bases()):
+        return False
+    step = cls.find("step")
+    if not isinstance(step, Function):
+        return True
+    text = "\n".join(step.module.lines[step.node.lineno - 1 : step.node.end_lineno])
+    return "super" not in text and "zero_grad" not in text and ".step(" not in text
 
 
 def make_scheduler(machine: Machine, kind: str, given: Arguments, node: ast.AST) -> Scheduler:
