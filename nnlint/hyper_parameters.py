@@ -66,8 +66,17 @@ class Setting:
     written: Site | None
 
 
-def settings(run: Run, made: OptimizerMade, name: str) -> Iterator[Setting]:
-    """The numbers given for an option such as "lr", for the whole optimizer and for each of its parameter groups."""
+def settings(made: OptimizerMade, name: str) -> Iterator[Setting]:
+    """The numbers given for an option such as "lr", for the whole optimizer and for each of its parameter groups.
+
+    A default of settings that are shared with another optimizer (`if settings.optimizer == "adam":`) is left out.
+    """
+    for setting in _all_settings(made, name):
+        if not (setting.default and made.conditions):
+            yield setting
+
+
+def _all_settings(made: OptimizerMade, name: str) -> Iterator[Setting]:
     optimizer = made.optimizer
     if not isinstance(optimizer, Optimizer):
         return

@@ -57,7 +57,7 @@ def check(run: Run) -> Iterator[Problem]:
         optimizer = made.optimizer
         if not isinstance(optimizer, Optimizer) or optimizer.kind not in LARGEST or sets_rate(run, optimizer):
             continue
-        for setting in settings(run, made, "lr"):
+        for setting in settings(made, "lr"):
             message = _message(run, optimizer, setting)
             if message:
                 yield _problem(made, optimizer, setting, message)

@@ -51,7 +51,7 @@ def check(run: Run) -> Iterator[Problem]:
             continue
         decoupled = truth(optimizer.arguments.get("decoupled_weight_decay")) is True
         limit = DECOUPLED if decoupled else LIMITS[optimizer.kind]
-        for setting in settings(run, made, "weight_decay"):
+        for setting in settings(made, "weight_decay"):
             if max(setting.tried) >= limit and is_deep(optimizer):
                 yield _problem(made, optimizer, setting)
 
