@@ -7,9 +7,9 @@ surround it at run time, outermost first and through all calls (`iterations`), a
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from nnlint.trace import Block
 from nnlint.values import Site, Value
@@ -196,6 +196,7 @@ class Escaped(Event):
 
 
 E_ = TypeVar("E_", bound=Event)
+Answer = TypeVar("Answer")
 
 
 @dataclass(eq=False)
@@ -214,10 +215,19 @@ class Run:
     all_events: list[Event] = field(default_factory=list)
     by_kind: dict[type[Event], list[Event]] = field(default_factory=dict)
     cut_short: bool = False
+    memory: dict[tuple[str, int], Any] = field(default_factory=dict, repr=False)
     symbolic: bool = False
     called_again: bool = False
     results: list[Value] = field(default_factory=list)
     operations: Mapping[str, list[Value]] = field(default_factory=dict)
+
+    def remember(self, what: str, value: Value, work_out: Callable[[Value], Answer]) -> Answer:
+        """The answer to a question about a value, worked out once for all rules."""
+        key = (what, id(value))
+        if key not in self.memory:
+            self.memory[key] = work_out(value)
+        answer: Answer = self.memory[key]
+        return answer
 
     def events(self, kind: type[E_]) -> Iterator[E_]:
         """The events of one kind, in order."""
