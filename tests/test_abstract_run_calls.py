@@ -350,54 +350,6 @@ def test_an_object_is_called_by_its_call_method() -> None:
     assert faults(text) == ["NN102 5"]
 
 
-def test_a_function_that_nothing_calls_is_run_with_its_parameters_as_they_are_named() -> None:
-    text = """
-        def train(model, optimizer, loader, criterion):
-            for x, y in loader:
-                criterion(model(x), y).backward()
-                optimizer.step()
-    """
-    assert faults(text) == ["NN102 4"]
-
-
-def test_a_function_that_nothing_calls_is_one_pass() -> None:
-    text = """
-        def train_step(model, optimizer, criterion, x, y):
-            criterion(model(x), y).backward()
-            optimizer.step()
-    """
-    assert faults(text) == []
-
-
-def test_an_agent_whose_methods_others_call_again_and_again_must_clear_somewhere() -> None:
-    text = """
-        import torch
-        class Agent:
-            def __init__(self, net):
-                self.net = net
-                self.optimizer = torch.optim.Adam(net.parameters())
-            def act(self, state):
-                return self.net(state).argmax()
-            def learn(self, states, returns):
-                loss = torch.nn.functional.mse_loss(self.net(states), returns)
-                loss.backward()
-                self.optimizer.step()
-    """
-    assert faults(text) == ["NN102 11"]
-
-
-def test_an_agent_may_clear_in_another_of_its_methods() -> None:
-    text = """
-        import torch
-        class Agent:
-            def __init__(self, net):
-                self.optimizer = torch.optim.Adam(net.parameters())
-            def begin(self): self.optimizer.zero_grad()
-            def learn(self, loss): loss.backward(); self.optimizer.step()
-    """
-    assert faults(text) == []
-
-
 def test_a_coroutine_is_followed_where_it_is_awaited() -> None:
     text = training("""
         async def update(x, y):

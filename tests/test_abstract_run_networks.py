@@ -8,6 +8,7 @@ import pytest
 
 from nnlint.events import ModelCalled
 from nnlint.graph import ancestors
+from nnlint.values import Data
 from tests.abstract import losses, outputs, runs, seen
 
 IMPORTS = "import torch; from torch import nn; import torch.nn.functional as F"
@@ -294,9 +295,12 @@ Net()(x)
 )
 def test_the_size_of_the_last_dimension_is_known_where_it_is_written(head: str, width: int | None) -> None:
     [run] = runs(f"{IMPORTS}\nlook({head})")
-    [seen_by_look] = [made for made in run.operations["call"] if getattr(made, "name", "") == "look"]
-    value = getattr(seen_by_look, "inputs", ())[1]
-    assert value.width == width
+    [width_seen] = [
+        made.inputs[1].width
+        for made in run.operations["call"]
+        if isinstance(made, Data) and made.name == "look" and isinstance(made.inputs[1], Data)
+    ]
+    assert width_seen == width
 
 
 def test_a_network_that_is_not_at_hand_is_called_as_one(tmp_path: Path) -> None:

@@ -100,6 +100,7 @@ class Machine:
         self.building = 0
         self.reads_gradients = False
         self.outputs: dict[Hashable, Value] = {}
+        self.pending: list[Callable[[], None]] = []
 
     # Evaluation
 

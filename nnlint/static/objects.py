@@ -162,7 +162,7 @@ def container_in(instance: Instance) -> Layer | None:
     if not kinds:
         return None
     kind = kinds.pop()
-    parts = {
+    parts: dict[Any, Value] = {
         name: part
         for name, part in instance.attributes.items()
         if isinstance(part, Layer) or (isinstance(part, Instance) and part.is_network)

@@ -9,6 +9,7 @@ from nnlint.operations import CONTAINERS, FUNCTIONS, LAYERS, LOSSES, OPTION_NAME
 from nnlint.operations import METHODS as OPERATIONS
 from nnlint.static.arguments import Arguments
 from nnlint.static.knowledge import arrays, fitting, frameworks, inherited, layers, options, python, training, zoo
+from nnlint.static.knowledge import ignite as ignite  # its tables fill as it is imported
 from nnlint.static.knowledge.common import (
     EXTERNALS,
     METHODS,
@@ -18,6 +19,7 @@ from nnlint.static.knowledge.common import (
     wrap_output,
 )
 from nnlint.static.machine import Machine
+from nnlint.static.objects import Class
 from nnlint.values import MODE_KEY, Constant, Data, Instance, Items, Parameters, Value
 
 __all__ = [
@@ -47,7 +49,6 @@ decorated = python.decorated
 decorated_options = options.decorated_options
 has_fields = python.has_fields
 is_network = frameworks.is_network
-instantiate_known = frameworks.instantiate_known
 
 NUMERIC = frozenset({"torch", "numpy", "scipy", "cupy", "torch_scatter"})
 """Libraries whose functions go by the names of `nnlint.operations`."""
@@ -57,6 +58,11 @@ FOREIGN = frozenset(
 )
 """Frameworks whose functions share torch's names and not its meaning."""
 
+BATCH = frozenset(
+    "x input inputs input_ids pixel_values input_values inputs_embeds attention_mask labels batch".split()
+)
+"""Keywords by which a network is given its batch, where it is called and not constructed."""
+
 LOSS_FUNCTIONS = {spelling: kind for kind, names in LOSSES.items() for spelling in names}
 
 
@@ -64,6 +70,13 @@ def initialize_inherited(machine: Machine, instance: Instance, given: Arguments,
     """What the constructor of a base that is not at hand does to an object."""
     inherited.initialize_inherited(machine, instance, given, node)
     fitting.initialize_framework(machine, instance, given)
+
+
+def instantiate_known(machine: Machine, cls: Class, given: Arguments, node: ast.AST) -> Value | None:
+    """Objects of first-party classes that torch or a framework knows how to use; None for all others."""
+    if training.is_optimizer_class(cls):
+        return training.make_optimizer(machine, cls.node.name, given, node)
+    return frameworks.instantiate_known(machine, cls, given, node)
 
 
 def call_external(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
@@ -160,7 +173,7 @@ def _reached(receiver: Value, given: Arguments) -> tuple[Value, ...]:
 
 def call_unknown(machine: Machine, callee: Data, given: Arguments, node: ast.AST) -> Value:
     """Call something unknown: a network, if it is called like one; else anything."""
-    is_given = bool(given.positional) or MODE_KEY in callee.parts
+    is_given = bool(given.positional) or MODE_KEY in callee.parts or given.open or not BATCH.isdisjoint(given.keywords)
     if callee.operation == "detach" or (not machine.network_depth and is_network_like(callee) and is_given):
         inner = machine.data("call", (callee, *given.values()), node, name=role_name(callee))
         output = wrap_output(machine, callee, inner, given.values(), node)

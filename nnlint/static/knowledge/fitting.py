@@ -10,11 +10,12 @@ from typing import NamedTuple
 from nnlint.events import Backward, GradientsCleared, Loop, OptimizerStepped
 from nnlint.static.arguments import Arguments
 from nnlint.static.iteration import PASSES, element
-from nnlint.static.knowledge.common import escape, external, is_optimizer_like, method
+from nnlint.static.knowledge.common import escape, is_optimizer_like, method
+from nnlint.static.knowledge.lightning import steps_by_hand
 from nnlint.static.knowledge.training import set_mode
 from nnlint.static.machine import Machine
 from nnlint.static.objects import Bound, Class, External, Function
-from nnlint.values import NONE, Constant, Data, Entries, Instance, Layer, Optimizer, Value, elements, truth
+from nnlint.values import NONE, Constant, Data, Entries, Instance, Layer, Optimizer, Value, elements
 
 
 class Fit(NamedTuple):
@@ -207,21 +208,11 @@ def run_step(machine: Machine, module: Instance, name: str, loader: Value | None
 def _automatic_optimizer(machine: Machine, module: Instance, node: ast.AST) -> Value | None:
     """The optimizer that Lightning steps by itself; None where the module does so, or has none or several."""
     configure = module.cls.find("configure_optimizers")
-    if not isinstance(configure, Function) or truth(module.attributes.get("automatic_optimization")) is False:
+    if not isinstance(configure, Function) or steps_by_hand(machine, module, node):
         return None
     made = machine.call(Bound(module, "configure_optimizers", configure), Arguments(), node)
     found = [each for each in elements(made) if isinstance(each, Optimizer)]
     return found[0] if len(found) == 1 else None
-
-
-@external("ignite.engine.Engine", "ignite.engine.engine.Engine", "ignite.engine.DeterministicEngine")
-def _engine(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
-    """ignite calls the function it is given with itself and a batch."""
-    made = machine.data("call", given.values(), node, name=name)
-    function = given.get(0, "process_function")
-    if isinstance(function, (Function, Bound)):
-        _for_each_batch(machine, None, lambda batch: machine.call(function, Arguments([made, batch]), node), node)
-    return made
 
 
 def _for_each_batch(machine: Machine, loader: Value | None, body: Callable[[Value], object], node: ast.AST) -> None:

@@ -52,7 +52,7 @@ def decorated(machine: Machine, function: Function, node: ast.FunctionDef | ast.
     """The function as its name is bound: wrapped by its decorators where their source is at hand."""
     value: Value = function
     for decorator in reversed(function.decorators):
-        if isinstance(decorator, (Function, Class)) or (isinstance(decorator, Partial)):
+        if isinstance(decorator, (Function, Class, Partial, Native)):
             made = machine.call(decorator, Arguments([value]), node)
             value = made if isinstance(made, (Function, Native, Partial, Instance)) else value
     return value
@@ -358,7 +358,7 @@ def _copied_object(value: Value, deep: bool, at: Site | None, made: dict[int, Va
 
 @method("append", "add", "appendleft")
 def _append(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
-    if not given.positional or not (isinstance(receiver, Items) or isinstance(receiver, Data)):
+    if not given.positional or not isinstance(receiver, (Items, Data)):
         return None
     value = given.positional[0]
     _accumulate(machine, receiver, value, node)
