@@ -6,12 +6,14 @@ one is behind its inputs; what comes after it is looked up in `Wiring`, which kn
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 from nnlint.events import Run
 from nnlint.graph import sources
 from nnlint.operations import ACTIVATIONS, LOSS_OPERATIONS, POOLINGS, TRANSPARENT
+from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Site, Value, alternatives, elements, number
 
 Through = Callable[[Data], bool]
@@ -124,6 +126,23 @@ def _is_within(first: Site, second: Site) -> bool:
     """Whether the two places overlap: a `Sequential` that is called where it is made."""
     a, b = first.place, second.place
     return a.path == b.path and a.line == b.line
+
+
+def names_around(data: Data) -> Iterator[str]:
+    """The names that the code gives to a layer: what it is assigned to, and the function and class it is made in."""
+    site = place_of(data)
+    if not isinstance(site, CodeSite):
+        return
+    statement = site.statement
+    targets = statement.targets if isinstance(statement, ast.Assign) else []
+    for target in targets:
+        if isinstance(target, (ast.Name, ast.Attribute)):
+            yield target.id if isinstance(target, ast.Name) else target.attr
+    if isinstance(site.function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        yield site.function.name
+        for node in site.module.tree.body:
+            if isinstance(node, ast.ClassDef) and site.function in node.body:
+                yield node.name
 
 
 def is_active_dropout(data: Data) -> bool:

@@ -1,0 +1,146 @@
+"""A hidden layer is so narrow that next to nothing passes through it.
+
+## What it does
+Reports a hidden linear layer of width 1, or of a width under 4 and under a sixteenth of both its neighbours, through which
+everything has to go that the network knows of its input: the next layer takes exactly these units, and no other path leads
+around them. An output layer is none, nor is what is meant to be narrow: the gate of a squeeze-and-excitation block, an attention
+score, a low-rank adapter beside the main path, a score that is concatenated with others, the code of an autoencoder.
+
+## Why it matters
+Behind a layer of width 1 the network computes a function of one number per sample, however wide the layers are that follow. All
+of the gradient for what lies before it has to pass through that one number, too; behind a ReLU it is often zero for half of the
+samples, and where it dies, the network answers with a constant.
+Source: seed story 0.
+
+## Example
+```python
+nn.Sequential(nn.Linear(7, 1), nn.ReLU(), nn.Linear(1, 100), nn.ReLU(), nn.Linear(100, 1))
+```
+
+Use instead:
+```python
+nn.Sequential(nn.Linear(7, 100), nn.ReLU(), nn.Linear(100, 100), nn.ReLU(), nn.Linear(100, 1))
+```
+
+## Witness
+The layer's output has rank 1 over a batch (or the rank of its width), and the norm of the gradient falls at it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from nnlint.events import Run
+from nnlint.finding import Severity
+from nnlint.layers import Wiring, inputs_of, made_by, names_around, place_of, related_call, wiring
+from nnlint.operations import ACTIVATIONS, NORMALIZATIONS
+from nnlint.rule import Problem, Rule
+from nnlint.values import Constant, Data, Layer
+
+FEW = 4
+RATIO = 16
+HIDES = (ACTIVATIONS | NORMALIZATIONS | {"dropout", "alpha_dropout"}) - {"sigmoid"}
+"""Operations that make a layer before them a hidden one; a sigmoid may as well end a score that another layer calibrates."""
+
+PASSED = HIDES | {"sigmoid", "to", "clone", "contiguous", "identity"}
+"""Operations that leave the number of units as it is and each unit in its place."""
+
+SIZES = frozenset({"size", "shape", "dim", "ndim"})
+DECODES = frozenset({"transposed_convolution", "upsample"})
+MEANT = re.compile(
+    r"encod|decod|latent|code$|bottle|compress|squeez|excit|gate|atten|embed|reduc|lora|adapter|rank|mu$|logvar|vae|autoenc|"
+    r"^ae$|calib|visual",
+    re.IGNORECASE,
+)
+"""Names of layers, classes and functions that tell that a layer is narrow on purpose."""
+
+
+def check(run: Run) -> Iterator[Problem]:
+    """One problem for each hidden linear layer that is too narrow and on every path."""
+    for data in made_by(run, "linear"):
+        width = _size(data.layer, "out_features")
+        if data.layer is None or width is None or not 1 <= width < FEW:
+            continue
+        following = _next_layers(wiring(run), data)
+        if following and _is_narrow(wiring(run), data, data.layer, width, following) and not _is_meant(run, data):
+            yield from _problem(data, width, following[0])
+
+
+def _size(layer: Layer | None, name: str) -> int | None:
+    """A size that the code fixes; None where it is not known, or is a default that callers may replace."""
+    given = layer.arguments.get(name) if layer is not None else None
+    known = isinstance(given, Constant) and isinstance(given.value, int) and not given.overridable
+    return given.value if isinstance(given, Constant) and known else None
+
+
+def _next_layers(wires: Wiring, data: Data) -> list[Data]:
+    """The linear layers that take a layer's units; none where anything else takes them, too."""
+    found = wires.after(data, lambda each: each.operation in PASSED)
+    return found if all(each.operation == "linear" for each in found) else []
+
+
+def _is_narrow(wires: Wiring, data: Data, layer: Layer, width: int, following: list[Data]) -> bool:
+    before = layer.number("in_features")
+    after = [_size(each.layer, "out_features") for each in following]
+    if any(_size(each.layer, "in_features") != width for each in following):
+        return False
+    if width > 1:
+        return (before or 0) > RATIO * width and all((each or 0) > RATIO * width for each in after)
+    if before is not None and before <= 1:
+        return False
+    return all(each is None or each > 1 for each in after) or any(
+        each.operation in HIDES for each in wires.used_by(data)
+    )
+
+
+def _is_meant(run: Run, data: Data) -> bool:
+    """Whether the layer is narrow for a reason: another path leads around it, it is a code, or it is called so."""
+    if any(MEANT.search(name) for name in names_around(data)):
+        return True
+    outputs = [each for each in wiring(run).downstream(data) if each.operation == "output"]
+    behind = _behind(data, None)
+    return any(_is_decoded(each, data, behind) or _behind(each, data).keys() & behind.keys() for each in outputs)
+
+
+def _behind(end: Data, without: Data | None) -> dict[int, Data]:
+    """All data behind one that the numbers come from, not through `without`; sizes are no such data."""
+    found: dict[int, Data] = {}
+    pending = list(inputs_of(end))
+    while pending:
+        current = pending.pop()
+        if id(current) not in found and current is not without and current.name not in SIZES:
+            found[id(current)] = current
+            pending.extend(inputs_of(current))
+    return found
+
+
+def _is_decoded(output: Data, data: Data, behind: dict[int, Data]) -> bool:
+    """Whether the network is an autoencoder around the layer: it upsamples behind it, or ends as wide as it began."""
+    ahead = _behind(output, data).values()
+    if any(each.operation in DECODES for each in ahead):
+        return True
+    began = {each.layer.number("in_features") for each in behind.values() if each.operation == "linear" and each.layer}
+    if not began and data.layer is not None:
+        began = {data.layer.number("in_features")}
+    return any(each.width is not None and each.width > RATIO and each.width in began for each in inputs_of(output))
+
+
+def _problem(data: Data, width: int, following: Data) -> Iterator[Problem]:
+    place, behind = place_of(data), place_of(following)
+    if place is None:
+        return
+    numbers = "a single number" if width == 1 else f"{width} numbers"
+    yield Problem(
+        place,
+        f"everything behind this layer sees {numbers} of each sample, so the network can hardly tell samples apart",
+        label=f"a hidden layer of width {width}",
+        related=(
+            *([(behind, "this layer gets no more than that")] if behind is not None else []),
+            *related_call(data, "called here"),
+        ),
+        help="give the hidden layer a width like that of its neighbours",
+    )
+
+
+rule = Rule(__name__, __doc__, check, code="NN302", severity=Severity.ERROR, since="0.1")
