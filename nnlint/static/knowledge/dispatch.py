@@ -175,7 +175,8 @@ def call_unknown(machine: Machine, callee: Data, given: Arguments, node: ast.AST
     """Call something unknown: a network, if it is called like one; else anything."""
     is_given = bool(given.positional) or MODE_KEY in callee.parts or given.open or not BATCH.isdisjoint(given.keywords)
     if callee.operation == "detach" or (not machine.network_depth and is_network_like(callee) and is_given):
-        inner = machine.data("call", (callee, *given.values()), node, name=role_name(callee))
+        made = machine.data("call", (callee, *given.values()), node, name=role_name(callee))
+        inner = zoo.apply_own_head(machine, callee, made, node)
         output = wrap_output(machine, callee, inner, given.values(), node)
         training_mode = callee.parts.get(MODE_KEY)
         mode = training_mode.value if isinstance(training_mode, Constant) else None
