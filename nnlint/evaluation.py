@@ -338,7 +338,7 @@ class _Uses:
                 continue
             seen.add(id(data))
             for given in (*data.inputs, *data.options.values()):
-                for each in elements(given):
+                for each in (given,) if isinstance(given, Data) else elements(given):
                     if isinstance(each, Data):
                         self.users.setdefault(id(each), []).append(data)
                         pending.append(each)

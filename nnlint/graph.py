@@ -26,18 +26,22 @@ def ancestors(value: Value | None, stop: Callable[[Data], bool] | None = None) -
     seen: set[int] = set()
     while pending and len(seen) < MOST_VISITED:
         current = pending.pop()
-        if isinstance(current, Either):
+        if isinstance(current, Data):
+            key = id(current)
+            if key in seen:
+                continue
+            seen.add(key)
+            yield current
+            if stop is None or not stop(current):
+                pending.extend(current.inputs)
+                if current.options:
+                    pending.extend(current.options.values())
+        elif isinstance(current, Either):
             pending.extend(current.alternatives)
         elif isinstance(current, Items):
             pending.extend(current.items)
         elif isinstance(current, Entries):
             pending.extend(current.entries.values())
-        elif isinstance(current, Data) and id(current) not in seen:
-            seen.add(id(current))
-            yield current
-            if stop is None or not stop(current):
-                pending.extend(current.inputs)
-                pending.extend(current.options.values())
 
 
 def sources(value: Value | None, through: Callable[[Data], bool]) -> list[Value]:
