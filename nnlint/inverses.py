@@ -11,7 +11,7 @@ from nnlint.events import ModelCalled, Run
 from nnlint.identity import key_of
 from nnlint.operations import ACTIVATIONS
 from nnlint.roles import is_computed_by_weights
-from nnlint.scaling import Scaling, origins, statistics_in
+from nnlint.scaling import Scaling, origins, scaling_of, statistics_in
 from nnlint.static.objects import CodeSite, Function
 from nnlint.values import Data, Value
 
@@ -49,7 +49,7 @@ def unscalings(run: Run) -> tuple[Unscaling, ...]:
 
 def _products(run: Run) -> Iterator[Unscaling]:
     for data in run.operations.get("multiply", ()):
-        if not isinstance(data, Data) or len(data.inputs) != 2:
+        if not isinstance(data, Data) or len(data.inputs) != 2 or scaling_of(data) is not None:
             continue
         for factor, subject in (data.inputs, data.inputs[::-1]):
             found = statistics_in(factor)

@@ -65,7 +65,9 @@ def scaling_of(data: Value) -> Scaling | None:
     if not isinstance(data, Data) or not data.inputs:
         return None
     if data.operation == "divide" and len(data.inputs) == 2:
-        return _division(data)
+        return _division(data, *data.inputs)
+    if data.operation == "multiply" and len(data.inputs) == 2:
+        return _by_reciprocal(data)
     if data.operation == "scaled" and len(data.inputs) == 3 and data.name not in PER_SAMPLE_SCALERS:
         return Scaling(data, data.inputs[0], (), (data.inputs[2],), "scaler", data.inputs[1])
     if data.operation == "normalize" and data.option("dim") == 0:
@@ -73,11 +75,19 @@ def scaling_of(data: Value) -> Scaling | None:
     return None
 
 
-def _division(data: Data) -> Scaling | None:
-    divisors = statistics_in(data.inputs[1])
+def _by_reciprocal(data: Data) -> Scaling | None:
+    """`x * (1 / x.max())`."""
+    for factor, subject in (data.inputs, data.inputs[::-1]):
+        if isinstance(factor, Data) and factor.operation == "divide" and number(factor.inputs[0]) is not None:
+            return _division(data, subject, factor.inputs[1])
+    return None
+
+
+def _division(data: Data, dividend: Value, divisor: Value) -> Scaling | None:
+    divisors = statistics_in(divisor)
     if not divisors:
         return None
-    subject, offsets = _centred(data.inputs[0])
+    subject, offsets = _centred(dividend)
     statistics = (*divisors, *offsets)
     bases = tuple(base for statistic in statistics for base in bases_of(statistic))
     return Scaling(data, subject, statistics, bases, _kind(divisors))
@@ -180,10 +190,12 @@ def origins(value: Value | None, stops: Callable[[Data], bool]) -> list[Value]:
     found: list[Value] = []
     pending: list[Value | None] = [value]
     seen: set[int] = set()
-    while pending and len(seen) < MOST_ORIGINS:
+    while pending:
         current = pending.pop()
         if current is None or id(current) in seen:
             continue
+        if len(seen) > MOST_ORIGINS:
+            return [Data("unknown")]
         seen.add(id(current))
         if isinstance(current, Either):
             pending.extend(current.alternatives)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from nnlint.static.arguments import Arguments
 from nnlint.static.machine import Machine
 from nnlint.static.objects import Bound, Class, External, Function, Module, Partial, Super, container_in
+from nnlint.static.parts import store_part, stored_part
 from nnlint.values import (
     MODE_KEY,
     NONE,
@@ -208,11 +209,11 @@ def index(machine: Machine, value: Value, key: Value, node: ast.AST) -> Value:
         return machine.call_method(value, "__getitem__", Arguments([key]), node)
     if isinstance(value, (External, Class, Partial)):
         return value
+    if isinstance(value, Data) and (stored := stored_part(value, key)) is not None:
+        return stored
     if isinstance(value, Data) and isinstance(key, Constant) and key.value.__hash__:
-        found = value.parts.get(("index", key.value))
-        if found is None:
-            found = _batch_part(machine, value, key, node) or machine.data("index", (value, key), node)
-            value.parts[("index", key.value)] = found
+        found = _batch_part(machine, value, key, node) or machine.data("index", (value, key), node)
+        value.parts[("index", key.value)] = found
         return found
     return machine.data("index", (value, key), node)
 
@@ -321,14 +322,5 @@ def store_index(machine: Machine, value: Value, key: Value, stored: Value) -> No
             names = [name for name in value.attributes if isinstance(name, str) and name[:1] != "<"]
             name = names[key.value] if -key.value <= len(names) else name
         machine.write(value.attributes, name, stored)
-    elif isinstance(value, Data) and isinstance(key, Constant) and key.value.__hash__:
-        machine.write(value.parts, ("index", key.value), stored)
-    elif isinstance(value, Data) and isinstance(key, Items):
-        _store_columns(machine, value, key, stored)
-
-
-def _store_columns(machine: Machine, frame: Data, names: Items, stored: Value) -> None:
-    """`frame[["a", "b"]] = stored`: each of these columns is now a part of what was stored."""
-    for name in names.items:
-        if isinstance(name, Constant) and isinstance(name.value, str):
-            machine.write(frame.parts, ("index", name.value), Data("index", (stored, name)))
+    elif isinstance(value, Data):
+        store_part(machine, value, key, stored)

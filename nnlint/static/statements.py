@@ -34,8 +34,21 @@ def _executes(*kinds: type[ast.AST]) -> Callable[[Executor], Executor]:
 @_executes(ast.Expr)
 def _expression(machine: Machine, node: ast.Expr) -> str | None:
     if not isinstance(node.value, ast.Constant):
-        machine.evaluate(node.value)
+        value = machine.evaluate(node.value)
+        if isinstance(node.value, ast.Call):
+            _rebind_changed(machine, node.value.func, value)
     return None
+
+
+IN_PLACE = frozenset({"div_", "mul_", "sub_", "add_"})
+
+
+def _rebind_changed(machine: Machine, function: ast.expr, value: Value) -> None:
+    """After `y.div_(2)`, the name stands for what the method made of it."""
+    if not isinstance(function, ast.Attribute) or function.attr not in IN_PLACE or not isinstance(value, Data):
+        return
+    if isinstance(function.value, ast.Name) and value.inputs and value.inputs[0] is machine.evaluate(function.value):
+        calls.bind_target(machine, function.value, value)
 
 
 @_executes(ast.Assign)

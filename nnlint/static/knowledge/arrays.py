@@ -6,9 +6,10 @@ import ast
 import re
 
 from nnlint.static.arguments import Arguments
-from nnlint.static.knowledge.common import external, method
+from nnlint.static.knowledge.common import external, is_network_like, method
 from nnlint.static.machine import Machine
-from nnlint.values import Data, Items, Value
+from nnlint.static.objects import Function
+from nnlint.values import Constant, Data, Items, Value
 
 SCALERS = frozenset(
     "StandardScaler MinMaxScaler MaxAbsScaler RobustScaler Normalizer PowerTransformer QuantileTransformer".split()
@@ -82,3 +83,15 @@ def _scale_function(machine: Machine, name: str, given: Arguments, node: ast.AST
         return scaler
     scaler.parts[FITTED] = given.positional[0]
     return _scaled(machine, "scaled", scaler, given, node)
+
+
+@method("apply", "applymap")
+def _apply(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
+    """pandas calls the function with every column of a frame, or every element of a column: with its data, either way."""
+    function = given.get(0, "func")
+    rows = given.get(1, "axis")
+    if not isinstance(receiver, Data) or not isinstance(function, Function) or is_network_like(receiver):
+        return None
+    if isinstance(rows, Constant) and rows.value in (1, "columns"):
+        return None
+    return machine.call(function, Arguments([receiver]), node)

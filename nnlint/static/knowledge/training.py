@@ -500,8 +500,11 @@ def _tensor_dataset(machine: Machine, name: str, given: Arguments, node: ast.AST
 
 @external("torch.utils.data.random_split")
 def _random_split(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
-    whole = given.positional[:1]
-    return Items([machine.data(f"{part} split", tuple(whole), node) for part in ("train", "test")], "tuple")
+    whole = tuple(given.positional[:1])
+    lengths = given.get(1, "lengths")
+    count = len(lengths.items) if isinstance(lengths, Items) and not lengths.open else 2
+    parts = ("train split", *("test split" for _ in range(count - 1)))
+    return Items([machine.data(part, whole, node) for part in parts], "tuple")
 
 
 @external("torch.utils.data.Subset")

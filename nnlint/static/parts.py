@@ -1,0 +1,59 @@
+"""Parts of arrays and frames that code assigns to, one by one: columns of a frame, slices of an array."""
+
+from __future__ import annotations
+
+from nnlint.identity import key_of
+from nnlint.static.machine import Machine
+from nnlint.values import Constant, Data, Items, Value
+
+LOCATORS = frozenset({"loc", "iloc", "at", "iat"})
+ANY_COLUMN = "<any column>"
+
+
+def store_part(machine: Machine, data: Data, key: Value, stored: Value) -> None:
+    """`data[key] = stored`, for arrays and frames."""
+    data, key = _column_by_locator(data, key)
+    if isinstance(key, Constant) and key.value.__hash__:
+        machine.write(data.parts, ("index", key.value), stored)
+    elif isinstance(key, Items) and key.kind != "tuple":
+        for name in key.items:
+            if isinstance(name, Constant) and isinstance(name.value, str):
+                machine.write(data.parts, ("index", name.value), Data("index", (stored, name)))
+    elif isinstance(key, Items):
+        machine.write(data.parts, ("slice", key_of(key)), stored)
+    elif _runs_over_columns(data, key):
+        _store_every_column(machine, data, stored)
+
+
+def stored_part(data: Data, key: Value) -> Value | None:
+    """What was assigned to that part of the data, or read from it before; None where nothing was."""
+    if isinstance(key, Constant) and key.value.__hash__:
+        found = data.parts.get(("index", key.value))
+        if found is None and isinstance(key.value, str) and ANY_COLUMN in data.parts:
+            return Data("index", (data.parts[ANY_COLUMN], key))
+        return found
+    return data.parts.get(("slice", key_of(key))) if isinstance(key, Items) and data.parts else None
+
+
+def _column_by_locator(data: Data, key: Value) -> tuple[Data, Value]:
+    """Of `frame.loc[:, name]`, the frame and the name."""
+    frame = data.inputs[0] if data.operation == "attribute" and data.name in LOCATORS and data.inputs else None
+    if isinstance(frame, Data) and isinstance(key, Items) and len(key.items) == 2:
+        column = key.items[1]
+        if isinstance(column, Items) or (isinstance(column, Constant) and isinstance(column.value, str)):
+            return frame, column
+    return data, key
+
+
+def _runs_over_columns(data: Data, key: Value) -> bool:
+    over = key.inputs[0] if isinstance(key, Data) and key.operation == "element" and key.inputs else None
+    return (
+        isinstance(over, Data) and over.operation == "attribute" and over.name == "columns" and over.inputs[0] is data
+    )
+
+
+def _store_every_column(machine: Machine, frame: Data, stored: Value) -> None:
+    for part in list(frame.parts):
+        if isinstance(part, tuple) and part[0] == "index" and isinstance(part[1], str):
+            machine.write(frame.parts, part, Data("index", (stored, Constant(part[1]))))
+    machine.write(frame.parts, ANY_COLUMN, stored)
