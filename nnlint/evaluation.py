@@ -20,7 +20,8 @@ from nnlint.events import (
     StateUsed,
 )
 from nnlint.graph import ancestors, cuts_graph, parameters_of
-from nnlint.static.objects import CodeSite, FunctionNode
+from nnlint.operations import FOREIGN
+from nnlint.static.objects import CodeSite, External, FunctionNode
 from nnlint.values import (
     Constant,
     Data,
@@ -90,11 +91,14 @@ class Evaluation:
 
 def evaluations(run: Run) -> Iterator[Evaluation]:
     """The calls of trained or loaded networks that no backward pass follows, in order. None where that cannot be known."""
+    yield from run.remember("evaluations", run, _evaluations)
+
+
+def _evaluations(run: Run) -> tuple[Evaluation, ...]:
     if run.cut_short or _is_test_suite(run) or not any(run.events(ModelCalled)):
-        return
+        return ()
     differentiated = _behind(run)
-    if differentiated is not None:
-        yield from _Reader(run, differentiated).evaluations()
+    return () if differentiated is None else tuple(_Reader(run, differentiated).evaluations())
 
 
 class _Reader:
@@ -120,6 +124,7 @@ class _Reader:
             outputs = [each for each in elements(call.output) if isinstance(each, Data)]
             if (
                 not outputs
+                or _is_foreign(call)
                 or self.trains(call)
                 or not _is_learned(call.model, self.learned)
                 or _is_hook(self.run, call)
@@ -152,6 +157,13 @@ class _Reader:
             return False
         steps = self.run.events(OptimizerStepped)
         return not any(step.order > call.order and step.iterations == call.iterations for step in steps)
+
+
+def _is_foreign(call: ModelCalled) -> bool:
+    """Whether the call stands in a module of another framework, whose words are torch's and whose rules are not."""
+    names = call.at.module.names.values() if isinstance(call.at, CodeSite) else ()
+    roots = {value.name.partition(".")[0] for value in names if isinstance(value, External)}
+    return bool(roots & FOREIGN) and "torch" not in roots
 
 
 def _node(site: Site) -> object:

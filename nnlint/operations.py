@@ -322,6 +322,11 @@ LAYERS: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 """torch.nn's classes: the operation they apply, and their constructor's parameters."""
 
+FOREIGN = frozenset(
+    {"jax", "flax", "optax", "tensorflow", "keras", "mxnet", "paddle", "mindspore", "chainer", "tinygrad"}
+)
+"""Frameworks whose functions share torch's names and not its meaning."""
+
 CONTAINERS = frozenset({"Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"})
 
 WIDTHS: dict[str, tuple[str, ...]] = {

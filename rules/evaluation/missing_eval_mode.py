@@ -69,7 +69,9 @@ def check(run: Run) -> Iterator[Problem]:
         return
     for evaluation in evaluations(run):
         call = evaluation.call
-        if call.training is True and _is_meant(run, evaluation) and _is_known(run, call):
+        if call.training is not True or not _is_meant(run, evaluation) or _is_mode_given(run, call):
+            continue
+        if _is_known(run, call):
             kinds = _held(run, call)
             if kinds:
                 yield _problem(run, evaluation, kinds)
@@ -91,6 +93,20 @@ def _is_meant(run: Run, evaluation: Evaluation) -> bool:
     if evaluation.measured and evaluation.context != "training":
         return True
     return _another_evaluates(run, evaluation)
+
+
+def _is_mode_given(run: Run, call: ModelCalled) -> bool:
+    """Whether the function takes the mode as an argument: other calls of it switch to eval mode at this place."""
+    inside = [
+        switch
+        for switch in run.events(ModeSwitched)
+        if isinstance(switch.at, CodeSite) and isinstance(call.at, CodeSite) and switch.at.function is call.at.function
+    ]
+    if not isinstance(call.at, CodeSite) or call.at.function is None:
+        return False
+    here = {switch.training for switch in inside if switch.calls == call.calls}
+    elsewhere = {switch.training for switch in inside if switch.calls != call.calls}
+    return here == {True} and False in elsewhere
 
 
 def _another_evaluates(run: Run, evaluation: Evaluation) -> bool:

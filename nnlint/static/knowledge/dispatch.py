@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from nnlint.events import ModelCalled
-from nnlint.operations import CONTAINERS, FUNCTIONS, LAYERS, LOSSES, OPTION_NAMES, PARAMETERS
+from nnlint.operations import CONTAINERS, FOREIGN, FUNCTIONS, LAYERS, LOSSES, OPTION_NAMES, PARAMETERS
 from nnlint.operations import METHODS as OPERATIONS
 from nnlint.static.arguments import Arguments
 from nnlint.static.knowledge import arrays, fitting, frameworks, inherited, layers, options, python, training, zoo
@@ -52,11 +52,6 @@ is_network = frameworks.is_network
 
 NUMERIC = frozenset({"torch", "numpy", "scipy", "cupy", "torch_scatter"})
 """Libraries whose functions go by the names of `nnlint.operations`."""
-
-FOREIGN = frozenset(
-    {"jax", "flax", "optax", "tensorflow", "keras", "mxnet", "paddle", "mindspore", "chainer", "tinygrad"}
-)
-"""Frameworks whose functions share torch's names and not its meaning."""
 
 BATCH = frozenset(
     "x input inputs input_ids pixel_values input_values inputs_embeds attention_mask labels batch".split()

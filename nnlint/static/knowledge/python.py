@@ -16,6 +16,7 @@ from nnlint.static.machine import Machine
 from nnlint.static.objects import Class, External, Function, Native, Partial
 from nnlint.values import (
     NONE,
+    TRUE,
     Constant,
     Data,
     Either,
@@ -32,6 +33,7 @@ from nnlint.values import (
 )
 
 MOST_ITEMS = 32
+MODULES = frozenset({"torch.nn.Module", "torch.nn.modules.Module", "torch.nn.modules.module.Module"})
 
 TRANSPARENT_DECORATORS = (
     "wraps",
@@ -217,6 +219,9 @@ def _isinstance(machine: Machine, name: str, given: Arguments, node: ast.AST) ->
     value, kind = given.get(0), given.get(1)
     if isinstance(value, Instance) and isinstance(kind, Class):
         return Constant(any(cls is kind for cls in value.cls.lineage()))
+    if isinstance(kind, External) and kind.name in MODULES:
+        known = isinstance(value, Layer) or (isinstance(value, Instance) and value.is_network)
+        return TRUE if known else machine.data("call", given.values(), node, name="isinstance")
     if isinstance(value, Layer) and isinstance(kind, External) and kind.name.startswith("torch.nn."):
         return Constant(value.kind == kind.name.rpartition(".")[2])
     return machine.data("call", given.values(), node, name="isinstance")
@@ -372,7 +377,7 @@ def _append(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) 
 
 def _repeats(machine: Machine) -> bool:
     """Whether the current statement may run more often than the abstract run follows it."""
-    return any(not known_elements(each.loop.over) for each in machine.iterations if each.loop.over is not None)
+    return any(not each.loop.whole for each in machine.iterations)
 
 
 def _accumulate(machine: Machine, total: Value, value: Value, node: ast.AST) -> None:
