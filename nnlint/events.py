@@ -19,12 +19,16 @@ __all__ = ["Event", "Iteration", "Loop", "Run", "Site"]
 
 @dataclass(eq=False, slots=True)
 class Loop:
-    """One execution of a loop statement. `over` is what a `for` loop iterates, `words` its header in lower case."""
+    """One execution of a loop statement. `over` is what a `for` loop iterates, `words` its header in lower case.
+
+    It is `whole` where the passes that are followed are all there are.
+    """
 
     at: Site
     kind: str
     over: Value | None
     words: str
+    whole: bool = False
 
 
 @dataclass(eq=False, slots=True)
@@ -196,6 +200,7 @@ class Escaped(Event):
 
 
 E_ = TypeVar("E_", bound=Event)
+About = TypeVar("About")
 Answer = TypeVar("Answer")
 
 
@@ -221,11 +226,11 @@ class Run:
     results: list[Value] = field(default_factory=list)
     operations: Mapping[str, list[Value]] = field(default_factory=dict)
 
-    def remember(self, what: str, value: Value, work_out: Callable[[Value], Answer]) -> Answer:
-        """The answer to a question about a value, worked out once for all rules."""
-        key = (what, id(value))
+    def remember(self, what: str, about: About, work_out: Callable[[About], Answer]) -> Answer:
+        """The answer to a question about a value, or about the run itself, worked out once for all rules."""
+        key = (what, id(about))
         if key not in self.memory:
-            self.memory[key] = work_out(value)
+            self.memory[key] = work_out(about)
         answer: Answer = self.memory[key]
         return answer
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 from nnlint.operations import TRANSPARENT
 from nnlint.values import (
@@ -18,6 +19,8 @@ from nnlint.values import (
 
 MOST_VISITED = 4000
 MOST_PEELED = 200
+MOST_OF_AN_UPDATE = 60
+"""Operations between a gradient and the parameter it changes: a hand-written rule of update takes a dozen."""
 
 
 def ancestors(value: Value | None, stop: Callable[[Data], bool] | None = None) -> Iterator[Data]:
@@ -124,7 +127,8 @@ def parameters_of(value: Value) -> Iterator[Value]:
 def update_of(before: Value, after: Value) -> Value | None:
     """The parameter that a hand-written update changes: `w -= rate * w.grad`. None if it is no such update."""
     updated = {id(source) for source in content(before)}
-    for data in ancestors(after, stop=lambda each: id(each) in updated):
+    behind = ancestors(after, stop=lambda each: id(each) in updated)
+    for data in islice(behind, MOST_OF_AN_UPDATE):
         if data.operation == "attribute" and data.name == "grad":
             owner = data.inputs[0]
             for source in content(owner):
