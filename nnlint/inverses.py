@@ -66,12 +66,12 @@ def _inverse_transforms(run: Run) -> Iterator[Unscaling]:
 
 def is_inverted(run: Run, scaling: Scaling) -> bool:
     """Whether the run undoes the scaling anywhere, or brings predictions back by anything: rightly or not is another fault."""
-    return any(each.undoes(scaling) or is_of_prediction(run, each) for each in unscalings(run))
+    return any(each.undoes(scaling) or is_prediction(run, each.subject) for each in unscalings(run))
 
 
-def is_of_prediction(run: Run, unscaling: Unscaling) -> bool:
-    """Whether what is brought back is what a network put out, and nothing else."""
-    ends = origins(unscaling.subject, lambda data: data.operation == "output")
+def is_prediction(run: Run, value: Value) -> bool:
+    """Whether the value is what a network put out, and nothing else."""
+    ends = origins(value, lambda data: data.operation == "output")
     if any(True for _ in run.events(ModelCalled)):
         return bool(ends) and all(isinstance(end, Data) and end.operation == "output" for end in ends)
     return bool(ends) and all(

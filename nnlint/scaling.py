@@ -32,8 +32,9 @@ MOST_ORIGINS = 200
 class Scaling:
     """`result` is `subject` scaled by `statistics`, which are those of `bases`.
 
-    `kind` is "ratio" (by a maximum, sum, norm, ...), "range" (min-max), "standard" (mean and deviation) or "scaler". A scaler
-    has no statistics of its own here; its `bases` is what it was fitted on.
+    `kind` is "ratio" (by a maximum, sum, norm, ...), "range" (min-max), "standard" (mean and deviation) or "scaler". The first
+    `divisors` of the statistics divide, the others are subtracted. A scaler has no statistics of its own here; its `bases` is
+    what it was fitted on.
     """
 
     result: Data
@@ -42,6 +43,7 @@ class Scaling:
     bases: tuple[Value, ...]
     kind: str
     scaler: Value | None = None
+    divisors: int = 0
 
     @property
     def is_own(self) -> bool:
@@ -56,8 +58,8 @@ class Scaling:
 
     @property
     def measure(self) -> frozenset[Hashable]:
-        """What scaled the data, comparable between scalings and un-scalings."""
-        return frozenset(key_of(each) for each in (self.statistics or self.bases))
+        """What the data were divided by, comparable between scalings and un-scalings."""
+        return frozenset(key_of(each) for each in self.statistics[: self.divisors])
 
 
 def scaling_of(data: Value) -> Scaling | None:
@@ -90,7 +92,7 @@ def _division(data: Data, dividend: Value, divisor: Value) -> Scaling | None:
     subject, offsets = _centred(dividend)
     statistics = (*divisors, *offsets)
     bases = tuple(base for statistic in statistics for base in bases_of(statistic))
-    return Scaling(data, subject, statistics, bases, _kind(divisors))
+    return Scaling(data, subject, statistics, bases, _kind(divisors), divisors=len(divisors))
 
 
 def _kind(divisors: tuple[Data, ...]) -> str:

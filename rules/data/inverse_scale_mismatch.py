@@ -37,37 +37,50 @@ from collections.abc import Iterator
 
 from nnlint.events import Run
 from nnlint.finding import Severity
-from nnlint.graph import ancestors, networks_behind
+from nnlint.graph import ancestors
 from nnlint.held_out import Foreign, foreign_scalings
 from nnlint.identity import key_of
-from nnlint.inverses import Unscaling, is_of_prediction, unscalings
+from nnlint.inverses import Unscaling, is_prediction, unscalings
 from nnlint.roles import comparisons
 from nnlint.rule import Problem, Rule
-from nnlint.scaling import Scaling, scalings_behind
-from nnlint.values import Value
+from nnlint.scaling import Scaling, scaling_of, scalings_behind
+from nnlint.values import Data, Value
 
 
 def check(run: Run) -> Iterator[Problem]:
     """One problem for each prediction that is brought back wrongly."""
     for unscaling in unscalings(run):
-        if not is_of_prediction(run, unscaling):
-            continue
         learned = _scalings_of_target(run, unscaling.subject)
-        if not learned:
-            continue
-        foreign = _foreign_input(run, unscaling)
-        if all(_differs(unscaling, scaling) for scaling in learned):
-            yield _mismatch(unscaling, learned[0])
+        foreign = _foreign_input(run, unscaling) if learned else None
+        if learned and all(_differs(unscaling, scaling) for scaling in learned):
+            yield _mismatch(unscaling.result, learned[0], "not what scaled the target")
         elif foreign is not None and all(scaling.kind == "ratio" for scaling in learned):
             yield _foreign_ratio(unscaling, learned[0], foreign)
+    yield from _scaled_again(run)
+
+
+def _scaled_again(run: Run) -> Iterator[Problem]:
+    """Predictions that go through the scaling of the target once more, where its inverse belongs."""
+    made = [scaling_of(data) for name in ("divide", "scaled") for data in run.operations.get(name, ())]
+    for scaling in made:
+        learned = [] if scaling is None else _scalings_of_target(run, scaling.subject)
+        if scaling is not None and learned and all(_is_same(scaling, each) for each in learned):
+            yield _mismatch(scaling.result, learned[0], "scaled like the target, not brought back")
+
+
+def _is_same(first: Scaling, second: Scaling) -> bool:
+    if first.scaler is not None or second.scaler is not None:
+        return first.scaler is second.scaler
+    return bool(first.measure) and first.measure == second.measure
 
 
 def _scalings_of_target(run: Run, prediction: Value) -> list[Scaling]:
     """What scaled the targets that the network of a prediction learned; nothing where any of them was not, or is not known."""
-    networks = {id(network) for network in networks_behind(prediction)}
-    found: list[Scaling] = []
+    if not is_prediction(run, prediction):
+        return []
+    networks, found = _networks_of(prediction), []
     for comparison in comparisons(run):
-        if comparison.trains and _is_by(comparison.prediction, networks):
+        if comparison.trains and _networks_of(comparison.prediction) & networks == networks:
             scalings = scalings_behind(comparison.target)
             if not scalings:
                 return []
@@ -75,8 +88,10 @@ def _scalings_of_target(run: Run, prediction: Value) -> list[Scaling]:
     return found
 
 
-def _is_by(prediction: Value | None, networks: set[int]) -> bool:
-    return not networks or any(id(network) in networks for network in networks_behind(prediction))
+def _networks_of(prediction: Value | None) -> frozenset[int]:
+    """The identities of the networks that put a prediction out; none of a hand-written one."""
+    outputs = (data for data in ancestors(prediction) if data.operation == "output")
+    return frozenset(id(output.inputs[1]) for output in outputs)
 
 
 def _differs(unscaling: Unscaling, scaling: Scaling) -> bool:
@@ -97,12 +112,12 @@ def _foreign_input(run: Run, unscaling: Unscaling) -> Foreign | None:
     return next((each for each in foreign if id(each.scaling.result) in behind), None)
 
 
-def _mismatch(unscaling: Unscaling, scaling: Scaling) -> Problem:
-    assert unscaling.result.at is not None
+def _mismatch(result: Data, scaling: Scaling, label: str) -> Problem:
+    assert result.at is not None
     return Problem(
-        unscaling.result.at,
-        "predictions are brought back by another statistic than the one that scaled the target, so all of them are off",
-        label="not what scaled the target",
+        result.at,
+        "predictions are not brought back by what scaled the target, so all of them are off",
+        label=label,
         related=() if scaling.result.at is None else ((scaling.result.at, "the target is scaled here"),),
         help="keep the statistics (or the scaler) of the training targets and bring the predictions back by them",
     )
