@@ -363,7 +363,7 @@ def _fill(machine: Machine, generators: list[ast.comprehension], add: Callable[[
 
         return run
 
-    machine.loop(loop_over(machine, first.iter, over, first.target), _bodies(machine, passes, body))
+    machine.loop(loop_over(machine, first.iter, over, first.target, complete), _bodies(machine, passes, body))
     return complete
 
 

@@ -39,12 +39,14 @@ TRAINS = re.compile(r"backward|\.step\(|epoch|loss|train|eval|print\(")
 """In such a loop over a range, the counter stays unknown: `if i % 100 == 0` must not be decided by its first two values."""
 
 
-def loop_over(machine: Machine, node: ast.AST, over: Value | None, target: ast.AST | None = None) -> Loop:
+def loop_over(
+    machine: Machine, node: ast.AST, over: Value | None, target: ast.AST | None = None, whole: bool = False
+) -> Loop:
     """The loop of a `for`, `while` or comprehension; its words are the header's source text."""
     kind = "while" if isinstance(node, ast.While) else "for"
     header = node.test if isinstance(node, ast.While) else node
     words = " ".join(_source(machine, part) for part in (target, header) if part is not None)
-    return Loop(machine.site(node), kind, over, words.lower())
+    return Loop(machine.site(node), kind, over, words.lower(), whole)
 
 
 def _source(machine: Machine, node: ast.AST) -> str:

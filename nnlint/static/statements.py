@@ -12,7 +12,7 @@ from nnlint.static import calls
 from nnlint.static.access import store_attribute, store_index
 from nnlint.static.arguments import Arguments
 from nnlint.static.expressions import binary
-from nnlint.static.iteration import element_passes, generator_in, known_elements, loop_over, while_passes, yielded
+from nnlint.static.iteration import element_passes, generator_in, loop_over, while_passes, yielded
 from nnlint.static.knowledge import dispatch as knowledge
 from nnlint.static.machine import EXECUTORS, Executor, Frame, Machine
 from nnlint.static.objects import Class, External, Function, Generator, Module
@@ -69,10 +69,7 @@ def _counts_on(node: ast.Assign) -> bool:
 
 def _repeats(machine: Machine) -> bool:
     """Whether the innermost loop goes on longer than it is followed: what counts in it takes more values than are seen."""
-    if not machine.iterations:
-        return False
-    over = machine.iterations[-1].loop.over
-    return over is None or known_elements(over) is None
+    return bool(machine.iterations) and not machine.iterations[-1].loop.whole
 
 
 @_executes(ast.AnnAssign)
@@ -87,6 +84,11 @@ def _assign_to(machine: Machine, target: ast.expr, value: Value, node: ast.stmt)
         receiver = machine.evaluate(target.value)
         machine.emit(GradientsCleared(machine.site(node), receiver, replaced=value is not NONE))
         return
+    if isinstance(target, ast.Attribute) and target.attr == "data" and machine.reads_gradients:
+        updated = update_of(machine.evaluate(target.value), value)
+        if updated is not None:
+            machine.emit(OptimizerStepped(machine.site(node), updated))
+            return
     kept = _named(target)
     if kept and machine.iterations and any(_is_state(each) for each in elements(value)):
         machine.emit(StateKept(machine.site(node), value, kept))
@@ -181,13 +183,13 @@ def _for(machine: Machine, node: ast.For | ast.AsyncFor) -> str | None:
     if generator is not None:
         calls.run_generator(machine, generator, lambda value: _pass(machine, node, yielded(machine, over, value, node)))
         return machine.execute(node.orelse) if node.orelse else None
-    passes, _ = element_passes(machine, over, node.iter, node.body)
+    passes, whole = element_passes(machine, over, node.iter, node.body)
 
     def bodies() -> Iterator[Arm]:
         for value in passes:
             yield partial(_pass, machine, node, value)
 
-    machine.loop(loop_over(machine, node.iter, over, node.target), bodies())
+    machine.loop(loop_over(machine, node.iter, over, node.target, whole), bodies())
     return machine.execute(node.orelse) if node.orelse else None
 
 

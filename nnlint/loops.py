@@ -1,0 +1,60 @@
+"""What a loop counts: epochs, batches, or trials that each hold a training of their own."""
+
+from __future__ import annotations
+
+import re
+
+from nnlint.events import Loop
+from nnlint.values import Data, Items, Loader, Value
+
+WORD = re.compile(r"[a-z]+")
+EPOCHS = frozenset("epoch epochs ep eps episode episodes nepoch nepochs iepoch".split())
+BATCHES = frozenset("batch batches minibatch minibatches loader dataloader trainloader iterator dataset batchs".split())
+TRIALS = frozenset(
+    "fold folds kfold kf skf cv trial trials seed seeds run runs task tasks phase phases stage stages split splits "
+    "client clients member members ensemble layer layers config configs grid hyper subjects domains datasets experiment "
+    "experiments repeat repeats models nets agents cycle cycles lr lrs rates wd wds optimizers method methods session "
+    "sessions loaders attempt attempts restart restarts scenario scenarios meta maml product".split()
+)
+"""Words of loops whose passes are trainings of their own: what is made in one belongs to it."""
+
+VIEWS = frozenset({"enumerate", "progress", "iter", "list", "zip", "reversed"})
+PORTIONS = frozenset({"split", "batch"})
+
+
+def words_in(loop: Loop) -> frozenset[str]:
+    """The words of the loop's header."""
+    return frozenset(WORD.findall(loop.words))
+
+
+def counts_epochs(loop: Loop) -> bool:
+    """Whether a pass of the loop is called an epoch, or an episode."""
+    return bool(words_in(loop) & EPOCHS)
+
+
+def counts_trials(loop: Loop) -> bool:
+    """Whether a pass of the loop is called a fold, a task, a phase, ..."""
+    return not counts_epochs(loop) and not isinstance(_drawn_from(loop), Loader) and bool(words_in(loop) & TRIALS)
+
+
+def draws_batches(loop: Loop) -> bool:
+    """Whether a pass of the loop takes the next part of a data set."""
+    over = _drawn_from(loop)
+    if isinstance(over, Loader):
+        return True
+    if isinstance(over, Data) and (over.operation in PORTIONS or (over.operation == "range" and len(over.inputs) == 3)):
+        return True
+    return bool(words_in(loop) & BATCHES)
+
+
+def is_over_choices(loop: Loop) -> bool:
+    """Whether the loop goes through a list that is written out: rates to try, phases, architectures."""
+    over = _drawn_from(loop)
+    return isinstance(over, Items) and not over.open
+
+
+def _drawn_from(loop: Loop) -> Value | None:
+    over = loop.over
+    while isinstance(over, Data) and over.operation in VIEWS and over.inputs:
+        over = over.inputs[0]
+    return over

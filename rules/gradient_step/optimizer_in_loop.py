@@ -1,0 +1,144 @@
+"""The optimizer is constructed inside the loop that steps it.
+
+## What it does
+Reports an optimizer that is made anew in every pass of a training loop while the model it trains lives on: per batch, per epoch,
+or in a function that the epoch loop calls, often to set a new rate. One per fold, trial, phase, task or layer is right and left
+alone, and so is one over parameters that the same pass has made. A restart every so many epochs is reported as advice.
+
+## Why it matters
+Momentum, Adam's moment estimates and its step count start from zero each time. Adam then takes steps of nearly the full learning
+rate in the direction of the sign of each gradient, momentum never builds up, and a schedule that holds the old optimizer
+changes nothing. Plain SGD has no state: there the loss is only the time to construct it.
+Source: Kingma and Ba, "Adam" (https://arxiv.org/abs/1412.6980), section 3, on the bias of moments that start at zero.
+
+## Example
+```python
+for epoch in range(epochs):
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    for inputs, targets in loader:
+        train_step(model, optimizer, inputs, targets)
+```
+
+Use instead:
+```python
+optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+for epoch in range(epochs):
+    for inputs, targets in loader:
+        train_step(model, optimizer, inputs, targets)
+```
+
+## Fix safety
+Safe: the construction moves before the outermost loop in which nothing that it uses is assigned. Where its arguments depend on
+the loop (a rate computed from the epoch), or the loop stands in another function, there is no fix.
+
+## Witness
+More than one construction at that line while the same parameters train, and state (momentum, moments, step count) lost between
+steps. An optimizer without state gives `harmless`.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Sequence
+
+from nnlint.events import OptimizerMade, OptimizerStepped, Run
+from nnlint.finding import Applicability, Severity
+from nnlint.hoisting import hoisted
+from nnlint.loops import counts_epochs
+from nnlint.remaking import Remade, holds_own_training, remade
+from nnlint.rule import Problem, Rule
+from nnlint.static.objects import CodeSite
+from nnlint.values import Constant, Optimizer, Value, alternatives
+
+
+def check(run: Run) -> Iterator[Problem]:
+    """One problem for each constructor call that a training loop repeats."""
+    made = [event for event in run.events(OptimizerMade) if event.iterations]
+    by_optimizer = {id(event.optimizer): event for event in run.events(OptimizerMade)}
+    reported: set[object] = set()
+    for steps in _at_one_time(run) if made else ():
+        step = steps[0]
+        candidates = [by_optimizer.get(id(each)) for every in steps for each in alternatives(every.optimizer)]
+        for found in remade(run, made, step, candidates, _owners):
+            node = found.made.at.node if isinstance(found.made.at, CodeSite) else found.made.at
+            if node not in reported and not holds_own_training(found) and not _is_varied(found, made):
+                reported.add(node)
+                yield from _problem(found)
+
+
+def _at_one_time(run: Run) -> Iterable[list[OptimizerStepped]]:
+    """The steps of the run; those that stand for one step of several possible optimizers, together."""
+    groups: dict[object, list[OptimizerStepped]] = {}
+    for step in run.events(OptimizerStepped):
+        node = step.at.node if isinstance(step.at, CodeSite) else step.at
+        groups.setdefault((node, step.iterations[-1:], step.calls), []).append(step)
+    return groups.values()
+
+
+def _owners(event: OptimizerMade) -> Sequence[Value]:
+    return event.optimizer.owners if isinstance(event.optimizer, Optimizer) else ()
+
+
+def _is_varied(found: Remade[OptimizerMade], made: Sequence[OptimizerMade]) -> bool:
+    """Whether the loop tries optimizers, or rates out of a list: its passes make different ones on purpose."""
+    if counts_epochs(found.iteration.loop):
+        return False
+    later = found.made.optimizer
+    for earlier in (event.optimizer for event in made if _same_call(event, found.made)):
+        if isinstance(earlier, Optimizer) and isinstance(later, Optimizer) and _differ(earlier, later):
+            return True
+    return False
+
+
+def _same_call(first: OptimizerMade, second: OptimizerMade) -> bool:
+    return isinstance(first.at, CodeSite) and isinstance(second.at, CodeSite) and first.at.node is second.at.node
+
+
+def _differ(first: Optimizer, second: Optimizer) -> bool:
+    if first.kind != second.kind:
+        return True
+    for name, value in first.arguments.items():
+        other = second.arguments.get(name)
+        if isinstance(value, Constant) and isinstance(other, Constant) and value.value != other.value:
+            return True
+    return False
+
+
+def _problem(found: Remade[OptimizerMade]) -> Iterator[Problem]:
+    if not found.guarded:
+        yield Problem(
+            found.made.at,
+            "the optimizer forgets its state, because every pass of this loop makes a new one",
+            label="made anew in every pass",
+            related=((found.iteration.loop.at, "this loop repeats it"), (found.used.at, "steps with it")),
+            help="construct it once, before the loop; a new rate goes into `optimizer.param_groups` or a scheduler",
+            fix=hoisted(found.made.at, "construct the optimizer before the loop"),
+        )
+    elif _is_periodic(found):
+        yield Problem(
+            found.made.at,
+            "the optimizer starts again without its state whenever this condition holds",
+            label="a new one, without the state of the old",
+            related=((found.used.at, "steps with it"),),
+            help="to change the rate alone, set it in `optimizer.param_groups` or use a scheduler",
+            severity=Severity.ADVICE,
+        )
+
+
+def _is_periodic(found: Remade[OptimizerMade]) -> bool:
+    """Whether the guard holds again and again: `epoch % 10 == 0`."""
+    sites = (*found.made.calls, found.made.at)
+    return any(_stands_under_modulo(site) for site in sites if isinstance(site, CodeSite))
+
+
+def _stands_under_modulo(site: CodeSite) -> bool:
+    top = site.function if site.function is not None else site.module.tree
+    for node in ast.walk(top):
+        if isinstance(node, ast.If) and any(isinstance(part, ast.Mod) for part in ast.walk(node.test)):
+            body = (part for statement in node.body for part in ast.walk(statement))
+            if any(part is site.statement for part in body):
+                return True
+    return False
+
+
+rule = Rule(__name__, __doc__, check, code="NN101", severity=Severity.ERROR, since="0.1", fix=Applicability.SAFE)
