@@ -67,10 +67,10 @@ class Evaluation:
 
     `context` is what the nearest function with a telling name does: "evaluation", "training", "both" or "" (none does).
     `held_out` says that the inputs come from test or validation data, `measured` that the output is compared with an answer,
-    `returned` that it is given, graph and all, to a caller that is not known, `apart` that it stands in a loop, and neither
-    before a step in that loop nor at a place that trains in another call, `afterwards` that it comes after all
-    loops in which the network is trained. `at` is the place of the call: where it stands in a
-    method of the network's own, the place of the call of that method.
+    `returned` that it is given, graph and all, to a caller that is not known, `shared` that the place trains in another call,
+    `apart` that it stands in a loop, not before a step of the same pass, `afterwards` that it comes after all loops in which the
+    network is trained. `at` is the place of the call: where it stands in a method of the network's own, the place of the call
+    of that method.
     """
 
     call: ModelCalled
@@ -79,6 +79,7 @@ class Evaluation:
     held_out: bool
     measured: bool
     returned: bool
+    shared: bool
     apart: bool
     afterwards: bool
     function: FunctionNode | None
@@ -141,6 +142,7 @@ class _Reader:
                     held_out=_is_held_out(call),
                     measured=_is_measured(fate, self.losses),
                     returned=any(id(output) in self.returned for output in outputs),
+                    shared=_node(call.at) in self.training,
                     apart=self._is_apart(call),
                     afterwards=not self.run.symbolic and self._is_afterwards(call),
                     function=function,
@@ -153,7 +155,7 @@ class _Reader:
         return bool(training) and is_last and not any(id(iteration.loop) in loops for iteration in call.iterations)
 
     def _is_apart(self, call: ModelCalled) -> bool:
-        if not call.iterations or _node(call.at) in self.training:
+        if not call.iterations:
             return False
         steps = self.run.events(OptimizerStepped)
         return not any(step.order > call.order and step.iterations == call.iterations for step in steps)

@@ -75,7 +75,7 @@ def _is_meant(run: Run, evaluation: Evaluation) -> bool:
     if in_eval_mode:
         return not evaluation.returned
     trains = any(run.events(Backward)) and not run.symbolic and evaluation.context != "both"
-    return evaluation.apart and trains and (evaluation.measured or evaluation.afterwards)
+    return evaluation.apart and not evaluation.shared and trains and (evaluation.measured or evaluation.afterwards)
 
 
 def _switches(run: Run) -> Iterator[tuple[int, tuple[object, ...]]]:
@@ -159,7 +159,7 @@ def _draws_data(loop: Loop) -> bool:
 
 def _fix(run: Run, evaluation: Evaluation) -> Fix | None:
     at = evaluation.at
-    if not isinstance(at, CodeSite) or at.statement is None:
+    if evaluation.shared or not isinstance(at, CodeSite) or at.statement is None:
         return None
     context = _no_grad(at)
     if not context:

@@ -268,7 +268,7 @@ def _name(at: object) -> str:
 
 def _fix(run: Run, evaluation: Evaluation, name: str) -> Fix | None:
     at = evaluation.call.at
-    if not name or not isinstance(at, CodeSite) or at.statement is None:
+    if evaluation.shared or not name or not isinstance(at, CodeSite) or at.statement is None:
         return None
     follows = _training_follows(run, evaluation)
     if evaluation.context == "evaluation" and at.function is evaluation.function and _is_given(at, name):
@@ -289,7 +289,7 @@ def _fix(run: Run, evaluation: Evaluation, name: str) -> Fix | None:
 
 def _training_follows(run: Run, evaluation: Evaluation) -> bool:
     """Whether the network is called again for training, with no `train()` on the way."""
-    evaluating = {_node(each.call.at) for each in evaluations(run)}
+    evaluating = {id(each.call) for each in evaluations(run)}
     model, order = evaluation.call.model, evaluation.call.order
     events: list[Event] = [*run.events(ModelCalled), *run.events(ModeSwitched)]
     for event in sorted(events, key=lambda each: each.order):
@@ -297,13 +297,9 @@ def _training_follows(run: Run, evaluation: Evaluation) -> bool:
             continue
         if isinstance(event, ModeSwitched) and any(part is model for part in parameters_of(event.model)):
             return False
-        if isinstance(event, ModelCalled) and event.model is model and _node(event.at) not in evaluating:
+        if isinstance(event, ModelCalled) and event.model is model and id(event) not in evaluating:
             return True
     return run.symbolic
-
-
-def _node(at: object) -> object:
-    return at.node if isinstance(at, CodeSite) else at
 
 
 def _is_given(at: CodeSite, name: str) -> bool:
