@@ -30,6 +30,7 @@ from nnlint.zoo import layers_of
 
 POSITIONS = {"lr": 1}
 UNKNOWN = frozenset({"argument", "name", "attribute", "call"})
+LAYERS_WITH_WEIGHTS = (WEIGHTED | {"transformer"}) - {"embedding"}
 DECAYS = frozenset(
     "StepLR MultiStepLR ExponentialLR CosineAnnealingLR CosineAnnealingWarmRestarts ReduceLROnPlateau PolynomialLR".split()
 )
@@ -56,7 +57,8 @@ class Setting:
 
     `at` is the place to report: the argument in the constructor's call, or the default that the number comes from.
     `tried` are the values that a search loop gives it in turn, the number among them; `default` says that the number is the
-    default of an option or a settings class.
+    default of an option or a settings class. `kinds` are those of all optimizers that are given it: one default may serve
+    several, of which the user picks one.
     """
 
     at: Site
@@ -64,19 +66,11 @@ class Setting:
     tried: tuple[float, ...]
     default: bool
     written: Site | None
+    kinds: frozenset[str]
 
 
-def settings(made: OptimizerMade, name: str) -> Iterator[Setting]:
-    """The numbers given for an option such as "lr", for the whole optimizer and for each of its parameter groups.
-
-    A default of settings that are shared with another optimizer (`if settings.optimizer == "adam":`) is left out.
-    """
-    for setting in _all_settings(made, name):
-        if not (setting.default and made.conditions):
-            yield setting
-
-
-def _all_settings(made: OptimizerMade, name: str) -> Iterator[Setting]:
+def settings(run: Run, made: OptimizerMade, name: str) -> Iterator[Setting]:
+    """The numbers given for an option such as "lr", for the whole optimizer and for each of its parameter groups."""
     optimizer = made.optimizer
     if not isinstance(optimizer, Optimizer):
         return
@@ -84,14 +78,14 @@ def _all_settings(made: OptimizerMade, name: str) -> Iterator[Setting]:
     known = [each for each in alternatives(value) if isinstance(each, Constant)]
     if known and len(known) == len(alternatives(value)) and all(number(each) is not None for each in known):
         usual = min(known, key=lambda each: abs(math.log10(abs(number(each) or 0.0) or 1e-30) + 3))
-        yield _setting(made, usual, _argument(optimizer.at, name))
+        yield _setting(run, made, usual, _argument(optimizer.at, name), name)
     for group in _groups(optimizer.arguments.get("params")):
         constant = group.entries.get(name)
         if isinstance(constant, Constant) and number(constant) is not None:
-            yield _setting(made, constant, None)
+            yield _setting(run, made, constant, None, name)
 
 
-def _setting(made: OptimizerMade, constant: Constant, argument: Site | None) -> Setting:
+def _setting(run: Run, made: OptimizerMade, constant: Constant, argument: Site | None, name: str) -> Setting:
     at = made.at
     tried = _tried(made, constant)
     default = len(tried) == 1 and _is_default(constant, at)
@@ -102,7 +96,27 @@ def _setting(made: OptimizerMade, constant: Constant, argument: Site | None) -> 
         place = argument
     else:
         place = written if written is not None and _is_inside(written, at) else at
-    return Setting(place, number(constant) or 0.0, tried, default, written)
+    kinds = frozenset(_kinds_given(run, constant, name)) if default else frozenset()
+    return Setting(place, number(constant) or 0.0, tried, default, written, kinds | _kind(made.optimizer))
+
+
+def _kinds_given(run: Run, constant: Constant, name: str) -> Iterator[str]:
+    """The kinds of all optimizers that are given the number written at the same place."""
+    for other in run.events(OptimizerMade):
+        if isinstance(other.optimizer, Optimizer):
+            for value in alternatives(other.optimizer.arguments.get(name)):
+                if isinstance(value, Constant) and value.at is not None and _same_place(value.at, constant.at):
+                    yield other.optimizer.kind
+
+
+def _same_place(first: Site | None, second: Site | None) -> bool:
+    return first is second or (
+        isinstance(first, CodeSite) and isinstance(second, CodeSite) and first.node is second.node
+    )
+
+
+def _kind(optimizer: Value) -> frozenset[str]:
+    return frozenset({optimizer.kind}) if isinstance(optimizer, Optimizer) else frozenset()
 
 
 def _argument(site: Site | None, name: str) -> Site | None:
@@ -260,10 +274,15 @@ def role_of(network: Data) -> str:
     return network.name.rpartition(".")[2]
 
 
-def weighted_layers(network: Value) -> list[Layer]:
-    """The layers of a network that have weights, embeddings aside."""
-    return [
-        part
-        for part in parameters_of(network)
-        if isinstance(part, Layer) and part.operation in WEIGHTED and part.operation != "embedding"
-    ]
+def weighted_layers(network: Value) -> list[Value]:
+    """The layers of a network that have weights, embeddings aside: also a library's, and modules with parameters of their own."""
+    found: list[Value] = []
+    for part in parameters_of(network):
+        if isinstance(part, Layer) and part.operation in LAYERS_WITH_WEIGHTS:
+            found.append(part)
+        elif isinstance(part, Instance):
+            held = [each for each in part.attributes.values() if isinstance(each, Data)]
+            found.extend(each for each in held if each.operation == "call" and role_of(each)[:1].isupper())
+            if any(each.operation == "parameter" for each in held):
+                found.append(part)
+    return found

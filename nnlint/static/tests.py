@@ -25,7 +25,7 @@ def test_key(value: Value) -> tuple[Hashable, bool]:
 
 def _key(value: Value, depth: int) -> Hashable:
     if isinstance(value, Constant):
-        return repr(value.value)
+        return id(value) if value.overridable else repr(value.value)
     if isinstance(value, Data) and value.operation in COMPUTED and depth:
         return (value.operation, value.name, *(_key(each, depth - 1) for each in value.inputs))
     return id(value)

@@ -27,6 +27,7 @@ The loss rises, is NaN, or units die within a few steps; the control at a tenth 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from nnlint.events import GradientsClipped, OptimizerMade, Run
@@ -57,7 +58,7 @@ def check(run: Run) -> Iterator[Problem]:
         optimizer = made.optimizer
         if not isinstance(optimizer, Optimizer) or optimizer.kind not in LARGEST or sets_rate(run, optimizer):
             continue
-        for setting in settings(made, "lr"):
+        for setting in settings(run, made, "lr"):
             message = _message(run, optimizer, setting)
             if message:
                 yield _problem(made, optimizer, setting, message)
@@ -73,7 +74,7 @@ def _message(run: Run, optimizer: Optimizer, setting: Setting) -> str:
         return ""
     if optimizer.kind == "SGD" and any(run.events(GradientsClipped)):
         return ""
-    if largest > LARGEST[optimizer.kind]:
+    if largest > max(LARGEST.get(kind, math.inf) for kind in setting.kinds):
         return f"a learning rate of {largest:g} throws the weights out of range within a few {optimizer.kind} steps"
     if largest >= LARGEST_FOR_ONE_SAMPLE and _steps_on_one(run, optimizer) and _is_plain(optimizer.owners):
         return f"a learning rate of {largest:g} is too much for steps on single samples of a deep network"

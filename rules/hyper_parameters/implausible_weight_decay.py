@@ -26,6 +26,7 @@ The weight norm shrinks to near 0 while the loss stays where it is.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from nnlint.events import OptimizerMade, Run
@@ -50,8 +51,8 @@ def check(run: Run) -> Iterator[Problem]:
         if not isinstance(optimizer, Optimizer) or optimizer.kind not in LIMITS:
             continue
         decoupled = truth(optimizer.arguments.get("decoupled_weight_decay")) is True
-        limit = DECOUPLED if decoupled else LIMITS[optimizer.kind]
-        for setting in settings(made, "weight_decay"):
+        for setting in settings(run, made, "weight_decay"):
+            limit = DECOUPLED if decoupled else max(LIMITS.get(kind, math.inf) for kind in setting.kinds)
             if max(setting.tried) >= limit and is_deep(optimizer):
                 yield _problem(made, optimizer, setting)
 

@@ -75,8 +75,9 @@ def _set_defaults(machine: Machine, receiver: Value, given: Arguments, node: ast
     return NONE
 
 
-@method("add_argument_group", "add_mutually_exclusive_group")
+@method("add_argument_group", "add_mutually_exclusive_group", "add_subparsers", "add_parser")
 def _group(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
+    """Options of groups and of commands end up among those of the parser."""
     return receiver if isinstance(receiver, Data) else None
 
 
