@@ -24,9 +24,10 @@ def make(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value 
         return machine.data("scaler", (), node, name=last, options=dict(given.keywords))
     if last == "train_test_split":
         parts: list[Value] = []
+        sizes = {name: given.keywords[name] for name in ("test_size", "train_size") if name in given.keywords}
         for value in given.positional:
-            parts.append(machine.data("train split", (value,), node))
-            parts.append(machine.data("test split", (value,), node))
+            for part in ("train split", "test split"):
+                parts.append(machine.data(part, (value,), node, name=last, options=dict(sizes)))
         return Items(parts, "list")
     return None
 

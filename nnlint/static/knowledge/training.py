@@ -480,7 +480,17 @@ def _parameter(machine: Machine, name: str, given: Arguments, node: ast.AST) -> 
 # Loaders
 
 
-LOADER = ("dataset", "batch_size", "shuffle", "sampler", "batch_sampler", "num_workers", "collate_fn")
+LOADER = (
+    "dataset",
+    "batch_size",
+    "shuffle",
+    "sampler",
+    "batch_sampler",
+    "num_workers",
+    "collate_fn",
+    "pin_memory",
+    "drop_last",
+)
 
 
 @external("torch.utils.data.DataLoader", "torch.utils.data.dataloader.DataLoader", "torch_geometric.loader.DataLoader")
@@ -502,9 +512,12 @@ def _tensor_dataset(machine: Machine, name: str, given: Arguments, node: ast.AST
 def _random_split(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
     whole = tuple(given.positional[:1])
     lengths = given.get(1, "lengths")
-    count = len(lengths.items) if isinstance(lengths, Items) and not lengths.open else 2
-    parts = ("train split", *("test split" for _ in range(count - 1)))
-    return Items([machine.data(part, whole, node) for part in parts], "tuple")
+    known = lengths.items if isinstance(lengths, Items) and not lengths.open else (None, None)
+    parts: list[Value] = []
+    for length in known:
+        options = {} if length is None else {"length": length}
+        parts.append(machine.data("test split" if parts else "train split", whole, node, options=options))
+    return Items(parts, "tuple")
 
 
 @external("torch.utils.data.Subset")
