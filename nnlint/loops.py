@@ -8,7 +8,8 @@ from nnlint.events import Loop
 from nnlint.values import Data, Items, Loader, Value
 
 WORD = re.compile(r"[a-z]+")
-EPOCHS = frozenset("epoch epochs ep eps episode episodes nepoch nepochs iepoch".split())
+WITHIN_EPOCH = re.compile(r"per_epoch|epoch_(size|len|length|steps?|iters?|batches)")
+EPOCHS = frozenset("epoch epochs ep eps epi episode episodes nepoch nepochs iepoch".split())
 BATCHES = frozenset("batch batches minibatch minibatches loader dataloader trainloader iterator dataset batchs".split())
 TRIALS = frozenset(
     "fold folds kfold kf skf cv trial trials seed seeds run runs task tasks phase phases stage stages split splits "
@@ -24,7 +25,7 @@ PORTIONS = frozenset({"split", "batch"})
 
 def words_in(loop: Loop) -> frozenset[str]:
     """The words of the loop's header."""
-    return frozenset(WORD.findall(loop.words))
+    return frozenset(WORD.findall(WITHIN_EPOCH.sub("", loop.words)))
 
 
 def counts_epochs(loop: Loop) -> bool:

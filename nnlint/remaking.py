@@ -21,8 +21,8 @@ from nnlint.values import Instance, Value, elements
 Made = TypeVar("Made", bound=Event)
 RESETS = re.compile(r"init|reset|load|restor|build|prune|rewind|grow|creat", re.IGNORECASE)
 RESETS_WEIGHTS = re.compile(
-    r"\b(reset_?(param|weight|model|net)\w*|re_?init\w*|(param|weights?)_(init|reset)\w*|init\w*_(weights?|param\w*)"
-    r"|load_state_dict)\b"
+    r"\b(reset_?(param|weight|model|net)\w*|re_?init\w*|(param|weights?)_(init|reset)\w*|init\w*_(weights?|param\w*))\b"
+    r"|\.apply\("
 )
 
 
@@ -63,7 +63,7 @@ def remade(
 def holds_own_training(found: Remade[Made]) -> bool:
     """Whether each pass of the loop is a training of its own: a trial, a phase, a task, with its epochs inside."""
     loop, inner = found.iteration.loop, found.inner
-    if any(counts_epochs(each.loop) for each in inner):
+    if any(counts_epochs(each.loop) and not draws_batches(each.loop) for each in inner):
         return True
     if counts_epochs(loop):
         return False

@@ -53,12 +53,51 @@ def _rebind_changed(machine: Machine, function: ast.expr, value: Value) -> None:
 
 @_executes(ast.Assign)
 def _assign(machine: Machine, node: ast.Assign) -> str | None:
+    adds = _is_tallied(machine) and _adds_to_itself(node)
+    before = machine.evaluate(_as_load(node.targets[0])) if adds else NONE
     value = machine.evaluate(node.value)
     if isinstance(value, Constant) and _counts_on(node) and _repeats(machine):
         value = machine.data("counter", (value,), node)
+    if adds and isinstance(value, Data):
+        machine.emit(Accumulated(machine.site(node), before, _added(value, before), value))
     for target in node.targets:
         _assign_to(machine, target, value, node)
     return None
+
+
+def _is_tallied(machine: Machine) -> bool:
+    """Whether what is added up here may be a running total: in a loop, and not inside a network."""
+    return bool(machine.iterations) and not machine.network_depth
+
+
+def _adds_to_itself(node: ast.Assign) -> bool:
+    """Whether it is of the form `total = total + loss`, or `mean = 0.9 * mean + 0.1 * loss`."""
+    target = node.targets[0]
+    if len(node.targets) > 1 or not isinstance(target, (ast.Name, ast.Attribute, ast.Subscript)):
+        return False
+    if not isinstance(node.value, ast.BinOp) or not any(isinstance(part, ast.Add) for part in ast.walk(node.value)):
+        return False
+    name = ast.unparse(target)
+    return any(type(each) is type(target) and ast.unparse(each) == name for each in _operands(node.value))
+
+
+def _operands(node: ast.expr) -> Iterator[ast.expr]:
+    """The operands of a sum, through products and quotients."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Mult, ast.Div)):
+        yield from _operands(node.left)
+        yield from _operands(node.right)
+    else:
+        yield node
+
+
+def _added(total: Data, before: Value) -> Value:
+    """What was added to `before` to make the total."""
+    added = [each for each in total.inputs if each is not before and not _is_made_of(each, before)]
+    return added[0] if total.operation == "add" and len(added) == 1 else total
+
+
+def _is_made_of(value: Value, before: Value) -> bool:
+    return isinstance(value, Data) and any(each is before for each in value.inputs)
 
 
 def _counts_on(node: ast.Assign) -> bool:
@@ -117,7 +156,7 @@ def _augmented(machine: Machine, node: ast.AugAssign) -> str | None:
     if updated is not None:
         machine.emit(OptimizerStepped(machine.site(node), updated))
         return None
-    if isinstance(node.op, ast.Add):
+    if isinstance(node.op, ast.Add) and _is_tallied(machine):
         machine.emit(Accumulated(machine.site(node), before, value, after))
     if isinstance(before, Items) and isinstance(value, Items):
         before.items.extend(value.items)

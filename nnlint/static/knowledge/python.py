@@ -11,7 +11,7 @@ from nnlint.operations import LOSS_OPERATIONS
 from nnlint.static.access import attribute, store_attribute
 from nnlint.static.arguments import Arguments
 from nnlint.static.iteration import element, known_elements, spread
-from nnlint.static.knowledge.common import EXTERNALS, external, method
+from nnlint.static.knowledge.common import EXTERNALS, LOSSES, external, method, role_name
 from nnlint.static.machine import Machine
 from nnlint.static.objects import Class, External, Function, Native, Partial
 from nnlint.values import (
@@ -28,6 +28,7 @@ from nnlint.values import (
     Site,
     State,
     Value,
+    elements,
     join_all,
     number,
 )
@@ -381,7 +382,9 @@ def _repeats(machine: Machine) -> bool:
 
 
 def _accumulate(machine: Machine, total: Value, value: Value, node: ast.AST) -> None:
-    if machine.iterations and not machine.network_depth and isinstance(value, Data) and _is_computed(value):
+    if not machine.iterations or machine.network_depth:
+        return
+    if any(isinstance(each, Data) and (_is_computed(each) or LOSSES.search(role_name(each))) for each in elements(value)):
         machine.emit(Accumulated(machine.site(node), total, value, total))
 
 

@@ -1,0 +1,165 @@
+"""A running total keeps the graph of every step.
+
+## What it does
+Reports a loss that is differentiated by itself and joins a running total, a list or a meter as a live tensor. A total that is
+itself differentiated later (several heads, time steps, a group of batches) must keep its graph and is left alone, and so are
+`item()`, `detach()`, `float()` and sums under `no_grad`. A meter whose source is at hand is followed, and the call that feeds it
+is reported.
+
+## Why it matters
+The total holds on to the graph of each step it ever took in, so memory grows until the epoch ends, or the process does. The
+number is right, which is why the fault is blamed on the batch size.
+Source: PyTorch, "Frequently Asked Questions: My model reports out of memory"
+(https://docs.pytorch.org/docs/stable/notes/faq.html).
+
+## Example
+```python
+for inputs, targets in loader:
+    loss = criterion(model(inputs), targets)
+    loss.backward()
+    total_loss += loss
+```
+
+Use instead:
+```python
+for inputs, targets in loader:
+    loss = criterion(model(inputs), targets)
+    loss.backward()
+    total_loss += loss.item()
+```
+
+## Fix safety
+Safe: the number is taken out with `item()`, or the tensor is detached where later code may treat the total as a tensor.
+
+## Witness
+The total has a grad_fn, and the number of live graph nodes grows with the steps.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from nnlint import edits
+from nnlint.events import Backward, Run
+from nnlint.finding import Applicability, Fix, Severity
+from nnlint.rule import Problem, Rule
+from nnlint.running_totals import LiveTotal, live_totals
+from nnlint.static.objects import CodeSite
+from nnlint.values import Items, Site
+
+NUMERIC_USES = frozenset("print format float round append add_scalar info debug set_postfix set_description".split())
+"""Calls that take a number as well as a tensor."""
+
+
+def check(run: Run) -> Iterator[Problem]:
+    """One problem for each place where a live loss joins a total."""
+    reported: set[object] = set()
+    for found in live_totals(run):
+        at = _place(found)
+        node = at.node if isinstance(at, CodeSite) else at
+        if node not in reported:
+            reported.add(node)
+            yield _problem(found, at)
+
+
+def _place(found: LiveTotal) -> Site:
+    """Where the loss is added; for a meter, where it is fed from the code that has the loss."""
+    outer, inner = found.loss.calls, found.total.calls
+    depth = 0
+    while depth < min(len(outer), len(inner)) and outer[depth] is inner[depth]:
+        depth += 1
+    return inner[depth] if depth < len(inner) else found.total.at
+
+
+def _problem(found: LiveTotal, at: Site) -> Problem:
+    related = [(found.loss.at, "differentiated by itself here")]
+    if at is not found.total.at:
+        related.append((found.total.at, "kept here, graph and all"))
+    return Problem(
+        at,
+        "memory grows with every step, because the total keeps the graph of each loss that joins it",
+        label="keeps the graph of this step",
+        related=tuple(related),
+        help="add the number: `loss.item()`, or `loss.detach()` for a tensor",
+        fix=_fix(found, at),
+    )
+
+
+# The fix
+
+
+def _fix(found: LiveTotal, at: Site) -> Fix | None:
+    node = _added_expression(at)
+    if node is None or not isinstance(at, CodeSite):
+        return None
+    inner = _loss_inside(node, found.loss) or node
+    method = "detach" if _stays_tensor(found, at) else "item"
+    text = edits.node_code(at, inner)
+    closed = isinstance(inner, (ast.Name, ast.Attribute, ast.Subscript, ast.Call))
+    edit = edits.replace(CodeSite(at.module, inner), f"{text}.{method}()" if closed else f"({text}).{method}()")
+    return edits.fix(Applicability.SAFE, f"take the {_NOUNS[method]} with `{method}()`", edit)
+
+
+_NOUNS = {"detach": "tensor without its graph", "item": "number"}
+
+
+def _added_expression(at: Site) -> ast.expr | None:
+    """The expression that is added: the right-hand side, or the argument of the call."""
+    node = at.node if isinstance(at, CodeSite) else None
+    if isinstance(node, ast.AugAssign):
+        return node.value
+    if isinstance(node, ast.Call) and node.args:
+        return node.args[0]
+    if isinstance(node, ast.Assign) and isinstance(node.value, ast.BinOp) and isinstance(node.value.op, ast.Add):
+        target = ast.unparse(node.targets[0])
+        sides = [side for side in (node.value.left, node.value.right) if target not in ast.unparse(side)]
+        return sides[0] if len(sides) == 1 else None
+    return None
+
+
+def _loss_inside(node: ast.expr, loss: Backward) -> ast.expr | None:
+    """The one place in an expression where the differentiated loss stands by its name."""
+    call = loss.at.node if isinstance(loss.at, CodeSite) else None
+    receiver = call.func.value if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) else None
+    if not isinstance(receiver, (ast.Name, ast.Attribute)):
+        return None
+    name = ast.unparse(receiver)
+    places = [part for part in ast.walk(node) if isinstance(part, type(receiver)) and ast.unparse(part) == name]
+    return places[0] if len(places) == 1 else None
+
+
+def _stays_tensor(found: LiveTotal, at: CodeSite) -> bool:
+    """Whether later code may use what is kept as a tensor: then it is only detached."""
+    if isinstance(found.total.total, Items):
+        return True
+    node = at.node
+    target = (
+        node.target if isinstance(node, ast.AugAssign) else node.targets[0] if isinstance(node, ast.Assign) else None
+    )
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        if node.func.attr in ("append", "appendleft"):
+            return True
+        name = re.escape(ast.unparse(node.func.value))
+        return re.search(rf"{name}\.\w+\.\w+\(", "\n".join(at.module.lines)) is not None
+    if not isinstance(target, ast.Name):
+        return True
+    top = at.function if at.function is not None else at.module.tree
+    return any(_uses_as_tensor(part, target.id) for part in ast.walk(top))
+
+
+def _uses_as_tensor(node: ast.AST, name: str) -> bool:
+    if isinstance(node, ast.Attribute):
+        return isinstance(node.value, ast.Name) and node.value.id == name
+    if isinstance(node, ast.Return) and node.value is not None:
+        return any(isinstance(part, ast.Name) and part.id == name for part in ast.walk(node.value))
+    if isinstance(node, ast.Call):
+        called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        given = [*node.args, *(keyword.value for keyword in node.keywords)]
+        if called not in NUMERIC_USES:
+            return any(isinstance(part, ast.Name) and part.id == name for value in given for part in ast.walk(value))
+    return False
+
+
+rule = Rule(__name__, __doc__, check, code="NN115", severity=Severity.ERROR, since="0.1", fix=Applicability.SAFE)
