@@ -43,12 +43,25 @@ from collections.abc import Iterator
 
 from nnlint import edits
 from nnlint.evaluation import Evaluation, evaluations, switched_here, trains_inside
-from nnlint.events import Accumulated, Backward, Loop, ModelCalled, ModeSwitched, Run
+from nnlint.events import Accumulated, Backward, Loop, ModelCalled, ModeSwitched, OptimizerMade, Run
 from nnlint.finding import Applicability, Fix, Severity
 from nnlint.graph import ancestors, cuts_graph, parameters_of
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite, External
-from nnlint.values import FROZEN_KEY, TRUE, Constant, Data, Instance, Items, Layer, Parameters, Value, elements, truth
+from nnlint.values import (
+    FROZEN_KEY,
+    TRUE,
+    Constant,
+    Data,
+    Instance,
+    Items,
+    Layer,
+    Optimizer,
+    Parameters,
+    Value,
+    elements,
+    truth,
+)
 
 
 def check(run: Run) -> Iterator[Problem]:
@@ -88,6 +101,10 @@ def _is_frozen(run: Run, model: Value) -> bool:
     if isinstance(model, (Instance, Layer)) and model.attributes.get(FROZEN_KEY) is TRUE:
         return True
     parts = {id(part) for part in parameters_of(model)} | {id(model)}
+    if isinstance(model, Data):
+        parts |= {id(part) for part in model.parts.values()}
+    if any(_is_trained(made.optimizer, parts) for made in run.events(OptimizerMade)):
+        return False
     return any(
         isinstance(weight, Data)
         and truth(weight.parts.get("requires_grad")) is False
@@ -96,6 +113,11 @@ def _is_frozen(run: Run, model: Value) -> bool:
         for weight in run.operations.get("weight", ())
         if isinstance(weight, Data) and weight.inputs
     )
+
+
+def _is_trained(optimizer: Value, parts: set[int]) -> bool:
+    """Whether the optimizer was given any of these parts: the rest may be frozen, they are not."""
+    return isinstance(optimizer, Optimizer) and any(id(owner) in parts for owner in optimizer.owners)
 
 
 def _problem(run: Run, evaluation: Evaluation) -> Problem:
