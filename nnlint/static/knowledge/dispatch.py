@@ -19,7 +19,7 @@ from nnlint.static.knowledge.common import (
     wrap_output,
 )
 from nnlint.static.machine import Machine
-from nnlint.static.objects import Class
+from nnlint.static.objects import Class, Function
 from nnlint.values import MODE_KEY, Constant, Data, Instance, Items, Parameters, Value
 
 __all__ = [
@@ -177,6 +177,8 @@ def call_unknown(machine: Machine, callee: Data, given: Arguments, node: ast.AST
         mode = training_mode.value if isinstance(training_mode, Constant) else None
         machine.emit(ModelCalled(machine.site(node), callee, given.values(), output, mode, machine.gradient))
         return output
+    if callee.operation == "gradient switch" and given.positional and isinstance(given.positional[0], Function):
+        return training.under_decorator(given.positional[0], callee)
     if any(isinstance(value, Parameters) for value in given.values()):
         return training.make_optimizer(machine, role_name(callee), given, node)
     escape(machine, given.values(), role_name(callee), node)

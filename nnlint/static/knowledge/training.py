@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from dataclasses import replace
 
 from nnlint.events import (
     Accumulated,
@@ -287,18 +288,14 @@ def _scaler_method(machine: Machine, receiver: Value, given: Arguments, node: as
 @external("torch.no_grad", "torch.inference_mode", "torch.autograd.no_grad", "torch.autograd.inference_mode")
 def _no_grad(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
     if given.positional and isinstance(given.positional[0], Function):
-        function = given.positional[0]
-        return Function(
-            function.node,
-            function.module,
-            function.closure,
-            function.defaults,
-            function.owner,
-            (*function.decorators, External(name)),
-            function.kind,
-        )
+        return under_decorator(given.positional[0], External(name))
     on = truth(given.get(0, "mode")) is False
     return Data("gradient switch", (TRUE if on else FALSE,), machine.site(node))
+
+
+def under_decorator(function: Function, decorator: Value) -> Function:
+    """The function as if it had this decorator too."""
+    return replace(function, decorators=(*function.decorators, decorator))
 
 
 @external("torch.enable_grad", "torch.autograd.enable_grad")

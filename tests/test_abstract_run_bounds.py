@@ -1,0 +1,291 @@
+"""The abstract run ends on any input, keeps what it found by then, and says what it left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nnlint.static import machine
+from nnlint.static.budget import MOST_CALLS
+from nnlint.static.machine import MOST_STEPS
+from tests.abstract import faults, notes, project, runs, seen, training
+
+MISSED = """
+for x, y in loader:
+    F.mse_loss(model(x), y).backward()
+    optimizer.step()
+"""
+
+
+def messages(text: str) -> str:
+    """What is told under `--verbose`, as one text."""
+    return "\n".join(note.message for note in notes(text))
+
+
+def test_a_function_that_calls_itself_ends() -> None:
+    text = training("""
+        def down(n):
+            look(n)
+            return down(n - 1) if n else n
+        down(9)
+    """)
+    assert seen(text)[0] == "9"
+    assert "the call of down is not followed" in messages(text)
+
+
+def test_functions_that_call_each_other_end() -> None:
+    text = training("""
+        def even(n): return n == 0 or odd(n - 1)
+        def odd(n): return n != 0 and even(n - 1)
+        look(even(100))
+    """)
+    assert len(seen(text)) == 1
+
+
+def test_a_generator_that_draws_from_itself_ends() -> None:
+    text = training("""
+        def count(n):
+            yield n
+            yield from count(n + 1)
+        for each in count(0): look(each)
+    """)
+    assert seen(text)[:1] == ["0"]
+
+
+def test_a_class_that_builds_itself_ends() -> None:
+    text = training("""
+        class Node(nn.Module):
+            def __init__(self, depth):
+                super().__init__()
+                self.child = Node(depth - 1) if depth > 0 else nn.Linear(3, 4)
+            def forward(self, x): return self.child(x)
+        Node(depth)(x)
+    """)
+    assert len(runs(text)) == 1
+
+
+def test_a_class_that_derives_from_itself_ends() -> None:
+    text = """
+        import torch
+        class A: pass
+        class A(A):
+            def __init__(self): super().__init__()
+        A()
+        look(A().missing)
+    """
+    assert len(seen(text)) == 1
+
+
+def test_a_list_that_holds_itself_ends() -> None:
+    text = training("""
+        held = [optimizer]
+        held.append(held)
+        table = {"held": held}
+        table["table"] = table
+        for each in held: look(each)
+        optimizer.add_param_group(table)
+        torch.optim.SGD(held, lr=0.1)
+    """)
+    assert seen(text)[0] == "Adam"
+
+
+def test_a_network_that_holds_itself_ends() -> None:
+    text = training("""
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.me = self
+            def forward(self, x): return self.me(x)
+        net = Net()
+        net.train()
+        F.mse_loss(net(x), y).backward()
+        list(net.modules())
+    """)
+    assert len(runs(text)) == 1
+
+
+def test_calls_that_go_very_deep_are_not_followed_to_the_end() -> None:
+    steps = "".join(f"def f{n}(x): return f{n + 1}(x)\n" for n in range(60))
+    text = f"{training('')}\n{steps}def f60(x): return x\nlook(f0(1))\n{MISSED}"
+    assert "not followed" in messages(text)
+    assert len(faults(text)) == 1
+
+
+@pytest.mark.parametrize(
+    "nested",
+    [
+        lambda depth: "x = " + "(" * depth + "1" + ")" * depth,
+        lambda depth: "x = " + "[" * depth + "]" * depth,
+        lambda depth: "x = " + "not " * depth + "1",
+        lambda depth: "x = " + "-" * depth + "1",
+        lambda depth: "x = " + " + ".join(["1"] * depth),
+        lambda depth: "x = y" + ".a" * depth,
+        lambda depth: "x = y" + "(1)" * depth,
+        lambda depth: "x = " + "lambda: " * depth + "1",
+        lambda depth: "x = y" + "[0]" * depth,
+        lambda depth: "x = " + "1 if y else " * depth + "1",
+    ],
+    ids=["brackets", "lists", "not", "minus", "sum", "attributes", "calls", "lambdas", "subscripts", "conditions"],
+)
+@pytest.mark.parametrize("depth", [90, 3000])
+def test_deeply_nested_expressions_stop_nothing_else(nested: Callable[[int], str], depth: int) -> None:
+    text = f"{training('')}\n{nested(depth)}\n{MISSED}"
+    if project(text).runs() and not _breaks(text):
+        assert len(faults(text)) == 1
+
+
+def _breaks(text: str) -> bool:
+    """Whether Python's own parser gives up on it."""
+    made = project(text)
+    list(made.runs())
+    return bool(made.broken)
+
+
+def test_deeply_nested_statements_stop_nothing_else() -> None:
+    nested = "".join(f"{' ' * depth}if y{depth}:\n" for depth in range(90)) + " " * 90 + "pass\n"
+    assert len(faults(f"{training('')}\n{nested}{MISSED}")) == 1
+
+
+def test_loops_within_loops_do_not_multiply_without_end() -> None:
+    nested = "".join(f"{' ' * depth}for i{depth} in data:\n" for depth in range(18))
+    body = " " * 18 + "model(x).sum().backward()\n" + " " * 18 + "optimizer.step()\n"
+    made = project(f"{training('')}\n{nested}{body}")
+    [run] = made.runs()
+    assert run.cut_short
+    assert "cut short" in made.notes[-1].message
+
+
+def test_a_run_that_is_cut_short_keeps_what_it_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "MOST_STEPS", 300)
+    text = training(MISSED) + "\n".join(f"value{n} = {n} + {n}" for n in range(400)) + "\nlook(1)\n"
+    assert faults(text) == ["NN102 3"]
+    assert seen(text) == []
+    assert "cut short" in messages(text)
+
+
+def test_what_is_left_out_is_told_with_its_place() -> None:
+    text = training("""
+        def down(n):
+            return down(n - 1)
+        down(3)
+    """)
+    assert [(note.path, note.line) for note in notes(text)] == [("train.py", 3)]
+
+
+def test_a_small_script_is_told_nothing_about() -> None:
+    assert notes(training(MISSED)) == []
+
+
+def test_a_file_of_fifty_thousand_lines_is_read_to_its_end() -> None:
+    table = "\n".join(f"key_{n} = {n}" for n in range(50_000))
+    text = f"{training('')}\n{table}\n{MISSED}"
+    assert faults(text) == ["NN102 50004"]
+
+
+def test_a_file_of_many_functions_is_read_to_its_end() -> None:
+    functions = "\n".join(f"def helper_{n}(x):\n    return F.relu(x) * {n}" for n in range(3_000))
+    text = f"{training('')}\n{functions}\n{MISSED}"
+    assert len(faults(text)) == 1
+
+
+def test_one_huge_literal_is_no_burden() -> None:
+    text = f"{training('')}\ntable = [{', '.join(map(str, range(100_000)))}]\n{MISSED}"
+    made = project(text)
+    list(made.runs())
+    assert made.budget.steps <= MOST_STEPS
+
+
+def test_many_branches_in_a_row_do_not_double_the_paths_each_time() -> None:
+    branches = "\n".join(f"    if flag{n}: value{n} = 1\n    else: value{n} = 2" for n in range(200))
+    text = f"{training('')}\nfor x, y in loader:\n{branches}\n    model(x).sum().backward()\n    optimizer.step()\n"
+    assert len(faults(text)) == 1
+
+
+def test_many_clears_under_conditions_of_their_own_end() -> None:
+    clears = "\n".join(f"    if flag{n}: optimizer.zero_grad()" for n in range(60))
+    text = f"{training('')}\nfor x, y in loader:\n{clears}\n    model(x).sum().backward()\n    optimizer.step()\n"
+    assert len(faults(text)) == 1
+
+
+def test_a_value_of_many_alternatives_is_bounded() -> None:
+    choices = "\n".join(f"    if flag{n}: act = {n}" for n in range(50))
+    text = f"{training('')}\nfor x in loader:\n{choices}\nlook(act)\n"
+    assert seen(text)[0].count(" or ") < 10
+
+
+def test_a_helper_that_is_called_everywhere_is_followed_often_enough() -> None:
+    calls = "\n".join(f"helper({n})" for n in range(10 * MOST_CALLS))
+    body = "\n".join(f"    value{n} = x + {n}" for n in range(200))
+    text = f"{training('')}\ndef helper(x):\n{body}\n{calls}\n{MISSED}"
+    assert len(faults(text)) == 1
+    assert "the call of helper is not followed" in messages(text)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "",
+        "\n\n",
+        "pass",
+        "return",
+        "break",
+        "continue",
+        "yield 1",
+        "await x",
+        "nonlocal x",
+        "global optimizer",
+        "del optimizer, model.weight, table[0]",
+        "*a, b = c, *d = 1, 2, 3",
+        "x: int",
+        "(x): int = 1",
+        "assert x, y",
+        "raise",
+        "raise ValueError from None",
+        "f'{x!r:>{width}} {{}} {y=}'",
+        "x[1:2, ..., ::3] = 4",
+        "x = y = z = ...",
+        "super().anything()",
+        "class A(metaclass=B, key=1): x = yield_ = 1",
+        "def f(a, /, b=1, *c, d, e=2, **g): return a\nf()",
+        "async def f():\n    async with a as b: pass\n    return [c async for c in d]",
+        "try: pass\nexcept (A, B): pass\nelse: pass\nfinally: pass",
+        "while False: pass\nelse: pass",
+        "for i in (): pass",
+        "with a, (b as c): pass",
+        "match x:\n    case {'a': [1, *rest], **more} | A(b=1) as whole if whole: pass",
+        "import a.b.c as d, e.f\nfrom ... import g\nfrom .h import *",
+        "lambda *a, **b: (a, b)",
+        "{**a, 'b': 1, **{'c': 2}, d: 3}",
+        "print(*a, *b, **c, **d)",
+        "[x for x in y if x for z in x if z]",
+        "{x: y for x, y in z}",
+        "x = (yield)",
+        "1 < x < 3 != y is not None",
+        "not not x and y or z",
+        "(x := 1)",
+        "x @ y; x @= y; x //= 0; 1 // 0; 1 % 0; 2 ** 10 ** 10; 1 << 10 ** 9; 'a' * 10 ** 9",
+        "[1][5]; ()[0]; {}['a']; 'text'[9]; [][:]; [1][::0]",
+        "range(0)[0]; range(1, 5, 0); range('a'); list(range(10 ** 9))",
+        "max(); min([]); sum(); len(); int('x'); float(); next(); getattr(); setattr(x); zip(); map(); filter()",
+        "nn.Linear(); nn.Sequential(None, 1, 'a'); nn.ModuleList(3); F.softmax(); nn.CrossEntropyLoss()()",
+        "torch.optim.SGD(); torch.optim.Adam([]); optimizer.step(1, 2, 3); optimizer.param_groups[0]['lr'] = 1",
+        "model.train(*flags); model.to(); model.load_state_dict(); model.eval(1, 2)",
+        "torch.no_grad(); torch.set_grad_enabled(); torch.save(); torch.cat(); torch.utils.data.DataLoader()",
+    ],
+)
+def test_odd_code_is_no_obstacle(odd: str) -> None:
+    text = f"{training('')}\n{odd}\n{MISSED}"
+    if not _breaks(text):
+        runs(text)
+        indented = odd.replace("\n", "\n    ")
+        runs(f"{training('')}\ndef function(x):\n    {indented}\n")
+        runs(f"{training('')}\nclass Holder(nn.Module):\n    {indented}\n")
+
+
+def test_a_corrupt_import_is_told_or_ignored(tmp_path: Path) -> None:
+    (tmp_path / "bad.py").write_bytes(b"\xff\xfe\x00broken")
+    (tmp_path / "folder.py").mkdir()
+    files = {"train.py": "import torch\nimport bad, folder\nfrom bad import *\nlook(1)\n"}
+    assert seen(files, tmp_path) == ["1"]
