@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nnlint.static import machine
-from nnlint.static.budget import MOST_CALLS
-from nnlint.static.machine import MOST_STEPS
+from nnlint.static.budget import MOST_CALLS, MOST_STEPS
 from tests.abstract import faults, notes, project, runs, seen, training
 
 MISSED = """
@@ -132,15 +130,7 @@ def test_calls_that_go_very_deep_are_not_followed_to_the_end() -> None:
 @pytest.mark.parametrize("depth", [90, 3000])
 def test_deeply_nested_expressions_stop_nothing_else(nested: Callable[[int], str], depth: int) -> None:
     text = f"{training('')}\n{nested(depth)}\n{MISSED}"
-    if project(text).runs() and not _breaks(text):
-        assert len(faults(text)) == 1
-
-
-def _breaks(text: str) -> bool:
-    """Whether Python's own parser gives up on it."""
-    made = project(text)
-    list(made.runs())
-    return bool(made.broken)
+    assert [each[:5] for each in faults(text, "NN102", "NN901")] in (["NN102"], ["NN901"])
 
 
 def test_deeply_nested_statements_stop_nothing_else() -> None:
@@ -158,7 +148,7 @@ def test_loops_within_loops_do_not_multiply_without_end() -> None:
 
 
 def test_a_run_that_is_cut_short_keeps_what_it_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "MOST_STEPS", 300)
+    monkeypatch.setattr("nnlint.static.machine.MOST_STEPS", 300)
     text = training(MISSED) + "\n".join(f"value{n} = {n} + {n}" for n in range(400)) + "\nlook(1)\n"
     assert faults(text) == ["NN102 3"]
     assert seen(text) == []
@@ -276,12 +266,10 @@ def test_a_helper_that_is_called_everywhere_is_followed_often_enough() -> None:
     ],
 )
 def test_odd_code_is_no_obstacle(odd: str) -> None:
-    text = f"{training('')}\n{odd}\n{MISSED}"
-    if not _breaks(text):
-        runs(text)
-        indented = odd.replace("\n", "\n    ")
-        runs(f"{training('')}\ndef function(x):\n    {indented}\n")
-        runs(f"{training('')}\nclass Holder(nn.Module):\n    {indented}\n")
+    indented = odd.replace("\n", "\n    ")
+    for place in ("{0}\n", "def function(x):\n    x\n    {1}\n", "class Holder(nn.Module):\n    pass\n    {1}\n"):
+        made = project(f"{training('')}\n{place}".replace("{0}", odd).replace("{1}", indented) + MISSED)
+        assert list(made.runs()) or made.broken
 
 
 def test_a_corrupt_import_is_told_or_ignored(tmp_path: Path) -> None:
