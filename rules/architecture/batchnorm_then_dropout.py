@@ -53,6 +53,9 @@ from nnlint.regression import regression_outputs
 from nnlint.rule import Problem, Rule
 from nnlint.values import Data, Site
 
+GOES_ON = WEIGHTED | {"batch_norm", "call"}
+"""Operations that make something of what the dropout lets through: layers, known ones and others."""
+
 SHIFTED_STATISTICS = (
     "the next BatchNorm stores the variance that dropout has raised in training, and divides by it in evaluation mode, "
     "when it no longer holds"
@@ -75,7 +78,7 @@ def check(run: Run) -> Iterator[Problem]:
     for dropout in accused.values():
         place = place_of(dropout)
         downstream = list(wiring(run).downstream(dropout))
-        if place is not None and any(each.operation in WEIGHTED for each in downstream):
+        if place is not None and any(each.operation in GOES_ON for each in downstream):
             yield _problem(run, dropout, place, downstream, fixable=_is_accused_everywhere(run, dropout, accused))
 
 

@@ -3,8 +3,8 @@
 ## What it does
 Reports a Dropout whose result goes straight into the output layer of a network that a regression loss trains (mean squared,
 absolute, Huber), with an activation, a pooling or a reshape between at most, or that drops the predictions themselves.
-Classification is left alone, and so are targets that are no quantities: the constants of a GAN, one-hot classes, the input
-itself.
+Classification is left alone, in the same network too, and so are targets that are no quantities: the constants of a GAN,
+one-hot classes, the input itself.
 
 ## Why it matters
 The output of a regression is a sum over the last hidden units. Dropping half of them changes that sum at random, at every
@@ -38,9 +38,9 @@ from nnlint.events import Run
 from nnlint.finding import Applicability, Severity
 from nnlint.graph import sources
 from nnlint.layer_edits import without_layer
-from nnlint.layers import before, is_active_dropout, made_by, passes_between, place_of, related_call
+from nnlint.layers import before, is_active_dropout, made_by, passes_between, place_of, related_call, wiring
 from nnlint.operations import WEIGHTED
-from nnlint.regression import regression_outputs
+from nnlint.regression import CLASSIFICATION_LOSSES, regression_outputs
 from nnlint.rule import Problem, Rule
 from nnlint.values import Data
 
@@ -55,6 +55,8 @@ def check(run: Run) -> Iterator[Problem]:
             if isinstance(last, Data):
                 accused.update((id(dropout), (dropout, layer)) for dropout, layer in _dropouts_at(last))
     for dropout, layer in accused.values():
+        if any(each.operation in CLASSIFICATION_LOSSES for each in wiring(run).downstream(dropout)):
+            continue
         fixable = all(id(other) in accused for other in made_by(run, "dropout") if other.layer is dropout.layer)
         yield from _problem(dropout, layer, fixable or dropout.layer is None)
 
