@@ -15,6 +15,9 @@ STEPS_PER_LINE = 5
 MOST_CALLS, MOST_STEPS_OF_CALLS = 40, 12_000
 """A function is followed at every call until both are passed: no training step is, a helper of a large library may be."""
 
+MOST_IDLE_CALLS, MOST_IDLE_STEPS = 8, 800
+"""The same for a function in which nothing ever happened: one that logs, parses or formats."""
+
 ENOUGH_CALLS, ENOUGH_STEPS = 2, 300
 """The same, once the project is behind its pace."""
 
@@ -25,11 +28,13 @@ class Effort:
 
     calls: int = 0
     steps: int = 0
+    is_active: bool = False
 
-    def add(self, steps: int) -> None:
-        """One more call, and the steps it took."""
+    def add(self, steps: int, is_active: bool) -> None:
+        """One more call, the steps it took, and whether anything happened in it that a run would show."""
         self.calls += 1
         self.steps += steps
+        self.is_active = self.is_active or is_active
 
 
 @dataclass(slots=True)
@@ -47,9 +52,14 @@ class Budget:
             found = self.efforts[function] = Effort()
         return found
 
-    def is_spent(self, effort: Effort, steps: int) -> bool:
-        """Whether a function was followed so often that another time would only cost; `steps` are those of the current run."""
+    def is_spent(self, effort: Effort, steps: int, is_own: bool) -> bool:
+        """Whether a function was followed so often that another time would only cost.
+
+        `steps` are those of the current run; `is_own` says that the function stands in the run's own file.
+        """
         if effort.calls > MOST_CALLS and effort.steps > MOST_STEPS_OF_CALLS:
             return True
+        if not effort.is_active and effort.calls > MOST_IDLE_CALLS and effort.steps > MOST_IDLE_STEPS:
+            return True
         behind = self.steps + steps > STEPS_AT_ONCE + STEPS_PER_LINE * self.lines
-        return behind and effort.calls >= ENOUGH_CALLS and effort.steps > ENOUGH_STEPS
+        return behind and not is_own and effort.calls >= ENOUGH_CALLS and effort.steps > ENOUGH_STEPS

@@ -208,17 +208,19 @@ def call_function(
     locals_ = bind_parameters(machine, function, given, node, receiver)
     if is_generator(function):
         return Generator(function, locals_, receiver)
-    before, steps = machine.gradient, machine.steps_left
+    before, steps, activity = machine.gradient, machine.steps_left, machine.activity
     budget = machine.project.budget
-    effort = budget.effort_of(function.node)
+    effort, is_own = budget.effort_of(function.node), function.module is machine.entry
     machine.gradient = knowledge.decorated_gradient(function.decorators, before)
     try:
         value = (
-            None if budget.is_spent(effort, machine.steps_taken) else machine.enter(function, locals_, receiver, node)
+            None
+            if budget.is_spent(effort, machine.steps_taken, is_own)
+            else machine.enter(function, locals_, receiver, node)
         )
     finally:
         machine.gradient = before
-        effort.add(steps - machine.steps_left)
+        effort.add(steps - machine.steps_left, machine.activity != activity)
     if value is None:
         machine.note(f"the call of {function.name} is not followed: nested too deep, or followed often enough", node)
         knowledge.escape(machine, given.values(), function.name, node)
