@@ -56,6 +56,16 @@ def insert_after_node(site: Site, content: str) -> Edit | None:
     )
 
 
+def insert_before_attribute(site: Site, node: ast.Attribute, content: str) -> Edit | None:
+    """Add text before the dot of an attribute, as in `x.mean` to `x.abs().mean`. None where the dot stands apart."""
+    if not isinstance(site, CodeSite):
+        return None
+    _, _, line, end = span(site.module, node)
+    dot = end - len(node.attr) - 1
+    is_close = site.module.lines[line - 1][dot - 1 : end - 1] == f".{node.attr}"
+    return Edit(site.module.source.place(line, dot, line, dot), content) if is_close else None
+
+
 def insert_before(site: Site, *lines: str) -> Edit | None:
     """Add lines before the statement of a site, indented like it."""
     own = _own_lines(site)
@@ -131,13 +141,15 @@ def _element_lines(module: Module, element: ast.AST) -> Edit | None:
 
 
 def _element_text(module: Module, siblings: list[ast.expr], position: int) -> Edit | None:
-    """The removal of an element among others on a line."""
+    """The removal of an element with the comma before it (of the first: after it), if no comment lies between."""
     line, column, end_line, end_column = span(module, siblings[position])
     if position:
         line, column = span(module, siblings[position - 1])[2:]
     else:
         end_line, end_column = span(module, siblings[1])[:2]
-    return Edit(module.source.place(line, column, end_line, end_column), "") if line == end_line else None
+    removed = module.lines[line - 1 : end_line]
+    is_clear = not any("#" in text for text in removed[:-1])
+    return Edit(module.source.place(line, column, end_line, end_column), "") if is_clear else None
 
 
 def replace_by_part(site: Site, inner: ast.expr) -> Edit | None:

@@ -22,6 +22,8 @@ def leave_out(data: Data) -> Edit | None:
         return _unwrap(data, data.at)
     if not isinstance(layer.at, CodeSite) or not isinstance(layer.at.node, ast.Call):
         return None
+    if getattr(data.at.node, "func", None) is layer.at.node:
+        return _unwrap(data, data.at)
     assigned = _assigned_name(layer.at)
     if assigned:
         return _unwrap(data, data.at) if _called_name(data.at) == assigned else None
@@ -34,7 +36,7 @@ def leave_out(data: Data) -> Edit | None:
 
 
 def _assigned_name(site: CodeSite) -> str:
-    """The name that the constructor's statement binds the module itself to."""
+    """The name to which the call's statement binds its result."""
     statement = site.statement
     if isinstance(statement, ast.Assign) and statement.value is site.node and len(statement.targets) == 1:
         return ast.unparse(statement.targets[0])
@@ -50,7 +52,11 @@ def _unwrap(data: Data, site: CodeSite) -> Edit | None:
     if not isinstance(node, ast.Call):
         return None
     inner = _inner(data, node, site)
-    return None if inner is None or isinstance(inner, ast.Starred) else edits.replace_by_part(site, inner)
+    if inner is None or isinstance(inner, ast.Starred):
+        return None
+    if _assigned_name(site) == ast.unparse(inner):
+        return edits.remove_statement(site)
+    return edits.replace_by_part(site, inner)
 
 
 def _inner(data: Data, node: ast.Call, site: CodeSite) -> ast.expr | None:

@@ -172,7 +172,7 @@ def _fix(error: SignedError) -> Fix | None:
     function = node.func
     library = _library(function, site)
     if isinstance(function, ast.Attribute) and not library:
-        size = edits.replace(CodeSite(site.module, function.value), f"{_closed(site, function.value)}.abs()")
+        size = edits.insert_before_attribute(site, function, ".abs()") if _uses_torch(site) else None
         return edits.fix(Applicability.UNSAFE, "take the absolute error", size)
     if not node.args or isinstance(node.args[0], ast.Starred):
         return None
@@ -181,17 +181,17 @@ def _fix(error: SignedError) -> Fix | None:
     return edits.fix(Applicability.UNSAFE, "take the absolute error", size)
 
 
+def _uses_torch(site: CodeSite) -> bool:
+    """Whether the module imports torch: numpy's arrays have no method `abs`."""
+    return any(isinstance(each, External) and each.name.startswith("torch") for each in site.module.names.values())
+
+
 def _library(function: ast.expr, site: CodeSite) -> str:
     """`np.` of `np.sum`, as the code spells it; nothing of a method or a builtin."""
     if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name):
         bound = site.module.names.get(function.value.id)
         return f"{function.value.id}." if isinstance(bound, External) else ""
     return ""
-
-
-def _closed(site: CodeSite, node: ast.expr) -> str:
-    text = edits.node_code(site, node)
-    return f"({text})" if isinstance(node, (ast.BinOp, ast.UnaryOp)) else text
 
 
 rule = Rule(__name__, __doc__, check, code="NN210", severity=Severity.ERROR, since="0.1", fix=Applicability.UNSAFE)
