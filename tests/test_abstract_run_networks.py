@@ -303,6 +303,67 @@ def test_the_size_of_the_last_dimension_is_known_where_it_is_written(head: str, 
     assert width_seen == width
 
 
+@pytest.mark.parametrize(
+    ("stored", "taken"),
+    [
+        ("setattr(self, f'layer{i}', part)", "getattr(self, f'layer{i}')"),
+        ("setattr(self, 'layer%d' % i, part)", "getattr(self, 'layer' + str(i))"),
+        ("self.add_module('layer{}'.format(i), part)", "getattr(self, 'layer%d' % i)"),
+        ("self.add_module(str(i), part)", "self._modules[str(i)]"),
+        ("setattr(self, name_of(i), part)", "getattr(self, name_of(i))"),
+    ],
+)
+def test_layers_under_computed_names_are_found_again(stored: str, taken: str) -> None:
+    text = f"""
+from somewhere import name_of
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        for i in range(2):
+            part = nn.Linear(4, 4)
+            {stored}
+    def forward(self, x):
+        for i in range(2): x = {taken}(x)
+        return x
+Net()(x)
+"""
+    assert graph(text)[0].replace(" or linear(x)", "").startswith("linear(linear(x")
+
+
+@pytest.mark.parametrize("loop", ["for part in self.children()", "for part in self._modules.values()"])
+def test_children_are_looped_over_in_order(loop: str) -> None:
+    text = f"""
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Linear(4, 4), nn.Softmax(dim=1)
+    def forward(self, x):
+        {loop}: x = part(x)
+        return x
+Net()(x)
+"""
+    assert graph(text) == ["softmax(linear(x))"]
+
+
+@pytest.mark.parametrize(
+    "called",
+    [
+        "torch.utils.checkpoint.checkpoint(net, x, use_reentrant=False)",
+        "torch.jit.trace(net, example)(x)",
+        "torch.func.functional_call(net, weights, (x,))",
+        "net.forward(x)",
+        "globals()['net_of'](x)",
+    ],
+)
+def test_every_way_to_call_a_network_goes_through_it(called: str) -> None:
+    text = f"""
+net = nn.Sequential(nn.Linear(3, 4), nn.Softmax(dim=1))
+def net_of(x): return net(x)
+look({called})
+"""
+    assert seen(IMPORTS + text)[0] == "softmax(linear(x))"
+
+
 def test_a_network_that_is_not_at_hand_is_called_as_one(tmp_path: Path) -> None:
     text = """
 import torchvision

@@ -6,6 +6,7 @@ import ast
 import builtins
 from collections.abc import Sequence
 
+from nnlint.graph import parameters_of
 from nnlint.static.arguments import Arguments
 from nnlint.static.machine import Machine
 from nnlint.static.objects import Bound, Class, External, Function, Module, Partial, Super, container_in
@@ -92,6 +93,10 @@ def _of_instance(machine: Machine, value: Instance, name: str, node: ast.AST) ->
         return value.attributes.get(MODE_KEY, Data("attribute", (value,), machine.site(node), name=name))
     if name == "module" and value.is_network:
         return value
+    if name == "_modules" and value.is_network:
+        return Entries(
+            {label: part for label, part in value.attributes.items() if next(parameters_of(part), None) is part}
+        )
     if any(value.cls.external_bases()):
         return Bound(value, name)
     getter = value.cls.find("__getattr__")

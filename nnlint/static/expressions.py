@@ -7,7 +7,7 @@ import operator
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from nnlint.static import calls
+from nnlint.static import calls, text
 from nnlint.static.access import attribute, index, lookup
 from nnlint.static.iteration import element_passes, loop_over, spread
 from nnlint.static.knowledge.common import owners_in
@@ -97,6 +97,9 @@ def binary(machine: Machine, kind: ast.operator, left: Value, right: Value, node
         folded = _folded(fold, left, right, machine, node)
         if folded is not None:
             return folded
+    if isinstance(left, Constant) and isinstance(left.value, str) and operation == "modulo":
+        values = right.items if isinstance(right, Items) else [right]
+        return text.percent(left, values, machine.site(node)) or machine.data("text", (left, *values), node)
     if isinstance(left, Items) and operation == "add" and isinstance(right, Items):
         return Items([*left.items, *right.items], left.kind, left.open or right.open, left.at)
     if operation == "add" and (isinstance(left, Parameters) or isinstance(right, Parameters)):
@@ -267,8 +270,16 @@ def _slice(machine: Machine, node: ast.Slice) -> Value:
 
 @_evaluates(ast.JoinedStr)
 def _formatted(machine: Machine, node: ast.JoinedStr) -> Value:
-    inputs = tuple(machine.evaluate(part.value) for part in node.values if isinstance(part, ast.FormattedValue))
-    return machine.data("text", inputs, node)
+    pieces: list[Value | str] = []
+    is_plain = True
+    for part in node.values:
+        if isinstance(part, ast.FormattedValue):
+            pieces.append(machine.evaluate(part.value))
+            is_plain = is_plain and part.conversion == -1 and part.format_spec is None
+        elif isinstance(part, ast.Constant):
+            pieces.append(str(part.value))
+    known = text.known_text(pieces, machine.site(node)) if is_plain else None
+    return known or machine.data("text", tuple(piece for piece in pieces if not isinstance(piece, str)), node)
 
 
 @_evaluates(ast.FormattedValue)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from nnlint.events import Accumulated
+from nnlint.events import Accumulated, StateKept
 from nnlint.graph import ancestors
 from nnlint.operations import LOSS_OPERATIONS
+from nnlint.static import text
 from nnlint.static.access import attribute, store_attribute
 from nnlint.static.arguments import Arguments
 from nnlint.static.iteration import element, known_elements, spread
@@ -34,6 +35,9 @@ from nnlint.values import (
 )
 
 MOST_ITEMS = 32
+
+UNNAMED = "attribute of a computed name"
+"""How the label of an attribute begins that was set under a name that is not known."""
 MODULES = frozenset({"torch.nn.Module", "torch.nn.modules.Module", "torch.nn.modules.module.Module"})
 
 TRANSPARENT_DECORATORS = (
@@ -159,6 +163,8 @@ def _dict(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value
     made = Entries(dict(given.keywords), given.open, machine.site(node))
     if given.positional:
         first = given.positional[0]
+        if isinstance(first, State):
+            return State(first.owner, machine.site(node), first.copied)
         if isinstance(first, Entries):
             made.entries = {**first.entries, **made.entries}
             made.open = first.open
@@ -203,6 +209,11 @@ def _getattr(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Va
     key = given.get(1)
     if given.positional and isinstance(key, Constant) and isinstance(key.value, str):
         return attribute(machine, given.positional[0], key.value, node)
+    held = given.get(0)
+    if isinstance(held, Instance):
+        unnamed = [part for label, part in held.attributes.items() if str(label).startswith(UNNAMED)]
+        if unnamed:
+            return join_all(unnamed)
     return machine.data("call", given.values(), node, name="getattr")
 
 
@@ -210,7 +221,7 @@ def _getattr(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Va
 def _setattr(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
     if len(given.positional) == 3:
         receiver, key, value = given.positional
-        label = key.value if isinstance(key, Constant) else f"attribute {id(node)}"
+        label = key.value if isinstance(key, Constant) else f"{UNNAMED} {id(node)}"
         store_attribute(machine, receiver, label, value)
     return NONE
 
@@ -285,7 +296,22 @@ def _type(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value
     return value.cls if isinstance(value, Instance) and len(given.positional) == 1 else machine.data("call", (), node)
 
 
-@external("builtins.object", "builtins.str", "builtins.bool", "builtins.open", "builtins.input", "builtins.hasattr")
+@external("builtins.str")
+def _str(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
+    known = text.known_text(given.positional, machine.site(node)) if len(given.positional) == 1 else None
+    return known or machine.data("call", given.values(), node, name=name)
+
+
+@external("builtins.globals")
+def _globals(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
+    made = machine.data("call", (), node, name=name)
+    for key, value in machine.frame.module.names.items():
+        if isinstance(value, (Class, Function)):
+            made.parts["index", key] = value
+    return made
+
+
+@external("builtins.object", "builtins.bool", "builtins.open", "builtins.input", "builtins.hasattr")
 def _plain(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
     return machine.data("call", given.values(), node, name=name)
 
@@ -384,7 +410,11 @@ def _repeats(machine: Machine) -> bool:
 def _accumulate(machine: Machine, total: Value, value: Value, node: ast.AST) -> None:
     if not machine.iterations or machine.network_depth:
         return
-    if any(isinstance(each, Data) and (_is_computed(each) or LOSSES.search(role_name(each))) for each in elements(value)):
+    if any(isinstance(each, State) for each in elements(value)):
+        machine.emit(StateKept(machine.site(node), value, role_name(total)))
+    if any(
+        isinstance(each, Data) and (_is_computed(each) or LOSSES.search(role_name(each))) for each in elements(value)
+    ):
         machine.emit(Accumulated(machine.site(node), total, value, total))
 
 
@@ -495,12 +525,30 @@ def _copy_container(machine: Machine, receiver: Value, given: Arguments, node: a
 
 
 @method(
-    "format", "join", "split", "strip", "lower", "upper", "startswith", "endswith", "replace", "write", "info", "debug"
+    "format",
+    "join",
+    "split",
+    "strip",
+    "lower",
+    "upper",
+    "title",
+    "capitalize",
+    "startswith",
+    "endswith",
+    "replace",
+    "write",
+    "info",
+    "debug",
 )
 def _text(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
-    if isinstance(receiver, Constant) and isinstance(receiver.value, str):
-        return machine.data("text", given.values(), node)
-    return None
+    if not isinstance(receiver, Constant) or not isinstance(receiver.value, str):
+        return None
+    name, at = getattr(getattr(node, "func", None), "attr", ""), machine.site(node)
+    if name == "format":
+        known = text.braces(receiver, given.positional, given.keywords, at)
+    else:
+        known = text.cased(name, receiver, at) if not given.values() else None
+    return known or machine.data("text", given.values(), node)
 
 
 @method(

@@ -460,6 +460,31 @@ def _wrapped(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Va
     return given.get(0, "module", "model") or machine.data("unknown", (), node)
 
 
+@external("torch.jit.trace", "torch.jit.trace_module", "torch.fx.symbolic_trace")
+def _traced(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
+    return given.get(0, "func", "mod", "root") or machine.data("unknown", (), node)
+
+
+@external("torch.utils.checkpoint.checkpoint")
+def _checkpointed(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
+    if not given.positional:
+        return machine.data("unknown", (), node)
+    own = {key: value for key, value in given.keywords.items() if key not in CHECKPOINT}
+    return machine.call(given.positional[0], Arguments(given.positional[1:], own, given.open), node)
+
+
+CHECKPOINT = frozenset({"use_reentrant", "context_fn", "determinism_check", "debug", "preserve_rng_state"})
+
+
+@external("torch.func.functional_call", "torch.nn.utils.stateless.functional_call")
+def _functional_call(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
+    network, inputs = given.get(0, "module"), given.get(2, "args")
+    if network is None or inputs is None:
+        return machine.data("call", given.values(), node, name=name)
+    values = inputs.items if isinstance(inputs, Items) else [inputs]
+    return machine.call(network, Arguments(list(values)), node)
+
+
 @method("register_buffer", "register_parameter")
 def _register(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
     key, value = given.get(0, "name"), given.get(1, "tensor", "param")
