@@ -244,7 +244,11 @@ def join_all(values: Iterable[Value]) -> Value:
 
 def elements(value: Value | None) -> Iterator[Value]:
     """The values directly inside tuples, lists, dicts and alternatives; the value itself otherwise."""
-    pending = [value]
+    if not isinstance(value, (Items, Entries, Either)):
+        if value is not None:
+            yield value
+        return
+    pending: list[Value | None] = [value]
     budget = 64
     while pending and budget:
         budget -= 1
