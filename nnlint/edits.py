@@ -7,7 +7,6 @@ another, a node that no source is known of.
 from __future__ import annotations
 
 import ast
-import re
 
 from nnlint.finding import Applicability, Edit, Fix, Place
 from nnlint.static.objects import CodeSite, Module, span
@@ -102,61 +101,6 @@ def remove_statement(site: Site) -> Edit | None:
             return Edit(place, "")
     place = site.module.source.place(first, 1, last, len(lines[last - 1]) + 1)
     return Edit(place, "")
-
-
-def remove_element(site: Site) -> Edit | None:
-    """Delete a node from the list, tuple or call in which it is an element, with its comma; of a (name, node) pair, the pair.
-
-    None where it is no such element, or the only one.
-    """
-    if not isinstance(site, CodeSite) or site.statement is None:
-        return None
-    siblings = _siblings(site.statement, site.node)
-    element = site.node
-    if len(siblings) == 2 and isinstance(siblings[0], ast.Constant) and isinstance(siblings[0].value, str):
-        pair = next((each for each in ast.walk(site.statement) if getattr(each, "elts", None) is siblings), None)
-        siblings, element = (_siblings(site.statement, pair), pair) if pair is not None else ([], element)
-    if len(siblings) < 2:
-        return None
-    position = next(i for i, each in enumerate(siblings) if each is element)
-    return _element_lines(site.module, element) or _element_text(site.module, siblings, position)
-
-
-def _siblings(top: ast.AST, node: ast.AST) -> list[ast.expr]:
-    """The elements of the list, tuple or call in which a node stands."""
-    for parent in ast.walk(top):
-        held = parent.args if isinstance(parent, ast.Call) else getattr(parent, "elts", None)
-        if held and any(each is node for each in held):
-            return list(held) if isinstance(parent, ast.Call) else held
-    return []
-
-
-def _element_lines(module: Module, element: ast.AST) -> Edit | None:
-    """The removal of an element that has its lines for itself."""
-    line, column, end_line, end_column = span(module, element)
-    behind = module.lines[end_line - 1][end_column - 1 :].strip()
-    if module.lines[line - 1][: column - 1].strip() or not re.fullmatch(r",?\s*(#.*)?", behind):
-        return None
-    return Edit(module.source.place(line, 1, end_line + 1, 1), "") if end_line < len(module.lines) else None
-
-
-def _element_text(module: Module, siblings: list[ast.expr], position: int) -> Edit | None:
-    """The removal of an element with the comma before it (of the first: after it), if no comment lies between."""
-    line, column, end_line, end_column = span(module, siblings[position])
-    if position:
-        line, column = span(module, siblings[position - 1])[2:]
-    else:
-        end_line, end_column = span(module, siblings[1])[:2]
-    removed = module.lines[line - 1 : end_line]
-    is_clear = not any("#" in text for text in removed[:-1])
-    return Edit(module.source.place(line, column, end_line, end_column), "") if is_clear else None
-
-
-def replace_by_part(site: Site, inner: ast.expr) -> Edit | None:
-    """Replace a node by one of those inside it."""
-    text = node_code(site, inner)
-    is_closed = isinstance(inner, (ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.Constant))
-    return replace(site, text if is_closed else f"({text})")
 
 
 def statement_lines(site: Site) -> tuple[str, ...] | None:

@@ -6,7 +6,7 @@ import ast
 
 from nnlint import edits
 from nnlint.finding import Applicability, Edit, Fix, Place
-from nnlint.static.objects import CodeSite, span
+from nnlint.static.objects import CodeSite, External, span
 from nnlint.values import Data, Site
 
 ADDS = frozenset({"append", "add_module", "register_module"})
@@ -18,24 +18,55 @@ def without_layer(data: Data, message: str) -> Fix | None:
     site = data.layer.at if data.layer is not None else data.at
     if not isinstance(site, CodeSite) or not isinstance(site.node, ast.Call) or site.statement is None:
         return None
-    edit = _without_module(site, site.node) if data.layer is not None else _without_call(site, site.node)
+    if data.layer is None:
+        edit = _without_call(data, site)
+    elif _is_attribute(site.statement, site.node):
+        edit = _identity(site, site.node)
+    else:
+        edit = _out_of_container(site, site.statement, site.node)
     return edits.fix(Applicability.UNSAFE, message, edit)
 
 
-def _without_module(site: CodeSite, node: ast.Call) -> Edit | None:
-    assert site.statement is not None
+def without_use(data: Data, message: str) -> Fix | None:
+    """A fix after which an operation is not done at this place: a module that an attribute holds stays for its other uses."""
+    made = data.layer.at if data.layer is not None else None
+    if not isinstance(data.at, CodeSite) or (data.layer is not None and not isinstance(made, CodeSite)):
+        return None
+    if not isinstance(made, CodeSite) or getattr(data.at.node, "func", None) is made.node:
+        return edits.fix(Applicability.UNSAFE, message, _without_call(data, data.at))
+    if not isinstance(made.node, ast.Call) or made.statement is None:
+        return None
+    assigned = _assigned(made)
+    if assigned is None:
+        return edits.fix(Applicability.UNSAFE, message, _out_of_container(made, made.statement, made.node))
+    called = data.at.node.func if isinstance(data.at.node, ast.Call) else None
+    is_its_call = called is not None and _same(assigned, called)
+    return edits.fix(Applicability.UNSAFE, message, _without_call(data, data.at)) if is_its_call else None
+
+
+def _assigned(site: CodeSite) -> ast.expr | None:
+    """The target to which the statement of a call binds its result."""
+    statement = site.statement
+    is_bound = isinstance(statement, ast.Assign) and statement.value is site.node and len(statement.targets) == 1
+    return statement.targets[0] if is_bound and isinstance(statement, ast.Assign) else None
+
+
+def _is_attribute(statement: ast.stmt, node: ast.Call) -> bool:
+    parent = _parent(statement, node)
+    return isinstance(parent, ast.Assign) and isinstance(parent.targets[0], ast.Attribute)
+
+
+def _out_of_container(site: CodeSite, statement: ast.stmt, node: ast.Call) -> Edit | None:
     element: ast.expr = node
-    parent = _parent(site.statement, node)
+    parent = _parent(statement, node)
     if isinstance(parent, ast.Tuple) and len(parent.elts) == 2 and isinstance(parent.elts[0], ast.Constant):
-        element, parent = parent, _parent(site.statement, parent)
+        element, parent = parent, _parent(statement, parent)
     if isinstance(parent, ast.Call) and isinstance(parent.func, ast.Attribute) and parent.func.attr in ADDS:
-        return edits.remove_statement(site) if isinstance(site.statement, ast.Expr) else None
+        return edits.remove_statement(site) if isinstance(statement, ast.Expr) else None
     if isinstance(parent, ast.Call) and _name(parent.func) in ("Sequential", "__init__"):
         return remove_element(site, parent.args, element)
     if isinstance(parent, (ast.List, ast.Tuple)):
         return remove_element(site, parent.elts, element)
-    if isinstance(parent, ast.Assign) and isinstance(parent.targets[0], ast.Attribute):
-        return _identity(site, node)
     return None
 
 
@@ -46,14 +77,32 @@ def _identity(site: CodeSite, node: ast.Call) -> Edit | None:
     return edits.replace(site, f"{edits.node_code(site, node.func.value)}.Identity()")
 
 
-def _without_call(site: CodeSite, node: ast.Call) -> Edit | None:
-    statement, given = site.statement, node.args[0] if node.args else None
+def _without_call(data: Data, site: CodeSite) -> Edit | None:
+    """The call becomes what it was given; a statement that binds its own argument again goes."""
+    statement, node = site.statement, site.node
+    given = _given(data, site, node) if isinstance(node, ast.Call) else None
     if given is None or isinstance(given, ast.Starred):
         return None
     if isinstance(statement, ast.Assign) and statement.value is node and _binds_again(statement, given):
         return edits.remove_statement(site)
     text = edits.node_code(site, given)
     return edits.replace(site, text if isinstance(given, PLAIN) else f"({text})")
+
+
+def _given(data: Data, site: CodeSite, node: ast.Call) -> ast.expr | None:
+    """What a call was given as its input: the receiver of a tensor's method, else the first argument."""
+    function = node.func
+    if data.layer is None and isinstance(function, ast.Attribute) and not _is_of_library(function.value, site):
+        return function.value
+    if node.args:
+        return node.args[0]
+    return next((keyword.value for keyword in node.keywords if keyword.arg in ("input", "x")), None)
+
+
+def _is_of_library(node: ast.expr, site: CodeSite) -> bool:
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return isinstance(node, ast.Name) and isinstance(site.module.names.get(node.id), External)
 
 
 def _binds_again(statement: ast.Assign, given: ast.expr) -> bool:
@@ -80,7 +129,7 @@ def _parent(top: ast.AST, node: ast.AST) -> ast.AST | None:
 def remove_element(site: Site, siblings: list[ast.expr], element: ast.expr) -> Edit | None:
     """Delete one of several elements between commas: with its lines where it has them to itself.
 
-    None where it is the only one, or shares its first or last line with an element and a comment stands between.
+    None where it is the only one, or where a comment stands between it and the element whose line it shares.
     """
     position = next((i for i, each in enumerate(siblings) if each is element), None)
     if not isinstance(site, CodeSite) or position is None or len(siblings) < 2:
@@ -94,7 +143,8 @@ def remove_element(site: Site, siblings: list[ast.expr], element: ast.expr) -> E
         next_line, next_column, *_ = span(site.module, siblings[position + 1])
         return _edit(site, (line, column), (next_line, next_column)) if next_line == end_line else None
     _, _, last_line, last_column = span(site.module, siblings[position - 1])
-    return _edit(site, (last_line, last_column), (end_line, end_column)) if last_line == line else None
+    has_comment = any("#" in text for text in lines[last_line - 1 : line - 1])
+    return None if has_comment else _edit(site, (last_line, last_column), (end_line, end_column))
 
 
 def _edit(site: CodeSite, start: tuple[int, int], end: tuple[int, int]) -> Edit:

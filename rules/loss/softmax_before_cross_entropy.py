@@ -40,10 +40,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nnlint import edits
 from nnlint.events import Run
 from nnlint.finding import Applicability, Severity
-from nnlint.leaving_out import leave_out
+from nnlint.layer_edits import without_use
 from nnlint.predictions import Bound, BoundLoss, losses_over_probabilities
 from nnlint.rule import Problem, Rule
 
@@ -65,9 +64,7 @@ def _problem(loss: BoundLoss, bound: Bound) -> Problem:
         label="gives probabilities, not logits",
         related=bound.related(loss.event.at, "applies softmax itself"),
         help=_help(loss, bound, function),
-        fix=edits.fix(Applicability.UNSAFE, f"leave the {function} out", leave_out(bound.data))
-        if bound.can_be_left_out
-        else None,
+        fix=without_use(bound.data, f"leave the {function} out") if bound.can_be_left_out else None,
         severity=None if loss.is_of_training or bound.is_in_network else Severity.WARNING,
     )
 
