@@ -66,8 +66,21 @@ def is_made_up(rescaling: Rescaling, comparison: Comparison) -> bool:
         and _same_line(subject, rescaling)
     ):
         return True
+    given = [id(value) for value in _given_to_networks(comparison.prediction)]
+    if _is_afterthought(rescaling, comparison) and id(subject) not in given:
+        return False
     behind = {id(data) for data in ancestors(rescaling.subject)}
-    return any(id(given) in behind for given in _given_to_networks(comparison.prediction))
+    return any(value in behind for value in given)
+
+
+def _is_afterthought(rescaling: Rescaling, comparison: Comparison) -> bool:
+    """Whether the target was there, under a name, and is multiplied where the loss is computed, or under the same name."""
+    subject = rescaling.subject
+    if not isinstance(subject, Data) or not subject.bound:
+        return False
+    here, there = rescaling.result.at, comparison.at
+    at_the_loss = isinstance(here, CodeSite) and isinstance(there, CodeSite) and here.statement is there.statement
+    return at_the_loss or subject.bound == rescaling.result.bound
 
 
 def _same_line(subject: Data, rescaling: Rescaling) -> bool:
