@@ -14,6 +14,7 @@ from nnlint.static.arguments import Arguments
 from nnlint.static.expressions import binary
 from nnlint.static.iteration import element_passes, generator_in, loop_over, while_passes, yielded
 from nnlint.static.knowledge import dispatch as knowledge
+from nnlint.static.knowledge.common import is_network_like
 from nnlint.static.machine import EXECUTORS, Executor, Frame, Machine
 from nnlint.static.objects import Class, External, Function, Generator, Module
 from nnlint.static.tests import test_key
@@ -128,13 +129,25 @@ def _assign_to(machine: Machine, target: ast.expr, value: Value, node: ast.stmt)
         if updated is not None:
             machine.emit(OptimizerStepped(machine.site(node), updated))
             return
-    kept = _named(target)
-    if kept and machine.iterations and any(_is_state(each) for each in elements(value)):
-        machine.emit(StateKept(machine.site(node), value, kept))
+    if machine.iterations:
+        _keep_state(machine, target, value, node)
     calls.bind_target(machine, target, value)
 
 
+def _keep_state(machine: Machine, target: ast.expr, value: Value, node: ast.stmt) -> None:
+    if isinstance(target, (ast.Tuple, ast.List)) and isinstance(value, Items):
+        for part, each in zip(target.elts, value.items, strict=False):
+            _keep_state(machine, part, each, node)
+        return
+    kept = _named(target)
+    is_alias = isinstance(getattr(node, "value", None), (ast.Name, ast.Attribute))
+    if kept and any(_is_state(each) or (is_alias and is_network_like(each)) for each in elements(value)):
+        machine.emit(StateKept(machine.site(node), value, kept))
+
+
 def _named(target: ast.expr) -> str:
+    if isinstance(target, ast.Subscript):
+        return _named(target.value)
     if isinstance(target, ast.Name):
         return target.id
     return target.attr if isinstance(target, ast.Attribute) else ""

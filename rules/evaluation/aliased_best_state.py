@@ -1,0 +1,106 @@
+"""The best weights are kept by reference.
+
+## What it does
+Reports weights that a training loop keeps for later, as a `state_dict()` or as the model under another name, and that later
+steps of the same model change before they are restored, saved or returned. Copies, states that are saved at once, and states kept
+right before the loop ends are left alone. A shallow `state_dict().copy()` is no copy: its tensors are the live ones.
+
+## Why it matters
+`state_dict()` holds references to the parameters that the optimizer updates in place. What is restored as the best model is the
+last one, and early stopping returns the weights that it was to protect from. The logged best score belongs to other weights.
+Source: PyTorch, "Saving and Loading Models", note on `best_model_state`
+(https://docs.pytorch.org/tutorials/beginner/saving_loading_models.html).
+
+## Example
+```python
+if accuracy > best_accuracy:
+    best_accuracy = accuracy
+    best_weights = model.state_dict()
+```
+
+Use instead:
+```python
+if accuracy > best_accuracy:
+    best_accuracy = accuracy
+    best_weights = copy.deepcopy(model.state_dict())
+```
+
+## Fix safety
+Safe: the state is copied where it is kept, and `copy` is imported where it is missing. It costs the memory of one more model.
+
+## Witness
+The kept tensors change with the next step.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from nnlint import edits
+from nnlint.events import Run, StateKept
+from nnlint.finding import Applicability, Edit, Fix, Severity
+from nnlint.importing import spelled
+from nnlint.kept_states import Stale, stale_states
+from nnlint.rule import Problem, Rule
+from nnlint.static.objects import CodeSite
+
+
+def check(run: Run) -> Iterator[Problem]:
+    """One problem for each place that keeps live weights."""
+    for stale in stale_states(run):
+        yield _problem(stale)
+
+
+def _problem(stale: Stale) -> Problem:
+    related = [(stale.changed.at, "changes them")]
+    if stale.used is not None:
+        related.append((stale.used.at, "used here, as they are by then"))
+    return Problem(
+        stale.kept.at,
+        "the best weights are lost, because what is kept are the live weights, which go on training",
+        label="a reference, not a copy",
+        related=tuple(related),
+        help="keep a copy: `copy.deepcopy(...)`, or save it to a file at once",
+        fix=_fix(stale.kept),
+    )
+
+
+def _fix(kept: StateKept) -> Fix | None:
+    if not isinstance(kept.at, CodeSite):
+        return None
+    copied = _kept_expression(kept.at)
+    copy = spelled(kept.at, "copy", "deepcopy")
+    if copied is None or copy is None:
+        return None
+    name, imported = copy
+    edit: Edit | None = edits.replace(
+        CodeSite(kept.at.module, copied[0]), f"{name}({edits.node_code(kept.at, copied[1])})"
+    )
+    wanted = (edit,) if imported is None else (edit, imported)
+    return edits.fix(Applicability.SAFE, "keep a copy", *wanted)
+
+
+def _kept_expression(site: CodeSite) -> tuple[ast.expr, ast.expr] | None:
+    """The one expression that is kept by reference, and what is to be copied: of a shallow copy, what it copies."""
+    value = getattr(site.statement, "value", None)
+    if not isinstance(value, ast.expr):
+        return None
+    if isinstance(value, (ast.Name, ast.Attribute)):
+        return value, value
+    calls = [node for node in ast.walk(value) if _is_call_of(node, "state_dict")]
+    if len(calls) != 1 or not isinstance(calls[0], ast.Call):
+        return None
+    for node in ast.walk(value):
+        if _is_call_of(node, "copy") and isinstance(node, ast.Call):
+            copied = getattr(node.func, "value", None)
+            if copied is calls[0]:
+                return node, calls[0]
+    return calls[0], calls[0]
+
+
+def _is_call_of(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == name
+
+
+rule = Rule(__name__, __doc__, check, code="NN504", severity=Severity.ERROR, since="0.1", fix=Applicability.SAFE)
