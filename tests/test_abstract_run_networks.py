@@ -32,6 +32,7 @@ def graph(body: str) -> list[str]:
         "parts['c'] = nn.Linear(4, 2); net = nn.Sequential(parts)",
         "net = nn.Sequential(); net.add_module('a', nn.Linear(3, 4)); net.add_module('b', nn.ReLU())\n"
         "net.add_module('c', nn.Linear(4, 2))",
+        "def layers():\n    yield nn.Linear(3, 4)\n    yield nn.ReLU()\nnet = nn.Sequential(*layers(), nn.Linear(4, 2))",
         "net = nn.Sequential(); net.append(nn.Linear(3, 4)).append(nn.ReLU()); net.append(nn.Linear(4, 2))",
         "net = nn.Sequential(nn.Sequential(nn.Linear(3, 4), nn.ReLU()), nn.Sequential(nn.Linear(4, 2)))",
         "def block(i, o): return nn.Sequential(nn.Linear(i, o), nn.ReLU())\nnet = nn.Sequential(block(3, 4), nn.Linear(4, 2))",

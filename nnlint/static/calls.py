@@ -71,7 +71,7 @@ def evaluate_arguments(machine: Machine, node: ast.Call) -> Arguments:
                 given.positional.append(machine.data("spread", (value,), argument))
                 given.open = True
                 continue
-            known, is_open = spread(value)
+            known, is_open = (draw(machine, value), True) if isinstance(value, Generator) else spread(value)
             given.positional.extend(known)
             given.open = given.open or is_open
         else:

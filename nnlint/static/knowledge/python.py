@@ -14,7 +14,7 @@ from nnlint.static.arguments import Arguments
 from nnlint.static.iteration import element, known_elements, spread
 from nnlint.static.knowledge.common import EXTERNALS, LOSSES, external, method, role_name
 from nnlint.static.machine import Machine
-from nnlint.static.objects import Class, External, Function, Native, Partial
+from nnlint.static.objects import Class, External, Function, Generator, Native, Partial
 from nnlint.values import (
     NONE,
     TRUE,
@@ -148,6 +148,8 @@ def _list(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value
     if not given.positional:
         return Items([], kind, at=machine.site(node))
     first = given.positional[0]
+    if isinstance(first, Generator):
+        first = Items(list(machine.draw(first)), kind, True)
     known = known_elements(first)
     if known is not None:
         return Items(known, kind, at=machine.site(node))
@@ -266,10 +268,10 @@ def _sum(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
 @external("builtins.max", "builtins.min", "builtins.abs", "builtins.round")
 def _numeric(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
     operation = name.rpartition(".")[2]
-    numbers = [number(value) for value in given.positional]
-    if operation in ("max", "min") and len(numbers) > 1 and all(each is not None for each in numbers):
+    known = [value for value in given.positional if number(value) is not None]
+    if operation in ("max", "min") and len(known) > 1 and len(known) == len(given.positional):
         pick = max if operation == "max" else min
-        return Constant(pick(each for each in numbers if each is not None), machine.site(node))
+        return pick(known, key=lambda value: number(value) or 0.0)
     return machine.data(operation, tuple(given.positional[:1] if operation != "max" else given.positional), node)
 
 
