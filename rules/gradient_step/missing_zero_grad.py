@@ -128,8 +128,15 @@ def _problem(run: Run, each: Trained, backward: Backward, step: OptimizerStepped
         label="adds to the gradients of every earlier step",
         related=tuple(related),
         help=f"call `{_receiver(step) or 'optimizer'}.zero_grad()` before the backward pass",
-        fix=None if clears else _fix(backward, step),
+        fix=None if any(_in_loop_of(clear, backward) for clear in clears) else _fix(backward, step),
     )
+
+
+def _in_loop_of(clear: GradientsCleared, backward: Backward) -> bool:
+    """Whether the clear stands in the innermost loop of the backward pass: on some path it does its work."""
+    if not backward.iterations:
+        return True
+    return any(each.loop is backward.iterations[-1].loop for each in clear.iterations)
 
 
 def _reason(clears: list[GradientsCleared], backward: Backward) -> str:
