@@ -10,7 +10,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from nnlint.events import Loop, ModeSwitched
+from nnlint.events import GradientsCleared, Loop, ModeSwitched, OptimizerStepped
 from nnlint.static.arguments import Arguments
 from nnlint.static.machine import Machine
 from nnlint.static.objects import Function, Generator, container_in
@@ -78,9 +78,13 @@ def _counts_training(machine: Machine, over: Value, body: list[ast.stmt] | None)
 def _unrolled(machine: Machine, known: list[Value]) -> Iterator[Value]:
     events = len(machine.run.all_events)
     for number, value in enumerate(known):
-        if number >= PASSES and any(not isinstance(each, ModeSwitched) for each in machine.run.all_events[events:]):
+        if number >= PASSES and not all(isinstance(each, SETTLING) for each in machine.run.all_events[events:]):
             return
         yield value
+
+
+SETTLING = (ModeSwitched, GradientsCleared, OptimizerStepped)
+"""Events of loops that do one thing to each of several objects, such as clearing one parameter after the other."""
 
 
 def _two_passes(machine: Machine, over: Value, node: ast.AST) -> Iterator[Value]:

@@ -176,7 +176,8 @@ def _augmented(machine: Machine, node: ast.AugAssign) -> str | None:
         before.open = before.open or value.open
         return None
     if isinstance(node.target, ast.Attribute):
-        store_attribute(machine, machine.evaluate(node.target.value), node.target.attr, after)
+        if node.target.attr != "data":  # the numbers of a tensor change, the tensor stays
+            store_attribute(machine, machine.evaluate(node.target.value), node.target.attr, after)
     elif isinstance(node.target, ast.Subscript):
         receiver = machine.evaluate(node.target.value)
         store_index(machine, receiver, machine.evaluate(node.target.slice), after)

@@ -97,13 +97,13 @@ def _filled(before: Gradients, backward: Backward) -> Gradients:
 
 
 def _conditions_unrelated(run: Run, each: Trained, backward: Backward, step: OptimizerStepped) -> bool:
-    """Whether how the clear and the step relate is not known: each has a condition of its own, or others call them in turn."""
-    clears = [clear for clear in run.events(GradientsCleared) if each.may_be_cleared_by(clear)]
-    if not backward.iterations:
-        return bool(clears)
+    """Whether clears stand under conditions of which is not known how they relate to the step's, or to each other."""
+    clears = [clear for clear in run.events(GradientsCleared) if clear.conditional and each.may_be_cleared_by(clear)]
+    tests = {test for clear in clears for test in clear.conditions if isinstance(test, tuple) and test[0] == "compare"}
+    if len({test[2] for test in tests}) < len(tests):
+        return True  # cleared where a count is one, and elsewhere where it is more
     return step.conditional and any(
-        clear.conditional
-        and not set(clear.conditions) & set(step.conditions)
+        not set(clear.conditions) & set(step.conditions)
         and clear.iterations
         and clear.iterations[-1].loop is backward.iterations[-1].loop
         for clear in clears
