@@ -24,6 +24,7 @@ REPEATABLE = REDUCTIONS | frozenset(
 """Operations that give the same result for the same inputs."""
 
 DEEPEST_KEY = 12
+LARGEST_KEY = 200
 WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 
@@ -32,16 +33,24 @@ def same_data(first: Value, second: Value) -> bool:
     return key_of(first) == key_of(second)
 
 
-def key_of(value: Value | None, depth: int = DEEPEST_KEY) -> Hashable:
+def key_of(value: Value | None) -> Hashable:
     """A key that values share which are certainly the same data."""
+    return _key(value, DEEPEST_KEY, [LARGEST_KEY])
+
+
+def _key(value: Value | None, depth: int, room: list[int]) -> Hashable:
+    """The key as long as there is room for it: equal expressions take equal room."""
     value = uncopied(value)
+    room[0] -= 1
     if isinstance(value, Constant):
         return ("constant", repr(value.value))
+    if not depth or room[0] < 0:
+        return id(value)
     if isinstance(value, Items) and not value.open:
-        return (value.kind == "list", *(key_of(item, depth - 1) for item in value.items)) if depth else id(value)
-    if isinstance(value, Data) and value.operation in REPEATABLE and depth:
-        options = tuple((name, key_of(option, depth - 1)) for name, option in sorted(value.options.items()))
-        return (value.operation, value.name, options, *(key_of(each, depth - 1) for each in value.inputs))
+        return ("items", *(_key(item, depth - 1, room) for item in value.items))
+    if isinstance(value, Data) and value.operation in REPEATABLE:
+        options = tuple((name, _key(option, depth - 1, room)) for name, option in sorted(value.options.items()))
+        return (value.operation, value.name, options, *(_key(each, depth - 1, room) for each in value.inputs))
     return id(value)
 
 

@@ -24,31 +24,35 @@ ELEMENTWISE = ACTIVATIONS | frozenset(
 )
 TAKES_SIZES = frozenset({"zeros", "ones", "empty", "full", "rand", "randn"})
 SCALARS = frozenset({"length", "item", "counter"})
-SAME_SHAPE = COPIES - {
-    "reshape",
-    "view",
-    "squeeze",
-    "unsqueeze",
-    "flatten",
-    "transpose",
-    "permute",
-    "item",
-    "array",
-    "tensor",
-    "expand",
-}
+SAME_SHAPE = frozenset("to clone values numpy detach identity contiguous array tensor parameter".split())
+COMPUTED = ELEMENTWISE | COPIES | {"matmul"}
 DEEPEST = 40
+DEEPEST_ROWS = 10
 
 
-def shape_of(value: Value | None, depth: int = DEEPEST) -> Shape | None:
+def shape_of(value: Value | None) -> Shape | None:
     """The shape of an array; None where not even the number of its dimensions is known."""
+    return _shape(value, {}, DEEPEST)
+
+
+Known = dict[int, "Shape | None"]
+"""The shapes of the data that were already looked at, by identity."""
+
+
+def _shape(value: Value | None, known: Known, depth: int) -> Shape | None:
     if isinstance(value, Constant):
         return ()
     if isinstance(value, Either) and depth:
-        shapes = {shape_of(each, depth - 1) for each in value.alternatives}
+        shapes = {_shape(each, known, depth - 1) for each in value.alternatives}
         return shapes.pop() if len(shapes) == 1 else None
     if not isinstance(value, Data) or not depth:
         return _literal(value)
+    if id(value) not in known:
+        known[id(value)] = _shape_of_data(value, known, depth - 1)
+    return known[id(value)]
+
+
+def _shape_of_data(value: Data, known: Known, depth: int) -> Shape | None:
     assigned = value.parts.get("shape")
     if isinstance(assigned, Items):
         return tuple(size_of(each) for each in assigned.items)
@@ -56,20 +60,20 @@ def shape_of(value: Value | None, depth: int = DEEPEST) -> Shape | None:
         return _filled(value)
     if value.operation in SCALARS:
         return ()
-    if value.operation in ("array", "tensor", "parameter") and value.inputs:
-        return shape_of(value.inputs[0], depth - 1)
-    if value.operation in SAME_SHAPE and value.inputs:
-        return shape_of(value.inputs[0], depth - 1)
-    if value.operation == "matmul" and len(value.inputs) == 2:
-        return _product(shape_of(value.inputs[0], depth - 1), shape_of(value.inputs[1], depth - 1))
-    if value.operation == "transpose" and len(value.inputs) == 1:
-        inner = shape_of(value.inputs[0], depth - 1)
-        return None if inner is None else inner[::-1]
-    if value.operation in REDUCTIONS and value.inputs:
-        return _reduced(value, shape_of(value.inputs[0], depth - 1))
     if value.operation in ELEMENTWISE:
-        return _broadcast([shape_of(each, depth - 1) for each in value.inputs])
-    return _part(value, depth) if value.operation == "index" else None
+        return _broadcast([_shape(each, known, depth) for each in value.inputs])
+    if not value.inputs:
+        return None
+    first = _shape(value.inputs[0], known, depth)
+    if value.operation in SAME_SHAPE:
+        return None if isinstance(value.inputs[0], Constant) else first
+    if value.operation == "matmul" and len(value.inputs) == 2:
+        return _product(first, _shape(value.inputs[1], known, depth))
+    if value.operation == "transpose" and len(value.inputs) == 1:
+        return None if first is None else first[::-1]
+    if value.operation in REDUCTIONS:
+        return _reduced(value, first)
+    return _part(value, first) if value.operation == "index" else None
 
 
 def _literal(value: Value | None) -> Shape | None:
@@ -178,9 +182,8 @@ def _larger(sizes: tuple[Size, ...]) -> Size:
     return 1
 
 
-def _part(data: Data, depth: int) -> Shape | None:
-    inner = shape_of(data.inputs[0], depth - 1)
-    if inner is None or not inner or len(data.inputs) < 2:
+def _part(data: Data, inner: Shape | None) -> Shape | None:
+    if not inner or len(data.inputs) < 2:
         return None
     keys = (
         data.inputs[1].items
@@ -215,19 +218,16 @@ def broadcast(first: Shape, second: Shape) -> Shape | None:
     return _broadcast([first, second])
 
 
-def rows_of(value: Value) -> Size:
+def rows_of(value: Value, depth: int = DEEPEST_ROWS) -> Size:
     """How many rows an array has: the number, or a key for it."""
     shape = shape_of(value)
     if shape is not None:
         return shape[0] if shape else 1
     inner = uncopied(value)
-    if isinstance(inner, Data) and inner.operation == "matmul":
-        return rows_of(inner.inputs[0])
-    if isinstance(inner, Data) and inner.operation in ELEMENTWISE:
-        sizes = [rows_of(each) for each in inner.inputs if isinstance(each, Data) and _is_array(each)]
+    if isinstance(inner, Data) and inner.operation == "matmul" and depth:
+        return rows_of(inner.inputs[0], depth - 1)
+    if isinstance(inner, Data) and inner.operation in ELEMENTWISE and depth:
+        arrays = [each for each in inner.inputs if isinstance(each, Data) and each.operation in COMPUTED]
+        sizes = (rows_of(each, depth - 1) for each in arrays)
         return next((size for size in sizes if size not in (None, 1)), None)
     return None if inner is None else ("size", key_of(inner), 0)
-
-
-def _is_array(value: Data) -> bool:
-    return value.operation in ELEMENTWISE | {"matmul"} | COPIES
