@@ -173,7 +173,8 @@ def test_whichever_of_two_networks_it_is_both_are_called() -> None:
         "from opacus import PrivacyEngine\n"
         "model, optimizer, loader = PrivacyEngine().make_private(module=model, optimizer=optimizer, data_loader=loader)\n"
         "optimizer.step()",
-        "import intel_extension_for_pytorch as ipex\nmodel, optimizer = ipex.optimize(model, optimizer=optimizer)\noptimizer.step()",
+        "import intel_extension_for_pytorch as ipex\n"
+        "model, optimizer = ipex.optimize(model, optimizer=optimizer)\noptimizer.step()",
         "from apex import amp\nmodel = amp.initialize(model)\noptimizer.step()",
     ],
 )
