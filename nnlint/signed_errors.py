@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
-from nnlint.graph import ancestors, content
+from nnlint.graph import ancestors, content, cuts_graph
 from nnlint.operations import TRANSPARENT
 from nnlint.static.objects import CodeSite
 from nnlint.values import NONE, Constant, Data, Either, Value, alternatives
@@ -18,9 +19,12 @@ COMPUTED = frozenset("output matmul linear convolution transposed_convolution re
 
 GIVEN = frozenset(
     "argument name attribute index batch element load array tensor random add subtract multiply divide dataset linspace arange "
-    "call method".split()
+    "zeros ones full call method".split()
 ) | {"batch part", "train split", "test split"}
 """Operations whose result may be a target: data that are drawn, loaded, or prepared."""
+
+WEIGHS = frozenset({"multiply", "divide", "output", "identity"})
+"""Operations that weigh a term of a loss, or hand it on."""
 
 PREDICTION_NAME = re.compile(
     r"pred|hat$|hat_|hat\d|out|recon|estimat|hypothes|logit|approx|model|^net|forward|^a\d$", re.I
@@ -28,6 +32,9 @@ PREDICTION_NAME = re.compile(
 TARGET_NAME = re.compile(
     r"^_*[yY](?:_|s?$|[A-Z0-9])|(?i:label|target|true|truth|^gt|_gt$|actual|expected|desired|answer|^t$)"
 )
+NO_ERROR_NAME = re.compile(r"log|kl|ratio|entropy|adv|reward|return|baseline|value_old|old_value|margin|energy", re.I)
+"""Differences of these are meant to have a sign: log-probabilities, advantages."""
+
 MASK_NAME = re.compile(r"mask|valid|weight|keep", re.I)
 MOST_PEELED = 40
 
@@ -43,6 +50,22 @@ def signed_error(value: Value | None) -> SignedError | None:
     """The signed error that a value is, up to its sign and scale, on every path. None where it is anything else."""
     found = [_of_path(each) for each in alternatives(value) if each is not NONE]
     return found[0] if found and all(each is not None for each in found) else None
+
+
+def signed_terms(loss: Value | None) -> Iterator[SignedError]:
+    """The terms of a loss that are signed errors: of `a + 0.5 * b`, `a` and `b`."""
+    pending = [loss]
+    for _ in range(MOST_PEELED):
+        if not pending:
+            return
+        term = pending.pop()
+        error = signed_error(term)
+        if error is not None:
+            yield error
+        elif isinstance(term, Data) and term.operation in ("add", "subtract"):
+            pending.extend(term.inputs)
+        elif isinstance(term, Data) and term.operation in WEIGHS and term.inputs:
+            pending.extend(term.inputs if term.operation == "multiply" else term.inputs[:1])
 
 
 def _of_path(value: Value) -> SignedError | None:
@@ -91,16 +114,31 @@ def _is_factor(value: Value) -> bool:
 
 
 def _is_error(difference: Data) -> bool:
-    """Whether one side is a prediction and the other its target."""
+    """Whether one side is a prediction and the other its target, on every path."""
     if len(difference.inputs) != 2:
         return False
-    left, right = difference.inputs
+    left, right = (_paths(side) for side in difference.inputs)
     names = _written(difference)
-    return _is_pair(left, names[0], right, names[1]) or _is_pair(right, names[1], left, names[0])
+    if not left or not right or any(_matches(NO_ERROR_NAME, name) for name in names):
+        return False
+    return any(
+        all(_is_pair(prediction, predicted, target, targeted) for prediction in predictions for target in targets)
+        for predictions, predicted, targets, targeted in (
+            (left, names[0], right, names[1]),
+            (right, names[1], left, names[0]),
+        )
+    )
 
 
-def _is_pair(prediction: Value, predicted: str, target: Value, targeted: str) -> bool:
-    if not isinstance(prediction, Data) or not isinstance(target, Data) or _is_learned(target):
+def _paths(side: Value) -> list[Data]:
+    """The data that a side may be; none at all where it may be anything else."""
+    found = [each for each in alternatives(side) if each is not NONE]
+    data = [each for each in found if isinstance(each, Data)]
+    return data if len(data) == len(found) else []
+
+
+def _is_pair(prediction: Data, predicted: str, target: Data, targeted: str) -> bool:
+    if _is_learned(target):
         return False
     predicted, targeted = _names(prediction, predicted), _names(target, targeted)
     is_named = _matches(TARGET_NAME, targeted) and not _matches(PREDICTION_NAME, targeted)
@@ -137,7 +175,8 @@ def _is_computed(value: Value) -> bool:
 
 def _is_learned(target: Data) -> bool:
     """Whether the value comes out of a network that is being trained: then it is no target."""
-    return any(data.operation == "output" and data.gradient is not False for data in ancestors(target))
+    behind = ancestors(target, stop=cuts_graph)
+    return any(data.operation == "output" and not cuts_graph(data) for data in behind)
 
 
 def _is_given(target: Data) -> bool:

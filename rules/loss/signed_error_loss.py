@@ -40,7 +40,7 @@ from nnlint.events import Accumulated, Backward, Run
 from nnlint.finding import Applicability, Fix, Severity
 from nnlint.graph import content
 from nnlint.rule import Problem, Rule
-from nnlint.signed_errors import SignedError, signed_error
+from nnlint.signed_errors import SignedError, signed_error, signed_terms
 from nnlint.static.objects import CodeSite, External
 from nnlint.values import Data, Site, Value
 
@@ -54,10 +54,10 @@ def check(run: Run) -> Iterator[Problem]:
     """One problem for each signed error that is differentiated, or kept as the loss."""
     found: dict[int, SignedError] = {}
     for event in run.events(Backward):
-        error = signed_error(event.loss)
-        if error is not None and id(error.reduced) not in found:
-            found[id(error.reduced)] = error
-            yield _problem(error, "errors of opposite sign cancel in this loss, and it has no minimum", event.at)
+        for error in signed_terms(event.loss):
+            if id(error.reduced) not in found:
+                found[id(error.reduced)] = error
+                yield _problem(error, "errors of opposite sign cancel in this loss, and it has no minimum", event.at)
     sized = _sized(run)
     for error in (*_named(run), *_kept(run)):
         if id(error.reduced) not in found and id(error.reduced) not in sized:
