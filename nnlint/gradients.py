@@ -7,9 +7,23 @@ from dataclasses import dataclass
 
 from nnlint.events import Backward, Escaped, Event, GradientsCleared, OptimizerStepped, Run
 from nnlint.graph import ancestors, content, cuts_graph, parameters_of
-from nnlint.values import Data, Either, Entries, Instance, Items, Layer, Optimizer, Parameters, Value, alternatives, elements
+from nnlint.values import (
+    Data,
+    Either,
+    Entries,
+    Instance,
+    Items,
+    Layer,
+    Optimizer,
+    Parameters,
+    Value,
+    alternatives,
+    elements,
+)
 
-OPEN_OPERATIONS = frozenset({"argument", "name", "attribute", "index", "call", "method", "element", "unknown", "spread"})
+OPEN_OPERATIONS = frozenset(
+    {"argument", "name", "attribute", "index", "call", "method", "element", "unknown", "spread"}
+)
 """Operations of which is not known what they do: any network may stand behind their result."""
 
 
