@@ -139,7 +139,7 @@ class _Reader:
                     call,
                     _place(self.run, call),
                     context,
-                    held_out=_is_held_out(call),
+                    held_out=_is_held_out(call) or _is_picked_out(fate),
                     measured=_is_measured(fate, self.losses),
                     returned=any(id(output) in self.returned for output in outputs),
                     shared=_node(call.at) in self.training,
@@ -324,6 +324,17 @@ def _is_held_out(call: ModelCalled) -> bool:
                 return True
             pending.extend(current.inputs[:1] if current.operation in ("to", "output") else current.inputs)
     return False
+
+
+def _is_picked_out(fate: list[Data]) -> bool:
+    """Whether rows of test or validation data are picked from the output: `output[idx_val]`, `scores[data.test_mask]`."""
+    return any(
+        data.operation == "index"
+        and len(data.inputs) > 1
+        and isinstance(key := data.inputs[1], Data)
+        and _says_held_out(key)
+        for data in fate
+    )
 
 
 def _says_held_out(data: Data) -> bool:

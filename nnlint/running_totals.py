@@ -119,10 +119,11 @@ def _shared(first: Event, second: Event) -> tuple[Iteration, ...]:
 
 def _outlives(totals: Sequence[Accumulated], total: Accumulated, loss: Backward) -> bool:
     """Whether the total of an earlier pass lives on in this one."""
-    here = _shared(total, loss)[-1]
+    shared = _shared(total, loss)
     live = {id(each) for each in ancestors(total.total, stop=cuts_graph) if not cuts_graph(each)}
     live.add(id(total.total))
-    before = [each for each in totals if _same_node(each, total) and _is_of_earlier_pass(each, here)]
+    alike = [each for each in totals if _same_node(each, total)]
+    before = [each for each in alike if any(_is_of_earlier_pass(each, here) for here in shared)]
     return any(each.total is total.total or id(each.result) in live for each in before)
 
 
@@ -145,7 +146,7 @@ def _is_differentiated_whole(
 ) -> bool:
     """Whether a loss is made of the total, or of what several passes added to it."""
     depth = len(_shared(total, loss)) - 1
-    alike = [each for each in totals if _same_node(each, total)]
+    alike = [each for each in totals if _same_node(each, total) and len(each.iterations) > depth]
     passes = {id(data): each.iterations[depth] for each in alike for data in _first_data(each.value)}
     results = {id(each.result) for each in alike}
     return any(graph & results or len({passes[key] for key in graph & passes.keys()}) > 1 for graph in differentiated)
