@@ -27,7 +27,7 @@ class Value:
     __slots__ = ()
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Constant(Value):
     """A number, string, boolean, None, ...
 
@@ -45,7 +45,7 @@ TRUE = Constant(True)
 FALSE = Constant(False)
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Data(Value):
     """The result of an operation: a tensor, an array, or anything else that is not known better.
 
@@ -75,14 +75,14 @@ class Data(Value):
         return value.value if isinstance(value, Constant) else None
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Either(Value):
     """One of several values, depending on the path taken."""
 
     alternatives: tuple[Value, ...]
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Items(Value):
     """A tuple, list or set. An `open` one may hold more elements like those it has."""
 
@@ -92,7 +92,7 @@ class Items(Value):
     at: Site | None = None
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Entries(Value):
     """A dict. An `open` one may hold more."""
 
@@ -108,7 +108,7 @@ FROZEN_KEY = "<frozen>"
 """The attribute under which a network keeps whether its gradients were switched off."""
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Layer(Value):
     """A module of torch's own: `kind` is its class name, `arguments` its constructor's, by parameter name.
 
@@ -127,7 +127,7 @@ class Layer(Value):
         return number(self.arguments.get(name))
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Instance(Value):
     """An object of a class whose source is at hand; `is_network` if the class derives from torch's Module."""
 
@@ -138,7 +138,7 @@ class Instance(Value):
     is_network: bool = False
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Parameters(Value):
     """What `model.parameters()` yields, of one or more owners (networks, layers, or unknown data)."""
 
@@ -147,7 +147,7 @@ class Parameters(Value):
     partial: bool = False
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Optimizer(Value):
     """Whatever takes parameters and is stepped. `owners` are the networks or tensors whose parameters it holds."""
 
@@ -158,7 +158,7 @@ class Optimizer(Value):
     attributes: dict[Any, Value] = field(default_factory=dict)
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Scheduler(Value):
     """A learning-rate scheduler over an optimizer."""
 
@@ -168,7 +168,7 @@ class Scheduler(Value):
     at: Site | None = None
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Loader(Value):
     """A DataLoader, or anything else that yields batches of a data set."""
 
@@ -178,7 +178,7 @@ class Loader(Value):
     bound: str = ""
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class State(Value):
     """What `state_dict()` returns: references to the owner's live tensors, unless `copied`."""
 
