@@ -328,13 +328,8 @@ def _is_held_out(call: ModelCalled) -> bool:
 
 def _is_picked_out(fate: list[Data]) -> bool:
     """Whether rows of test or validation data are picked from the output: `output[idx_val]`, `scores[data.test_mask]`."""
-    return any(
-        data.operation == "index"
-        and len(data.inputs) > 1
-        and isinstance(key := data.inputs[1], Data)
-        and _says_held_out(key)
-        for data in fate
-    )
+    keys = [data.inputs[1] for data in fate if data.operation == "index" and len(data.inputs) > 1]
+    return any(isinstance(each, Data) and _says_held_out(each) for key in keys for each in elements(key))
 
 
 def _says_held_out(data: Data) -> bool:

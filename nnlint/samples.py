@@ -41,7 +41,7 @@ def single_sample_steps(run: Run) -> Iterator[SingleSampleStep]:
         if number_ >= MOST_STEPS or not step.iterations or step.conditional:
             continue
         calls = tuple(losses.calls_of(step))
-        found = [_single(call, step.iterations[-1]) for call in calls]
+        found = [_single(call, step.iterations) for call in calls]
         if found and all(each is not None for each in found):
             yield SingleSampleStep(step, calls, next((each for each in found if isinstance(each, Loader)), None))
 
@@ -80,16 +80,17 @@ def _in(iterations: tuple[Iteration, ...], step: OptimizerStepped) -> bool:
     return len(iterations) >= depth and iterations[depth - 1] is step.iterations[-1]
 
 
-def _single(call: ModelCalled, iteration: Iteration) -> Loader | Data | None:
-    """The loader or the array of which the call sees one sample in this iteration; None if it is not known to."""
-    over = iteration.loop.over
+def _single(call: ModelCalled, iterations: tuple[Iteration, ...]) -> Loader | Data | None:
+    """The loader or the array of which the call sees one sample in the iterations of a step; None if it is not known to."""
+    over = iterations[-1].loop.over
     for value in call.inputs[:1]:
         for data in ancestors(value):
             if data.operation in GATHERS:
                 return None
             if data.operation == "batch" and isinstance(data.inputs[0], Loader):
                 loader = data.inputs[0]
-                return loader if _makes_ones(loader) and any(each is loader for each in _drawn(over)) else None
+                drawn = (each for iteration in iterations for each in _drawn(iteration.loop.over))
+                return loader if _makes_ones(loader) and any(each is loader for each in drawn) else None
             if data.operation in ("element", "index"):
                 rows = _row_of(data, over, call)
                 if rows is not None:
