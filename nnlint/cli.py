@@ -44,7 +44,7 @@ def exit_status(arguments: list[str]) -> int:
         discard_output()
         return FINDINGS
     except Exception as error:
-        from nnlint.rule import CatalogueMissing
+        from nnlint.catalogue import CatalogueMissing
 
         if isinstance(error, CatalogueMissing):
             say(f"error: {error}")
@@ -99,8 +99,8 @@ def command(context: click.Context, /, paths: tuple[str, ...], **options: Any) -
 
 def _show_rules(options: dict[str, Any]) -> None:
     from nnlint import output
+    from nnlint.catalogue import all_rules
     from nnlint.console import emit, is_coloured, terminal_width
-    from nnlint.rule import all_rules
     from nnlint.selection import UnknownSelectorError, find_rule
 
     target = options["output_file"]

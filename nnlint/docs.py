@@ -8,7 +8,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from nnlint.rule import CATALOGUE, Rule, all_rules
+from nnlint.catalogue import CATALOGUE, all_rules
+from nnlint.rule import Rule
 
 _INTRODUCTION = """\
 # The rules

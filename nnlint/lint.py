@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from nnlint.catalogue import all_rules
 from nnlint.document import Document
 from nnlint.events import Run
 from nnlint.files import read_shown
@@ -12,11 +13,12 @@ from nnlint.finding import Finding, Place, Related
 from nnlint.patterns import Patterns
 from nnlint.program import UNUSED_SUPPRESSION
 from nnlint.report import InternalError, Note, Report, SourceText
-from nnlint.rule import Problem, Rule, all_rules
+from nnlint.rule import Problem, Rule
 from nnlint.selection import matches, select_rules
 from nnlint.settings import Settings
 from nnlint.source import Source
-from nnlint.static.project import Project, SyntaxProblem
+from nnlint.static.project import Project
+from nnlint.static.syntax import SyntaxProblem
 from nnlint.suppressions import Suppressions
 from nnlint.syntax_messages import syntax_finding
 from nnlint.unused_suppressions import unused_suppressions

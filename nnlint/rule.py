@@ -1,23 +1,14 @@
-"""What a rule is, and where the rules are found.
-
-A rule is a value: metadata, a page (its module's docstring) and a `check` that reads a run and yields problems. The
-rules live in the top-level folder `rules/`, installed as `nnlint.rules`; the engine finds them by walking that package and
-never names one.
-"""
+"""What a rule is: a value of metadata, a page (its module's docstring) and a `check` that reads a run and yields problems."""
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
 
 from nnlint.events import Run, Site
 from nnlint.finding import Applicability, Fix, Severity
 
-CATALOGUE = "nnlint.rules"
 PAGES = "https://github.com/nnlint/nnlint/blob/main/rules/README.md"
 
 Check = Callable[[Run], Iterable["Problem"]]
@@ -88,34 +79,3 @@ class Rule:
     def url(self) -> str:
         """Where the page can be read."""
         return f"{PAGES}#{self.code.lower()}-{self.name}"
-
-
-class CatalogueMissing(Exception):
-    """The rules are not installed beside the engine."""
-
-
-@cache
-def all_rules() -> tuple[Rule, ...]:
-    """Every rule of the catalogue and of the program, by code. Raises CatalogueMissing where the rules are not installed."""
-    from nnlint.program import PROGRAM_RULES
-
-    rules = [*_catalogue_rules(), *PROGRAM_RULES]
-    return tuple(sorted(rules, key=lambda rule: rule.code))
-
-
-def _catalogue_rules() -> Iterator[Rule]:
-    try:
-        catalogue = importlib.import_module(CATALOGUE)
-    except ModuleNotFoundError as error:
-        raise CatalogueMissing(
-            f"{CATALOGUE} is not installed: nnlint was imported from a source folder; run `pip install -e .` there"
-        ) from error
-    for info in pkgutil.walk_packages(catalogue.__path__, f"{CATALOGUE}."):
-        if not info.ispkg:
-            yield importlib.import_module(info.name).rule
-
-
-@cache
-def rules_by_code() -> dict[str, Rule]:
-    """The catalogue keyed by code."""
-    return {rule.code: rule for rule in all_rules()}

@@ -6,7 +6,8 @@ import difflib
 import re
 from collections.abc import Iterable, Sequence
 
-from nnlint.rule import Rule, all_rules
+from nnlint.catalogue import all_rules
+from nnlint.rule import Rule
 
 EXACT_LENGTH = 99
 

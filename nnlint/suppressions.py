@@ -9,9 +9,10 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from nnlint.catalogue import rules_by_code
 from nnlint.finding import Finding
 from nnlint.program import UNUSED_SUPPRESSION
-from nnlint.rule import Rule, rules_by_code
+from nnlint.rule import Rule
 from nnlint.selection import matches
 from nnlint.source import Source
 

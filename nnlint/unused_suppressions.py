@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from nnlint.catalogue import all_rules
 from nnlint.finding import Applicability, Edit, Finding, Fix, Place
 from nnlint.program import UNUSED_SUPPRESSION
-from nnlint.rule import Rule, all_rules
+from nnlint.rule import Rule
 from nnlint.source import Source
 from nnlint.suppressions import Directive, Suppressions, means
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nnlint import rule
+from nnlint import catalogue
 from tests import made_up
 from tests.command import Command
 
@@ -23,10 +23,10 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest
 @pytest.fixture
 def made_up_rules(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Replaces the catalogue and the abstract run by made-up ones, for tests of what happens around them."""
-    monkeypatch.setattr(rule, "_catalogue_rules", lambda: iter(made_up.RULES))
+    monkeypatch.setattr(catalogue, "_catalogue_rules", lambda: iter(made_up.RULES))
     monkeypatch.setattr("nnlint.lint.Project", made_up.Project)
-    rule.all_rules.cache_clear()
-    rule.rules_by_code.cache_clear()
+    catalogue.all_rules.cache_clear()
+    catalogue.rules_by_code.cache_clear()
     yield
-    rule.all_rules.cache_clear()
-    rule.rules_by_code.cache_clear()
+    catalogue.all_rules.cache_clear()
+    catalogue.rules_by_code.cache_clear()

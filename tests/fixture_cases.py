@@ -70,7 +70,7 @@ def all_cases() -> Iterator[Case]:
         if folder.name in NOT_RULES or not folder.is_dir():
             continue
         for path in sorted(folder.iterdir()):
-            if path.is_dir() and path.name != "__pycache__" or path.suffix in (".py", ".ipynb"):
+            if (path.is_dir() and path.name != "__pycache__") or path.suffix in (".py", ".ipynb"):
                 yield Case(f"{folder.name}/{path.name}", path)
 
 

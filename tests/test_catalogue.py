@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from nnlint.catalogue import all_rules
 from nnlint.program import PROGRAM_RULES
-from nnlint.rule import Rule, all_rules
+from nnlint.rule import Rule
 from tests.fixture_cases import FIXTURES, Case, all_cases
 from tests.scripts import FAULTY
 from tests.working_tree import ROOT, copy_files

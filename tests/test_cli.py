@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from nnlint import __version__, rule
+from nnlint import __version__, catalogue
 from tests.command import Command
 
 made_up = pytest.mark.usefixtures("made_up_rules")
@@ -283,14 +283,14 @@ def test_text_with_colours_is_the_default_on_a_terminal(command: Command, monkey
 def test_a_catalogue_that_is_not_installed_is_said_with_its_remedy(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nnlint.rule.CATALOGUE", "nnlint.nowhere")
-    rule.all_rules.cache_clear()
+    monkeypatch.setattr("nnlint.catalogue.CATALOGUE", "nnlint.nowhere")
+    catalogue.all_rules.cache_clear()
     for arguments in ((".",), ("--list-rules",), ("--select", "NN1")):
         outcome = command(*arguments)
         assert outcome.status == 2
         assert "run `pip install -e .`" in outcome.errors
     monkeypatch.undo()
-    rule.all_rules.cache_clear()
+    catalogue.all_rules.cache_clear()
 
 
 @made_up

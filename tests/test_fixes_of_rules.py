@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import pytest
 
 from nnlint import Finding
+from nnlint.catalogue import all_rules
 from nnlint.document import Document, read_document
 from nnlint.fixes import edited_document, fix_documents
 from nnlint.lint import lint_documents
 from nnlint.report import Report
-from nnlint.rule import all_rules
 from nnlint.settings import Settings
 from tests.fixture_cases import Case, all_cases
 

@@ -10,7 +10,6 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from nnlint.events import Backward, OptimizerStepped, Run
 from nnlint.static.arguments import Arguments
@@ -19,16 +18,13 @@ from nnlint.static.knowledge.fitting import STEPS, inherited_steps, is_step, run
 from nnlint.static.knowledge.frameworks import is_composer
 from nnlint.static.knowledge.lightning import steps_by_hand
 from nnlint.static.knowledge.training import set_mode
-from nnlint.static.machine import CutShort, Frame, Machine
+from nnlint.static.machine import CutShort, Frame, Machine, Surroundings
 from nnlint.static.objects import Class, Function, Module
 from nnlint.trace import Block, LoopRun
 from nnlint.values import MODE_KEY, NONE, Data, Instance, Layer, Optimizer, Value, alternatives, elements
 
-if TYPE_CHECKING:
-    from nnlint.static.project import Project
 
-
-def entry_runs(project: Project, module: Module) -> Iterator[Run]:
+def entry_runs(project: Surroundings, module: Module) -> Iterator[Run]:
     """The runs of one file."""
     yield from _attempt(project, module, lambda machine: _top_level(machine, module), symbolic=False)
     for name in _roots_first(module, [key for key in module.names if isinstance(key, str)]):
@@ -39,7 +35,7 @@ def entry_runs(project: Project, module: Module) -> Iterator[Run]:
             yield from _class_runs(project, module, value)
 
 
-def _class_runs(project: Project, module: Module, cls: Class) -> Iterator[Run]:
+def _class_runs(project: Surroundings, module: Module, cls: Class) -> Iterator[Run]:
     methods = [
         (name, value)
         for name, value in cls.names.items()
@@ -50,7 +46,7 @@ def _class_runs(project: Project, module: Module, cls: Class) -> Iterator[Run]:
 
 
 def _attempt(
-    project: Project, module: Module, entry: Callable[[Machine], None], symbolic: bool = True
+    project: Surroundings, module: Module, entry: Callable[[Machine], None], symbolic: bool = True
 ) -> Iterator[Run]:
     machine = Machine(project, module)
     machine.run.symbolic = symbolic
@@ -146,7 +142,7 @@ def _steps_its_own(machine: Machine, instance: Instance) -> bool:
     return bool(own & stepped) and any(machine.run.events(Backward))
 
 
-def _is_base(project: Project, cls: Class) -> bool:
+def _is_base(project: Surroundings, cls: Class) -> bool:
     """Whether other classes derive from this one: their methods may do what its own leave out."""
     derives = re.compile(rf"^\s*class\s+\w+\s*\([^)]*\b{re.escape(cls.node.name)}\b", re.MULTILINE)
     return any(derives.search(source.text) for source in project.sources)

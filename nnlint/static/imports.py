@@ -6,17 +6,13 @@ import ast
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from nnlint.operations import CONTAINERS, FUNCTIONS, LAYERS, LOSSES
 from nnlint.source import Source
-from nnlint.static.machine import CutShort, Frame, Machine
+from nnlint.static.machine import CutShort, Frame, Machine, Surroundings
 from nnlint.static.objects import External, Module
 from nnlint.trace import Block
 from nnlint.values import Data, Value
-
-if TYPE_CHECKING:
-    from nnlint.static.project import Project
 
 LARGEST_IMPORT = 1_000_000
 """Bytes of an imported module that is still read: generated tables of data are larger, hand-written code is not."""
@@ -29,7 +25,7 @@ STAR_NAMES = frozenset({*LAYERS, *CONTAINERS, *FUNCTIONS, *LOSSES, "Module", "Pa
 class Importer:
     """Finds, parses and runs first-party modules, each once."""
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Surroundings) -> None:
         self.project = project
         self.by_file: dict[str, Module | None] = {}
         self.found: dict[tuple[str, str], str | None] = {}

@@ -11,17 +11,16 @@ import ast
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from nnlint.events import Event, Iteration, Loop, ModelCalled, Run
-from nnlint.static.budget import MOST_STEPS
-from nnlint.static.objects import Class, CodeSite, Function, FunctionNode, Generator, Module
+from nnlint.source import Source
+from nnlint.static.arguments import Arguments
+from nnlint.static.budget import MOST_STEPS, Budget
+from nnlint.static.objects import Class, CodeSite, External, Function, FunctionNode, Generator, Module
+from nnlint.static.syntax import SyntaxProblem
 from nnlint.trace import Block, CallRun, Choice, Exit, LoopRun
 from nnlint.values import NONE, Data, Instance, Items, Value, join, join_all
-
-if TYPE_CHECKING:
-    from nnlint.static.arguments import Arguments
-    from nnlint.static.project import Project
 
 DEEPEST_CALL = 14
 
@@ -51,6 +50,38 @@ def install_calls(call: Caller, call_method: MethodCaller, draw: Drawer) -> None
     _CALLERS[:] = [(call, call_method, draw)]
 
 
+class Surroundings(Protocol):
+    """What a run asks of the project around it."""
+
+    sources: Sequence[Source]
+    broken: list[SyntaxProblem]
+    budget: Budget
+
+    def note(self, source: Source, line: int | None, message: str) -> None:
+        """Keep something to be told under `--verbose`."""
+
+    def tree(self, source: Source) -> ast.Module | None:
+        """The tree of a source; None where it does not parse."""
+
+    def builtin(self, name: str) -> External:
+        """A builtin function or class."""
+
+    def import_name(self, machine: Machine, here: Module, name: str, node: ast.AST, level: int = 0) -> Value:
+        """The module of a dotted name: run if it is first-party, else a name of external code."""
+
+    def member(self, machine: Machine, base: Value, name: str, node: ast.AST) -> Value:
+        """`from base import name`."""
+
+    def submodule(self, module: Module, name: str) -> Value | None:
+        """A submodule of a package that was imported elsewhere."""
+
+    def note_star(self, here: Module, base: Value) -> None:
+        """`from base import *`, where the base's names are not known."""
+
+    def star_import(self, module: Module, name: str) -> Value | None:
+        """A name that a star import of external code would have brought."""
+
+
 class CutShort(Exception):
     """The step budget of a run is used up."""
 
@@ -78,7 +109,7 @@ class Frame:
 class Machine:
     """Runs one entry file abstractly; `run` collects what happens."""
 
-    def __init__(self, project: Project, module: Module) -> None:
+    def __init__(self, project: Surroundings, module: Module) -> None:
         self.project = project
         self.operations: dict[str, list[Value]] = {}
         self.entry = module

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from nnlint.events import Run
-from nnlint.finding import Place
 from nnlint.report import Note
 from nnlint.source import Source
 from nnlint.static import expressions, statements  # noqa: F401 - they fill the machine's tables
@@ -18,7 +17,7 @@ from nnlint.static.entries import entry_runs
 from nnlint.static.imports import Importer
 from nnlint.static.machine import Machine
 from nnlint.static.objects import External, Module
-from nnlint.static.syntax import Newer, Unparsable, parse
+from nnlint.static.syntax import Newer, SyntaxProblem, Unparsable, parse
 from nnlint.values import Value
 
 RELEVANT = re.compile(
@@ -29,14 +28,6 @@ RELEVANT = re.compile(
 IMPORTED = re.compile(r"^\s*(?:from\s+([.\w]+)\s+import\s+(.+)|import\s+(.+))$", re.MULTILINE)
 WORD = re.compile(r"\w+")
 DEEPEST_RECURSION = 4000
-
-
-@dataclass(frozen=True)
-class SyntaxProblem:
-    """A file that does not parse: where the parser gave up, and what it said."""
-
-    place: Place
-    message: str
 
 
 @dataclass

@@ -9,6 +9,8 @@ import sys
 import warnings
 from dataclasses import dataclass
 
+from nnlint.finding import Place
+
 DEEPEST_NESTING = 60
 
 
@@ -22,6 +24,14 @@ class Unparsable(Exception):
 
     line: int
     column: int
+    message: str
+
+
+@dataclass(frozen=True)
+class SyntaxProblem:
+    """A file that does not parse: where in the user's file the parser gave up, and what it said."""
+
+    place: Place
     message: str
 
 

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nnlint.catalogue import all_rules
 from nnlint.finding import (
     Applicability,
     Edit,
@@ -26,7 +27,6 @@ from nnlint.finding import (
 )
 from nnlint.output import FORMATS
 from nnlint.report import InternalError, Report, SourceText
-from nnlint.rule import all_rules
 
 from .samples import CRASH, LOOP, fault, mend, rendered, report, spot, zero_grad_fault
 

@@ -10,10 +10,11 @@ from textwrap import dedent
 import pytest
 
 from nnlint import docs
+from nnlint.catalogue import all_rules
 from nnlint.finding import Applicability, Severity
 from nnlint.output import explain, list_rules
 from nnlint.output.pages import section
-from nnlint.rule import Rule, all_rules, no_problems
+from nnlint.rule import Rule, no_problems
 
 PAGE = """Gradients from earlier steps are never cleared.
 
