@@ -7,11 +7,12 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 
-from nnlint.document import Document, read_text
-from nnlint.files import read_paths
 from nnlint.finding import Finding
 from nnlint.lint import lint_documents
-from nnlint.patterns import Patterns
+from nnlint.reading.document import Document
+from nnlint.reading.documents import read_text
+from nnlint.reading.files import read_paths
+from nnlint.reading.patterns import Patterns
 from nnlint.report import InternalError
 from nnlint.settings import Settings, check_codes, load_settings, settings_from
 

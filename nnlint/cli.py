@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from nnlint import __version__
-from nnlint.exit_status import CLEAN, FAILED, FINDINGS, INTERRUPTED
+from nnlint.command.exit_status import CLEAN, FAILED, FINDINGS, INTERRUPTED
 from nnlint.settings import COLOURS, OUTPUT_FORMATS, SettingsError, load_settings, overridden, split_codes
 
 CODE_LISTS = ("select", "extend_select", "ignore")
@@ -29,7 +29,7 @@ def main() -> None:
 
 def exit_status(arguments: list[str]) -> int:
     """Runs the command with these arguments and returns its exit status."""
-    from nnlint.console import discard_output, say
+    from nnlint.command.console import discard_output, say
 
     try:
         status = command.main(arguments, prog_name="nnlint", standalone_mode=False)
@@ -100,7 +100,7 @@ def command(context: click.Context, /, paths: tuple[str, ...], **options: Any) -
 def _show_rules(options: dict[str, Any]) -> None:
     from nnlint import output
     from nnlint.catalogue import all_rules
-    from nnlint.console import emit, is_coloured, terminal_width
+    from nnlint.command.console import emit, is_coloured, terminal_width
     from nnlint.selection import UnknownSelectorError, find_rule
 
     target = options["output_file"]
@@ -115,8 +115,8 @@ def _show_rules(options: dict[str, Any]) -> None:
 
 
 def _run(context: click.Context, paths: tuple[str, ...], options: dict[str, Any]) -> int:
-    from nnlint.console import say
-    from nnlint.run import Request, RunError, run
+    from nnlint.command.console import say
+    from nnlint.command.run import Request, RunError, run
 
     try:
         settings = load_settings(_first_path(paths, options), options["config"], options["isolated"])

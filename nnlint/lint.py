@@ -6,22 +6,22 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nnlint.catalogue import all_rules
-from nnlint.document import Document
 from nnlint.events import Run
-from nnlint.files import read_shown
 from nnlint.finding import Finding, Place, Related
-from nnlint.patterns import Patterns
 from nnlint.program import UNUSED_SUPPRESSION
+from nnlint.reading.document import Document
+from nnlint.reading.files import read_shown
+from nnlint.reading.patterns import Patterns
+from nnlint.reading.syntax_messages import syntax_finding
 from nnlint.report import InternalError, Note, Report, SourceText
 from nnlint.rule import Problem, Rule
 from nnlint.selection import matches, select_rules
 from nnlint.settings import Settings
+from nnlint.silencing.suppressions import Suppressions
+from nnlint.silencing.unused_suppressions import unused_suppressions
 from nnlint.source import Source
 from nnlint.static.project import Project
 from nnlint.static.syntax import SyntaxProblem
-from nnlint.suppressions import Suppressions
-from nnlint.syntax_messages import syntax_finding
-from nnlint.unused_suppressions import unused_suppressions
 
 Progress = Callable[[str], None]
 """Called with the path of each run before the rules look at it."""

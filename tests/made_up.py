@@ -14,8 +14,7 @@ from nnlint.finding import Applicability, Edit, Fix, Place, Severity
 from nnlint.report import Note
 from nnlint.rule import Problem, Rule
 from nnlint.source import Source
-from nnlint.static.syntax import SyntaxProblem
-from nnlint.static.syntax import Unparsable, parse
+from nnlint.static.syntax import SyntaxProblem, Unparsable, parse
 
 
 @dataclass

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from nnlint.baseline import fingerprint
+from nnlint.silencing.baseline import fingerprint
 from tests.command import Command
 
 pytestmark = pytest.mark.usefixtures("made_up_rules")

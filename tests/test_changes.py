@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nnlint.changes import _changed_lines
+from nnlint.silencing.changes import _changed_lines
 from tests.command import Command
 
 pytestmark = pytest.mark.usefixtures("made_up_rules")

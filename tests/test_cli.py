@@ -195,7 +195,7 @@ def test_an_unexpected_failure_is_one_line(command: Command, monkeypatch: pytest
     def fail(*arguments: object, **options: object) -> None:
         raise ZeroDivisionError("division by zero")
 
-    monkeypatch.setattr("nnlint.run.read_paths", fail)
+    monkeypatch.setattr("nnlint.command.run.read_paths", fail)
     outcome = command(".")
     assert outcome.status == 2
     assert outcome.errors.startswith("nnlint: internal error: ZeroDivisionError: division by zero (test_cli.py:")
@@ -206,7 +206,7 @@ def test_an_interrupt_is_quiet(command: Command, monkeypatch: pytest.MonkeyPatch
     def interrupt(*arguments: object, **options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("nnlint.run.read_paths", interrupt)
+    monkeypatch.setattr("nnlint.command.run.read_paths", interrupt)
     outcome = command(".")
     assert outcome.status == 130
     assert outcome.errors.strip() == ""
@@ -249,14 +249,14 @@ def test_importing_the_command_imports_neither_libcst_nor_the_engine(tmp_path: P
 def test_progress_stays_off_where_standard_error_is_no_terminal(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nnlint.console.SILENT_SECONDS", 0.0)
+    monkeypatch.setattr("nnlint.command.console.SILENT_SECONDS", 0.0)
     command.write("a.py", "x = 1\n")
     assert command("a.py").errors == ""
 
 
 @made_up
 def test_progress_on_a_terminal_is_taken_away_at_the_end(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nnlint.console.SILENT_SECONDS", 0.0)
+    monkeypatch.setattr("nnlint.command.console.SILENT_SECONDS", 0.0)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     command.write("a.py", "FAULT = 1\n")
     outcome = command("a.py")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from nnlint.document import read_document
-from nnlint.files import shown_path
+from nnlint.reading.documents import read_document
+from nnlint.reading.files import shown_path
 from tests.command import Command
 
 FAULTY = "FAULT = 1\n"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nnlint.finding import Edit, Place
-from nnlint.fixes import UnfitFixError, apply_edits
+from nnlint.mending.fixes import UnfitFixError, apply_edits
 from tests.command import Command
 
 pytestmark = pytest.mark.usefixtures("made_up_rules")

@@ -10,9 +10,10 @@ import pytest
 
 from nnlint import Finding
 from nnlint.catalogue import all_rules
-from nnlint.document import Document, read_document
-from nnlint.fixes import edited_document, fix_documents
 from nnlint.lint import lint_documents
+from nnlint.mending.fixes import edited_document, fix_documents
+from nnlint.reading.document import Document
+from nnlint.reading.documents import read_document
 from nnlint.report import Report
 from nnlint.settings import Settings
 from tests.fixture_cases import Case, all_cases

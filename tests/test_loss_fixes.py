@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import nnlint
-from nnlint.fixes import apply_edits
+from nnlint.mending.fixes import apply_edits
 
 NETWORK = """import torch
 import torch.nn as nn

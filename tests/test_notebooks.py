@@ -9,9 +9,9 @@ from typing import Any
 import nbformat
 import pytest
 
-from nnlint.document import read_document
-from nnlint.magics import plain_python
-from nnlint.notebook_cells import cell_sources, json_lines, replace_sources
+from nnlint.reading.documents import read_document
+from nnlint.reading.magics import plain_python
+from nnlint.reading.notebook_cells import cell_sources, json_lines, replace_sources
 from tests.command import Command
 
 made_up = pytest.mark.usefixtures("made_up_rules")

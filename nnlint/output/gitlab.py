@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from json import dumps
 
-from nnlint.baseline import fingerprint, fingerprints
 from nnlint.finding import Finding, Severity
 from nnlint.output import Presentation
 from nnlint.output.places import repository_path, told
 from nnlint.report import InternalError, Report
+from nnlint.silencing.baseline import fingerprint, fingerprints
 
 _SEVERITIES = {Severity.ERROR: "critical", Severity.WARNING: "major", Severity.ADVICE: "info"}
 _FAILURE = "internal-error"

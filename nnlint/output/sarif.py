@@ -8,7 +8,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 from nnlint import __version__
-from nnlint.baseline import fingerprints
 from nnlint.catalogue import all_rules
 from nnlint.finding import Edit, Finding, Fix, Place, Severity
 from nnlint.output import Presentation
@@ -16,6 +15,7 @@ from nnlint.output.pages import section
 from nnlint.output.places import repository_path, told
 from nnlint.report import InternalError, Report
 from nnlint.rule import Rule
+from nnlint.silencing.baseline import fingerprints
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _HOME = "https://github.com/nnlint/nnlint"

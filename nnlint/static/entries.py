@@ -17,7 +17,7 @@ from nnlint.static.calls import call_function, call_instance, instantiate, symbo
 from nnlint.static.knowledge.fitting import STEPS, inherited_steps, is_step, run_step
 from nnlint.static.knowledge.frameworks import is_composer
 from nnlint.static.knowledge.lightning import steps_by_hand
-from nnlint.static.knowledge.training import set_mode
+from nnlint.static.knowledge.modules import set_mode
 from nnlint.static.machine import CutShort, Frame, Machine, Surroundings
 from nnlint.static.objects import Class, Function, Module
 from nnlint.trace import Block, LoopRun

@@ -122,7 +122,7 @@ class Importer:
         return self.by_file[file]
 
     def _read(self, file: str) -> Module | None:
-        from nnlint.files import read_shown
+        from nnlint.reading.files import read_shown
 
         if Path(file).stat().st_size > LARGEST_IMPORT:
             return None

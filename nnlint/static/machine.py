@@ -39,6 +39,17 @@ EXECUTORS: dict[type[ast.AST], Executor] = {}
 """How each kind of statement is executed; filled by `nnlint.static.statements`. The result names the exit taken, if any."""
 
 
+def executes(*kinds: type[ast.AST]) -> Callable[[Executor], Executor]:
+    """Register how statements of these kinds are executed."""
+
+    def register(function: Executor) -> Executor:
+        for kind in kinds:
+            EXECUTORS[kind] = function
+        return function
+
+    return register
+
+
 Caller = Callable[["Machine", Value, "Arguments", ast.AST], Value]
 MethodCaller = Callable[["Machine", Value, str, "Arguments", ast.AST], Value]
 Drawer = Callable[["Machine", "Generator"], list[Value]]

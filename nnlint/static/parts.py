@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnlint.identity import key_of
+from nnlint.facts.identity import key_of
 from nnlint.static.machine import Machine
 from nnlint.values import Constant, Data, Items, Value
 

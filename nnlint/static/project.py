@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from nnlint.events import Run
 from nnlint.report import Note
 from nnlint.source import Source
-from nnlint.static import expressions, statements  # noqa: F401 - they fill the machine's tables
+from nnlint.static import assignments, definitions, expressions, statements  # noqa: F401 - they fill the machine's tables
 from nnlint.static.budget import Budget
 from nnlint.static.entries import entry_runs
 from nnlint.static.imports import Importer

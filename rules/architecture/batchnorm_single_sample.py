@@ -31,11 +31,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nnlint.batch_sizes import Batch, batch_of, normalises_rows
 from nnlint.events import Backward, ModelCalled, ModeSwitched, Run
+from nnlint.facts.batch_sizes import Batch, batch_of, normalises_rows
+from nnlint.facts.layers import inputs_of, place_of, tracks_statistics
 from nnlint.finding import Severity
 from nnlint.graph import ancestors, cuts_graph
-from nnlint.layers import inputs_of, place_of, tracks_statistics
 from nnlint.rule import Problem, Rule
 from nnlint.values import Data, Layer, Value, elements
 

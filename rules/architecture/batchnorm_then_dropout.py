@@ -45,11 +45,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nnlint.events import Run
+from nnlint.facts.layers import before, is_active_dropout, made_by, place_of, related_call, tracks_statistics, wiring
+from nnlint.facts.regression import regression_outputs
 from nnlint.finding import Applicability, Severity
-from nnlint.layer_edits import without_layer
-from nnlint.layers import before, is_active_dropout, made_by, place_of, related_call, tracks_statistics, wiring
+from nnlint.mending.layer_edits import without_layer
 from nnlint.operations import WEIGHTED
-from nnlint.regression import regression_outputs
 from nnlint.rule import Problem, Rule
 from nnlint.values import Data, Site
 

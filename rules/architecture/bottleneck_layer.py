@@ -32,8 +32,8 @@ import re
 from collections.abc import Iterator
 
 from nnlint.events import Run
+from nnlint.facts.layers import Wiring, inputs_of, made_by, names_around, place_of, related_call, wiring
 from nnlint.finding import Severity
-from nnlint.layers import Wiring, inputs_of, made_by, names_around, place_of, related_call, wiring
 from nnlint.operations import ACTIVATIONS, NORMALIZATIONS
 from nnlint.rule import Problem, Rule
 from nnlint.values import Constant, Data, Layer

@@ -37,12 +37,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from nnlint import edits
 from nnlint.events import Run
+from nnlint.facts.held_out import Foreign, foreign_scalings
+from nnlint.facts.scaling import Scaling
 from nnlint.finding import Applicability, Edit, Fix, Severity
-from nnlint.held_out import Foreign, foreign_scalings
+from nnlint.mending import edits
 from nnlint.rule import Problem, Rule
-from nnlint.scaling import Scaling
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data
 

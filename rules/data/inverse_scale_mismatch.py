@@ -36,14 +36,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nnlint.events import Run
+from nnlint.facts.held_out import Foreign, foreign_scalings
+from nnlint.facts.identity import key_of
+from nnlint.facts.inverses import Unscaling, is_prediction, unscalings
+from nnlint.facts.roles import comparisons
+from nnlint.facts.scaling import Scaling, scaling_of, scalings_behind
 from nnlint.finding import Severity
 from nnlint.graph import ancestors
-from nnlint.held_out import Foreign, foreign_scalings
-from nnlint.identity import key_of
-from nnlint.inverses import Unscaling, is_prediction, unscalings
-from nnlint.roles import comparisons
 from nnlint.rule import Problem, Rule
-from nnlint.scaling import Scaling, scaling_of, scalings_behind
 from nnlint.values import Data, Value
 
 

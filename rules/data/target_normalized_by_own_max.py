@@ -42,13 +42,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nnlint.events import Run
+from nnlint.facts.held_out import foreign_scalings
+from nnlint.facts.inverses import is_held, is_inverted, is_kept
+from nnlint.facts.roles import Comparison, comparisons, is_reward, is_target_in_input
+from nnlint.facts.scaling import Scaling, is_per_sample, scalings_behind
 from nnlint.finding import Severity
 from nnlint.graph import ancestors
-from nnlint.held_out import foreign_scalings
-from nnlint.inverses import is_held, is_inverted, is_kept
-from nnlint.roles import Comparison, comparisons, is_reward, is_target_in_input
 from nnlint.rule import Problem, Rule
-from nnlint.scaling import Scaling, is_per_sample, scalings_behind
 from nnlint.values import Data
 
 BY = {

@@ -31,9 +31,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nnlint.events import Run
+from nnlint.facts.rescaling import Rescaling, is_made_up, is_picture, is_undone, rescalings_behind
+from nnlint.facts.roles import Comparison, comparisons, is_computed_by_weights, is_reward, is_target_in_input
 from nnlint.finding import Severity
-from nnlint.rescaling import Rescaling, is_made_up, is_picture, is_undone, rescalings_behind
-from nnlint.roles import Comparison, comparisons, is_computed_by_weights, is_reward, is_target_in_input
 from nnlint.rule import Problem, Rule
 
 

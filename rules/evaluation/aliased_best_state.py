@@ -37,11 +37,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from nnlint import edits
 from nnlint.events import Run, StateKept
+from nnlint.facts.kept_states import Stale, stale_states
 from nnlint.finding import Applicability, Edit, Fix, Severity
-from nnlint.importing import spelled
-from nnlint.kept_states import Stale, stale_states
+from nnlint.mending import edits
+from nnlint.mending.importing import spelled
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 

@@ -41,11 +41,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from nnlint import edits
-from nnlint.evaluation import Evaluation, evaluations, switched_here, trains_inside
 from nnlint.events import Accumulated, Backward, Loop, ModelCalled, ModeSwitched, OptimizerMade, Run
+from nnlint.facts.evaluation import Evaluation, evaluations, switched_here, trains_inside
 from nnlint.finding import Applicability, Fix, Severity
 from nnlint.graph import ancestors, cuts_graph, parameters_of
+from nnlint.mending import edits
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite, External
 from nnlint.values import (

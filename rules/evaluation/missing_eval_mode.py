@@ -40,11 +40,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from nnlint import edits
-from nnlint.evaluation import Evaluation, evaluations, trains_inside, words_of
 from nnlint.events import ModelCalled, ModeSwitched, Run
+from nnlint.facts.evaluation import Evaluation, evaluations, trains_inside, words_of
+from nnlint.facts.modes import is_mode_given, is_mode_known, mode_dependent, switched_inside, training_follows
 from nnlint.finding import Applicability, Fix, Severity
-from nnlint.modes import is_mode_given, is_mode_known, mode_dependent, switched_inside, training_follows
+from nnlint.mending import edits
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 

@@ -41,11 +41,11 @@ import ast
 import re
 from collections.abc import Iterator
 
-from nnlint import edits
 from nnlint.events import Backward, Run
+from nnlint.facts.running_totals import LiveTotal, live_totals
 from nnlint.finding import Applicability, Fix, Severity
+from nnlint.mending import edits
 from nnlint.rule import Problem, Rule
-from nnlint.running_totals import LiveTotal, live_totals
 from nnlint.static.objects import CodeSite
 from nnlint.values import Items, Site
 

@@ -41,10 +41,10 @@ import ast
 from collections.abc import Hashable, Iterator
 from typing import Any, NamedTuple
 
-from nnlint import edits
 from nnlint.events import Backward, Escaped, GradientsCleared, OptimizerStepped, Run
+from nnlint.facts.gradients import GRADIENT_EVENTS, Trained, trained
 from nnlint.finding import Applicability, Fix, Severity
-from nnlint.gradients import GRADIENT_EVENTS, Trained, trained
+from nnlint.mending import edits
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.trace import follow, select

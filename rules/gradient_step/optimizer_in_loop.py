@@ -42,10 +42,10 @@ import ast
 from collections.abc import Iterable, Iterator, Sequence
 
 from nnlint.events import OptimizerMade, OptimizerStepped, Run
+from nnlint.facts.loops import counts_epochs
+from nnlint.facts.remaking import Remade, holds_own_training, remade
 from nnlint.finding import Applicability, Severity
-from nnlint.hoisting import hoisted
-from nnlint.loops import counts_epochs
-from nnlint.remaking import Remade, holds_own_training, remade
+from nnlint.mending.hoisting import hoisted
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Constant, Optimizer, Value, alternatives

@@ -37,10 +37,10 @@ import re
 from collections.abc import Iterator
 
 from nnlint.events import Run
+from nnlint.facts.identity import label_of, uncopied
+from nnlint.facts.shapes import FILLED, Shape, broadcast, dimension_of, rows_of, shape_of
 from nnlint.finding import Severity
-from nnlint.identity import label_of, uncopied
 from nnlint.rule import Problem, Rule
-from nnlint.shapes import FILLED, Shape, broadcast, dimension_of, rows_of, shape_of
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Value
 

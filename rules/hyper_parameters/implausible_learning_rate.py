@@ -31,12 +31,12 @@ import math
 from collections.abc import Iterator
 
 from nnlint.events import GradientsClipped, OptimizerMade, Run
+from nnlint.facts.hyper_parameters import Setting, is_deep, sets_rate, settings, weighted_layers
+from nnlint.facts.samples import single_sample_steps
 from nnlint.finding import Severity
 from nnlint.graph import parameters_of
-from nnlint.hyper_parameters import Setting, is_deep, sets_rate, settings, weighted_layers
 from nnlint.operations import NORMALIZATIONS
 from nnlint.rule import Problem, Rule
-from nnlint.samples import single_sample_steps
 from nnlint.values import Layer, Optimizer, Site, Value, alternatives
 
 LARGEST = {

@@ -30,8 +30,8 @@ import math
 from collections.abc import Iterator
 
 from nnlint.events import OptimizerMade, Run
+from nnlint.facts.hyper_parameters import Setting, is_deep, settings
 from nnlint.finding import Severity
-from nnlint.hyper_parameters import Setting, is_deep, settings
 from nnlint.rule import Problem, Rule
 from nnlint.values import Optimizer, truth
 

@@ -35,10 +35,10 @@ import re
 from collections.abc import Iterator
 
 from nnlint.events import Run
+from nnlint.facts.samples import SingleSampleStep, single_sample_steps
 from nnlint.finding import Severity
 from nnlint.graph import parameters_of
 from nnlint.rule import Problem, Rule
-from nnlint.samples import SingleSampleStep, single_sample_steps
 from nnlint.static.objects import CodeSite, External
 from nnlint.values import NONE, Data, Instance, Layer, Loader, Site, Value, alternatives
 

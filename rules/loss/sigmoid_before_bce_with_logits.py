@@ -40,9 +40,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nnlint.events import Run
+from nnlint.facts.predictions import Bound, BoundLoss, losses_over_probabilities
 from nnlint.finding import Applicability, Severity
-from nnlint.layer_edits import without_use
-from nnlint.predictions import Bound, BoundLoss, losses_over_probabilities
+from nnlint.mending.layer_edits import without_use
 from nnlint.rule import Problem, Rule
 
 LOSSES = frozenset({"binary_cross_entropy_with_logits", "multilabel_soft_margin_loss"})

@@ -35,12 +35,12 @@ import ast
 import re
 from collections.abc import Iterator
 
-from nnlint import edits
 from nnlint.events import Accumulated, Backward, Run
+from nnlint.facts.signed_errors import SignedError, signed_error, signed_terms
 from nnlint.finding import Applicability, Fix, Severity
 from nnlint.graph import content
+from nnlint.mending import edits
 from nnlint.rule import Problem, Rule
-from nnlint.signed_errors import SignedError, signed_error, signed_terms
 from nnlint.static.objects import CodeSite, External
 from nnlint.values import Data, Site, Value
 

@@ -41,9 +41,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nnlint.events import Run
+from nnlint.facts.predictions import Bound, BoundLoss, losses_over_probabilities
 from nnlint.finding import Applicability, Severity
-from nnlint.layer_edits import without_use
-from nnlint.predictions import Bound, BoundLoss, losses_over_probabilities
+from nnlint.mending.layer_edits import without_use
 from nnlint.rule import Problem, Rule
 
 LOSSES = frozenset({"cross_entropy", "nll_loss"})

@@ -20,8 +20,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from nnlint.files import read_paths
-from nnlint.patterns import Patterns
+from nnlint.reading.files import read_paths
+from nnlint.reading.patterns import Patterns
 from tests.scripts import FAULTY
 
 Task = Callable[[Sequence[str]], None]

@@ -8,8 +8,21 @@ from nnlint.events import ModelCalled
 from nnlint.operations import CONTAINERS, FOREIGN, FUNCTIONS, LAYERS, LOSSES, OPTION_NAMES, PARAMETERS
 from nnlint.operations import METHODS as OPERATIONS
 from nnlint.static.arguments import Arguments
-from nnlint.static.knowledge import arrays, fitting, frameworks, inherited, layers, options, python, training, zoo
-from nnlint.static.knowledge import ignite as ignite  # its tables fill as it is imported
+from nnlint.static.knowledge import (
+    arrays,
+    fitting,
+    frameworks,
+    inherited,
+    layers,
+    options,
+    python,
+    recording,
+    training,
+    zoo,
+)
+from nnlint.static.knowledge import ignite as ignite  # the tables of these fill as they are imported
+from nnlint.static.knowledge import loaders as loaders
+from nnlint.static.knowledge import modules as modules
 from nnlint.static.knowledge.common import (
     EXTERNALS,
     METHODS,
@@ -43,8 +56,8 @@ __all__ = [
 
 apply_layer = layers.apply_layer
 forward_inherited = inherited.forward_inherited
-context_gradient = training.context_gradient
-decorated_gradient = training.decorated_gradient
+context_gradient = recording.context_gradient
+decorated_gradient = recording.decorated_gradient
 decorated = python.decorated
 decorated_options = options.decorated_options
 has_fields = python.has_fields
@@ -178,7 +191,7 @@ def call_unknown(machine: Machine, callee: Data, given: Arguments, node: ast.AST
         machine.emit(ModelCalled(machine.site(node), callee, given.values(), output, mode, machine.gradient))
         return output
     if callee.operation == "gradient switch" and given.positional and isinstance(given.positional[0], Function):
-        return training.under_decorator(given.positional[0], callee)
+        return recording.under_decorator(given.positional[0], callee)
     if any(isinstance(value, Parameters) for value in given.values()):
         return training.make_optimizer(machine, role_name(callee), given, node)
     escape(machine, given.values(), role_name(callee), node)

@@ -12,7 +12,7 @@ from nnlint.static.arguments import Arguments
 from nnlint.static.iteration import PASSES, element
 from nnlint.static.knowledge.common import escape, is_optimizer_like, method
 from nnlint.static.knowledge.lightning import steps_by_hand
-from nnlint.static.knowledge.training import set_mode
+from nnlint.static.knowledge.modules import set_mode
 from nnlint.static.machine import Machine
 from nnlint.static.objects import Bound, Class, External, Function
 from nnlint.values import NONE, Constant, Data, Entries, Instance, Layer, Optimizer, Value, elements

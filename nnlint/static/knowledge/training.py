@@ -1,32 +1,26 @@
-"""The training step: optimizers, schedulers, gradients, modes, states."""
+"""The training step: optimizers, schedulers, backward passes, clears and steps."""
 
 from __future__ import annotations
 
 import ast
 import re
-from dataclasses import replace
 
 from nnlint.events import (
-    Accumulated,
     Backward,
     Differentiated,
     GradientsCleared,
     GradientsClipped,
-    LoaderMade,
-    ModeSwitched,
     OptimizerMade,
     OptimizerStepped,
     SchedulerMade,
     SchedulerStepped,
-    StateUsed,
 )
-from nnlint.graph import ancestors, content, parameters_of
+from nnlint.graph import ancestors, content
 from nnlint.static.arguments import Arguments
 from nnlint.static.knowledge.common import (
     LASTING,
     SCHEDULING,
     external,
-    is_network_like,
     is_optimizer_like,
     method,
     owners_in,
@@ -35,25 +29,16 @@ from nnlint.static.knowledge.common import (
 from nnlint.static.machine import Machine
 from nnlint.static.objects import Class, External, Function
 from nnlint.values import (
-    FALSE,
-    FROZEN_KEY,
-    MODE_KEY,
     NONE,
-    TRUE,
-    Constant,
     Data,
     Either,
     Instance,
     Items,
-    Layer,
-    Loader,
     Optimizer,
     Parameters,
     Scheduler,
-    State,
     Value,
     elements,
-    truth,
 )
 
 ADAM = ("params", "lr", "betas", "eps", "weight_decay", "amsgrad")
@@ -279,284 +264,4 @@ def _grad_scaler(machine: Machine, name: str, given: Arguments, node: ast.AST) -
 def _scaler_method(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
     if isinstance(receiver, Data) and re.search("scaler", f"{receiver.name} {receiver.bound}", re.I):
         return NONE
-    return None
-
-
-# Gradient recording
-
-
-@external("torch.no_grad", "torch.inference_mode", "torch.autograd.no_grad", "torch.autograd.inference_mode")
-def _no_grad(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
-    if given.positional and isinstance(given.positional[0], Function):
-        return under_decorator(given.positional[0], External(name))
-    on = truth(given.get(0, "mode")) is False
-    return Data("gradient switch", (TRUE if on else FALSE,), machine.site(node))
-
-
-def under_decorator(function: Function, decorator: Value) -> Function:
-    """The function as if it had this decorator too."""
-    return replace(function, decorators=(*function.decorators, decorator))
-
-
-@external("torch.enable_grad", "torch.autograd.enable_grad")
-def _enable_grad(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
-    return Data("gradient switch", (TRUE,), machine.site(node))
-
-
-@external("torch.set_grad_enabled", "torch.autograd.set_grad_enabled")
-def _set_grad_enabled(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
-    before = machine.gradient
-    flag = given.get(0, "mode") or TRUE
-    machine.gradient = truth(flag)
-    made = Data("gradient switch", (flag,), machine.site(node))
-    made.parts["before"] = Constant(before)
-    return made
-
-
-def context_gradient(machine: Machine, context: Value) -> tuple[bool, bool | None]:
-    """Whether a `with` context switches gradient recording, and to what (None: not known)."""
-    if isinstance(context, External):
-        return context.name.endswith(("no_grad", "inference_mode")), False
-    if not isinstance(context, Data) or context.operation != "gradient switch":
-        return False, None
-    before = context.parts.get("before")
-    if isinstance(before, Constant):
-        machine.gradient = before.value
-    return True, truth(context.inputs[0])
-
-
-def decorated_gradient(decorators: tuple[Value, ...], before: bool | None) -> bool | None:
-    """Whether a function's body records gradients, as its decorators have it."""
-    gradient = before
-    for decorator in decorators:
-        if isinstance(decorator, External) and decorator.name.endswith(("no_grad", "inference_mode")):
-            gradient = False
-        elif isinstance(decorator, Data) and decorator.operation == "gradient switch":
-            gradient = truth(decorator.inputs[0])
-        elif isinstance(decorator, Data) and re.search("no_grad|inference_mode|evaluat", decorator.name):
-            gradient = False
-        elif isinstance(decorator, Data) and not isinstance(before, bool):
-            gradient = None
-    return gradient
-
-
-# Modes
-
-
-@method("train", "eval")
-def _switch_mode(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
-    name = getattr(getattr(node, "func", None), "attr", "train")
-    is_network = isinstance(receiver, Layer) or (isinstance(receiver, Instance) and receiver.is_network)
-    if not is_network and not (isinstance(receiver, Data) and _is_switch(receiver, given)):
-        return None
-    flag = given.get(0, "mode") if name == "train" else None
-    training = (True if flag is None else truth(flag)) if name == "train" else False
-    set_mode(machine, receiver, training)
-    machine.emit(ModeSwitched(machine.site(node), receiver, training))
-    return receiver
-
-
-def _is_switch(receiver: Data, given: Arguments) -> bool:
-    if receiver.operation not in LASTING | {"detach", "to"}:
-        return False
-    return not given.positional or isinstance(given.positional[0], Constant) or is_network_like(receiver)
-
-
-def set_mode(machine: Machine, network: Value, training: bool | None) -> None:
-    """Switch a network and all networks in it."""
-    mode = Data("unknown") if training is None else (TRUE if training else FALSE)
-    if isinstance(network, Data):
-        machine.write(network.parts, MODE_KEY, mode)
-    for part in parameters_of(network):
-        if isinstance(part, (Instance, Layer)):
-            machine.write(part.attributes, MODE_KEY, mode)
-
-
-# Parameters and states
-
-
-@method("parameters", "trainable_parameters", "get_parameters", "params")
-def _parameters(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
-    if isinstance(receiver, (Instance, Layer)) or (isinstance(receiver, Data) and not given.positional):
-        return Parameters((receiver,), machine.site(node))
-    return None
-
-
-@method("named_parameters")
-def _named_parameters(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
-    return machine.data("named parameters", (Parameters((receiver,), machine.site(node)),), node)
-
-
-@method("modules", "children", "named_modules", "named_children")
-def _modules(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
-    if not isinstance(receiver, (Instance, Layer)):
-        return None
-    name = getattr(getattr(node, "func", None), "attr", "")
-    direct = [part for part in receiver.attributes.values() if next(parameters_of(part), None) is part]
-    parts = list(parameters_of(receiver)) if name.endswith("modules") else direct
-    if name.startswith("named"):
-        text = machine.data("text", (), node)
-        return Items([Items([text, part], "tuple") for part in parts], at=machine.site(node))
-    return Items(parts, at=machine.site(node))
-
-
-@method("state_dict")
-def _state_dict(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
-    return State(receiver, machine.site(node))
-
-
-@method("load_state_dict")
-def _load_state_dict(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
-    machine.emit(StateUsed(machine.site(node), given.get(0, "state_dict") or NONE, receiver))
-    return machine.data("unknown", (), node)
-
-
-@external("torch.save", "torch.jit.save", "pickle.dump", "joblib.dump")
-def _save(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
-    machine.emit(StateUsed(machine.site(node), given.get(0, "obj") or NONE))
-    return NONE
-
-
-@method(
-    "to",
-    "cuda",
-    "cpu",
-    "half",
-    "float",
-    "double",
-    "bfloat16",
-    "requires_grad_",
-    "share_memory",
-    "apply",
-    "xpu",
-    "compile",
-)
-def _moved(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
-    if isinstance(receiver, (Instance, Layer)):
-        if getattr(getattr(node, "func", None), "attr", "") == "requires_grad_":
-            machine.write(receiver.attributes, FROZEN_KEY, TRUE if truth(given.get(0)) is False else FALSE)
-        return receiver
-    if isinstance(receiver, Data) and is_network_like(receiver):
-        return receiver
-    return None
-
-
-@external(
-    "torch.nn.DataParallel",
-    "torch.nn.parallel.DistributedDataParallel",
-    "torch.nn.parallel.DataParallel",
-    "torch.distributed.fsdp.FullyShardedDataParallel",
-    "apex.parallel.DistributedDataParallel",
-    "torch.compile",
-    "torch.jit.script",
-    "torch.nn.SyncBatchNorm.convert_sync_batchnorm",
-    "apex.parallel.convert_syncbn_model",
-    "torch.nn.utils.weight_norm",
-    "torch.nn.utils.spectral_norm",
-    "torch.nn.utils.parametrizations.weight_norm",
-    "torch.nn.utils.parametrizations.spectral_norm",
-)
-def _wrapped(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
-    return given.get(0, "module", "model") or machine.data("unknown", (), node)
-
-
-@external("torch.jit.trace", "torch.jit.trace_module", "torch.fx.symbolic_trace")
-def _traced(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
-    return given.get(0, "func", "mod", "root") or machine.data("unknown", (), node)
-
-
-@external("torch.utils.checkpoint.checkpoint")
-def _checkpointed(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
-    if not given.positional:
-        return machine.data("unknown", (), node)
-    own = {key: value for key, value in given.keywords.items() if key not in CHECKPOINT}
-    return machine.call(given.positional[0], Arguments(given.positional[1:], own, given.open), node)
-
-
-CHECKPOINT = frozenset({"use_reentrant", "context_fn", "determinism_check", "debug", "preserve_rng_state"})
-
-
-@external("torch.func.functional_call", "torch.nn.utils.stateless.functional_call")
-def _functional_call(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
-    network, inputs = given.get(0, "module"), given.get(2, "args")
-    if network is None or inputs is None:
-        return machine.data("call", given.values(), node, name=name)
-    values = inputs.items if isinstance(inputs, Items) else [inputs]
-    return machine.call(network, Arguments(list(values)), node)
-
-
-@method("register_buffer", "register_parameter")
-def _register(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
-    key, value = given.get(0, "name"), given.get(1, "tensor", "param")
-    if isinstance(receiver, Instance) and isinstance(key, Constant) and value is not None:
-        machine.write(receiver.attributes, key.value, value)
-        return NONE
-    return None
-
-
-@external("torch.nn.Parameter", "torch.nn.parameter.Parameter")
-def _parameter(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
-    return machine.data("parameter", given.values()[:1], node)
-
-
-# Loaders
-
-
-LOADER = (
-    "dataset",
-    "batch_size",
-    "shuffle",
-    "sampler",
-    "batch_sampler",
-    "num_workers",
-    "collate_fn",
-    "pin_memory",
-    "drop_last",
-)
-
-
-@external("torch.utils.data.DataLoader", "torch.utils.data.dataloader.DataLoader", "torch_geometric.loader.DataLoader")
-def _data_loader(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
-    arguments = given.named(LOADER)
-    if given.open:
-        arguments.setdefault("batch_size", machine.data("unknown", (), node))
-    made = Loader(arguments.get("dataset"), arguments, machine.site(node))
-    machine.emit(LoaderMade(machine.site(node), made))
-    return made
-
-
-@external("torch.utils.data.TensorDataset")
-def _tensor_dataset(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
-    return machine.data("dataset", given.values(), node, name="TensorDataset")
-
-
-@external("torch.utils.data.random_split")
-def _random_split(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
-    whole = tuple(given.positional[:1])
-    lengths = given.get(1, "lengths")
-    known = lengths.items if isinstance(lengths, Items) and not lengths.open else (None, None)
-    parts: list[Value] = []
-    for length in known:
-        options = {} if length is None else {"length": length}
-        parts.append(machine.data("test split" if parts else "train split", whole, node, options=options))
-    return Items(parts, "tuple")
-
-
-@external("torch.utils.data.Subset")
-def _subset(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
-    return machine.data("index", given.values(), node, name="Subset")
-
-
-@method("update", "add", "add_", "push")
-def _metered(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
-    """A meter that is not at hand keeps what it is given."""
-    if isinstance(receiver, Data) and receiver.operation in LASTING and given.positional:
-        first = given.positional[0]
-        if (
-            isinstance(first, Data)
-            and machine.iterations
-            and re.search("meter|loss|avg|average", role_name(receiver), re.I)
-        ):
-            machine.emit(Accumulated(machine.site(node), receiver, first, receiver))
-            return NONE
     return None

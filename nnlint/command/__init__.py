@@ -1,0 +1,1 @@
+"""One run of the command line: from options to output and exit status."""

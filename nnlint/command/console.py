@@ -1,0 +1,102 @@
+"""Standard output, standard error and the terminal behind them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+SILENT_SECONDS = 1.0
+"""A run that is done by then shows no progress."""
+STEP_SECONDS = 0.1
+
+
+class OutputError(Exception):
+    """The output cannot be written; the message names the file."""
+
+
+def emit(text: str, output_file: str | None) -> None:
+    """Writes a text to the file, or to standard output. Raises OutputError."""
+    emit_bytes(text.encode("utf-8", "backslashreplace"), output_file, text)
+
+
+def emit_bytes(data: bytes, output_file: str | None, text: str | None = None) -> None:
+    """Writes bytes to the file, or to standard output (there as `text`, if it is given). Raises OutputError."""
+    if output_file is not None:
+        _write_file(data, output_file)
+        return
+    try:
+        if text is None:
+            sys.stdout.flush()
+            sys.stdout.buffer.write(data)
+        else:
+            sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads has read enough
+        discard_output()
+
+
+def say(message: str) -> None:
+    """Writes a line to standard error."""
+    print(f"nnlint: {message}", file=sys.stderr)
+
+
+def discard_output() -> None:
+    """Sends what is still to come on standard output nowhere, so that closing it does not fail."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def is_terminal(output_file: str | None) -> bool:
+    """Whether a person reads the output as it comes."""
+    return output_file is None and sys.stdout.isatty()
+
+
+def is_coloured(color: str, output_file: str | None) -> bool:
+    """Whether to use colours: as asked for, else on a terminal, unless NO_COLOR or TERM=dumb speaks against it."""
+    if color != "auto":
+        return color == "always"
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return is_terminal(output_file)
+
+
+def terminal_width(output_file: str | None) -> int:
+    """The columns of the terminal; 0 where there is none."""
+    return shutil.get_terminal_size().columns if is_terminal(output_file) else 0
+
+
+class Progress:
+    """One line on standard error that tells what a long run is at; nothing where that is no terminal."""
+
+    def __init__(self, enabled: bool = True) -> None:
+        self.enabled = enabled and sys.stderr.isatty()
+        self.next_time = time.monotonic() + SILENT_SECONDS
+        self.shown = False
+
+    def __call__(self, path: str) -> None:
+        """Shows the path, if enough time has passed."""
+        now = time.monotonic()
+        if self.enabled and now >= self.next_time:
+            self.next_time = now + STEP_SECONDS
+            self._show(f"nnlint: {path}"[: shutil.get_terminal_size().columns - 1])
+            self.shown = True
+
+    def clear(self) -> None:
+        """Takes the line away again."""
+        if self.shown:
+            self._show("")
+
+    def _show(self, line: str) -> None:
+        sys.stderr.write(f"\r\x1b[K{line}")
+        sys.stderr.flush()
+
+
+def _write_file(data: bytes, output_file: str) -> None:
+    from nnlint.mending.writing import write_atomically
+
+    try:
+        write_atomically(Path(output_file), data)
+    except OSError as error:
+        raise OutputError(f"{output_file}: the output cannot be written: {error.strerror or error}") from error

@@ -1,0 +1,203 @@
+"""One run of the command line: paths and settings in; files fixed, a report written, and the exit status out."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from nnlint.command.console import (
+    OutputError,
+    Progress,
+    emit,
+    emit_bytes,
+    is_coloured,
+    is_terminal,
+    say,
+    terminal_width,
+)
+from nnlint.command.exit_status import CLEAN, FAILED, FINDINGS
+from nnlint.finding import Finding, Severity
+from nnlint.lint import lint_documents
+from nnlint.mending.fixes import Fixed, fix_documents, unified_diff, write_documents
+from nnlint.output import FORMATS, Presentation, describe_notes
+from nnlint.reading.document import Document
+from nnlint.reading.files import STANDARD_INPUT, Collected, read_paths
+from nnlint.reading.patterns import Patterns, repository_root
+from nnlint.report import InternalError, Report
+from nnlint.settings import Settings
+from nnlint.silencing.baseline import (
+    BaselineError,
+    fingerprints,
+    path_from,
+    read_baseline,
+    without_known,
+    write_baseline,
+)
+from nnlint.silencing.changes import ChangesError, on_changed_lines
+
+SHOWS_ERRORS = ("text", "concise", "github")
+"""The formats in which a person sees what the run failed on; for the others standard error tells it."""
+
+
+class RunError(Exception):
+    """The run cannot be done at all; the message says why."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks for."""
+
+    paths: tuple[str, ...]
+    settings: Settings
+    stdin_filename: str | None = None
+    write_baseline: str | None = None
+
+
+def run(request: Request) -> int:
+    """Does what is asked for and returns the exit status. Raises RunError."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # those that Python's parser has about the linted code
+            return _run(request)
+    except (BaselineError, ChangesError, OutputError) as error:
+        raise RunError(str(error)) from error
+
+
+def _run(request: Request) -> int:
+    settings = request.settings
+    collected = read_paths(
+        request.paths, Patterns(settings.root, settings.exclude), stdin_filename=request.stdin_filename
+    )
+    fixed = _lint(collected.documents, settings)
+    if settings.fix and not settings.diff:
+        fixed.errors += write_documents(collected.documents, fixed.documents)
+    report = _whole(collected, fixed)
+    if request.write_baseline:
+        return _write_baseline(request.write_baseline, report, settings)
+    if settings.diff:
+        return _show_diff(collected.documents, fixed, report, settings)
+    _show(request, fixed, report)
+    return _status(report, settings)
+
+
+def _lint(documents: Sequence[Document], settings: Settings) -> Fixed:
+    progress = Progress(not settings.quiet)
+    hidden = _Hidden(settings)
+
+    def lint(current: Sequence[Document]) -> Report:
+        report = lint_documents(current, settings, progress)
+        return replace(report, findings=hidden.without(report, current))
+
+    try:
+        if settings.fix or settings.diff:
+            return fix_documents(documents, lint, settings.unsafe_fixes)
+        return Fixed(list(documents), lint(documents))
+    finally:
+        progress.clear()
+
+
+class _Hidden:
+    """The findings that are known, or stand on lines that did not change.
+
+    The latter are decided once, before anything is fixed, and from then on recognised like known ones: fixes move lines.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.revision = settings.diff_base
+        self.anchor = Path(settings.baseline or "baseline")
+        self.known = read_baseline(self.anchor) if settings.baseline else frozenset()
+
+    def without(self, report: Report, documents: Sequence[Document]) -> tuple[Finding, ...]:
+        if self.revision is not None:
+            changed = on_changed_lines(report.findings, documents, self.revision)
+            self.known |= self._prints_except(report, changed)
+            self.revision = None
+        return without_known(report.findings, report.texts, self.anchor, self.known) if self.known else report.findings
+
+    def _prints_except(self, report: Report, changed: Sequence[Finding]) -> frozenset[str]:
+        prints = fingerprints(report.findings, report.texts, path_from(self.anchor))
+        pairs = zip(report.findings, prints, strict=True)
+        return frozenset(print_ for finding, print_ in pairs if finding not in changed)
+
+
+def _whole(collected: Collected, fixed: Fixed) -> Report:
+    """The report with what went wrong before and after linting."""
+    report = fixed.report
+    errors = (*collected.errors, *report.errors, *fixed.errors)
+    return replace(report, errors=errors, notes=(*collected.notes, *report.notes))
+
+
+def _write_baseline(file: str, report: Report, settings: Settings) -> int:
+    write_baseline(Path(file), report.findings, report.texts)
+    _tell(report, settings)
+    _tell_errors(report.errors)
+    if not settings.quiet:
+        say(f"{_findings(len(report.findings))} written to {file} as known")
+    return FAILED if report.errors else CLEAN
+
+
+def _show_diff(before: Sequence[Document], fixed: Fixed, report: Report, settings: Settings) -> int:
+    diff = b"".join(unified_diff(old, new) for old, new in zip(before, fixed.documents, strict=True))
+    emit_bytes(diff, settings.output_file)
+    _tell(report, settings)
+    _tell_errors(report.errors)
+    if not settings.quiet:
+        say(f"{_findings(fixed.count)} would be fixed, {len(report.findings)} would be left")
+    status = _status(report, settings)
+    return FINDINGS if diff and status == CLEAN and not settings.exit_zero else status
+
+
+def _findings(count: int) -> str:
+    return "1 finding" if count == 1 else f"{count} findings"
+
+
+def _show(request: Request, fixed: Fixed, report: Report) -> None:
+    settings, target = request.settings, request.settings.output_file
+    name = settings.output_format or ("text" if is_terminal(target) else "concise")
+    shown = FORMATS[name](report, _presentation(settings, fixed.count))
+    _tell(report, settings)
+    if target is not None or name not in SHOWS_ERRORS:
+        _tell_errors(report.errors)
+    stdin = [document for document in fixed.documents if document.file is None]
+    if settings.fix and STANDARD_INPUT in request.paths and stdin:
+        emit_bytes(stdin[0].data, None)
+        if target is None:
+            sys.stderr.write(shown)
+            return
+    emit(shown, target)
+
+
+def _presentation(settings: Settings, fixed: int) -> Presentation:
+    target = settings.output_file
+    return Presentation(
+        colour=is_coloured(settings.color, target),
+        width=terminal_width(target),
+        statistics=settings.statistics,
+        quiet=settings.quiet,
+        fixed=fixed,
+        base=Path(repository_root(str(Path.cwd())) or Path.cwd()),
+    )
+
+
+def _tell(report: Report, settings: Settings) -> None:
+    """The notes, if asked for, and that there was nothing to lint, on standard error."""
+    if settings.verbose:
+        sys.stderr.write(describe_notes(report.notes))
+    if not report.files and not report.errors and not settings.quiet:
+        say("there are no Python files and no notebooks here")
+
+
+def _tell_errors(errors: Sequence[InternalError]) -> None:
+    for error in errors:
+        line = f":{error.line}" if error.line else ""
+        say(f"internal error: {error.path}{line}: {error.message}")
+
+
+def _status(report: Report, settings: Settings) -> int:
+    if report.errors:
+        return FAILED
+    fails = any(finding.severity is not Severity.ADVICE for finding in report.findings)
+    return FINDINGS if fails and not settings.exit_zero else CLEAN

@@ -1,0 +1,157 @@
+"""Data that a network is asked about, scaled by other statistics than the data it learned from."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from nnlint.events import Run
+from nnlint.facts.identity import key_of, label_of, uncopied
+from nnlint.facts.roles import (
+    comparisons,
+    feeds,
+    is_of_batch,
+    is_pair_of_names,
+    is_test_split,
+    lower_bound_of_rows,
+    pair_name,
+    training_name,
+    upper_bound_of_rows,
+)
+from nnlint.facts.scaling import Scaling, is_per_sample, scaling_of, scalings_behind
+from nnlint.static.objects import CodeSite
+from nnlint.values import Data, Site
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """`scaling` scales data to be predicted as `training` never scaled those that were learned; `at` is what to report.
+
+    `overwritten` says that its statistics are those of the training data, but read after these were scaled.
+    """
+
+    scaling: Scaling
+    training: Scaling
+    at: Site
+    overwritten: bool = False
+
+
+@lru_cache(maxsize=2)
+def foreign_scalings(run: Run) -> tuple[Foreign, ...]:
+    """The scalings of a run that make the network see other numbers than it learned from, each once."""
+    candidates = _candidates(run)
+    if not candidates:
+        return ()
+    found: dict[int, Foreign] = {}
+    for each in (*_overwritten(candidates), *_by_feed(run), *_by_target(run), *_by_part(candidates)):
+        found.setdefault(id(each.scaling.result), each)
+    return tuple(found.values())
+
+
+def _candidates(run: Run) -> list[Scaling]:
+    made = [data for name in ("divide", "scaled", "normalize") for data in run.operations.get(name, ())]
+    scalings = [scaling_of(data) for data in made]
+    return [each for each in scalings if each is not None and not is_per_sample(each.result)]
+
+
+def _is_of_data_set(scaling: Scaling) -> bool:
+    return scaling.is_own and not is_of_batch(scaling.subject) and not is_per_sample(scaling.result)
+
+
+def _overwritten(candidates: list[Scaling]) -> Iterator[Foreign]:
+    results = {id(each.result): each for each in candidates if _is_of_data_set(each)}
+    for each in candidates:
+        if each.scaler is not None or is_of_batch(each.subject):
+            continue
+        training = next((results[id(base)] for base in map(uncopied, each.bases) if id(base) in results), None)
+        if training is not None and _is_counterpart(training, each):
+            yield Foreign(each, training, _site(each.result), overwritten=True)
+
+
+def _by_feed(run: Run) -> Iterator[Foreign]:
+    learned: dict[Hashable, list[Scaling]] = {}
+    for feed in feeds(run):
+        if feed.trains:
+            learned.setdefault(feed.network, []).extend(_if_own(scalings_behind(feed.value)))
+    for feed in feeds(run):
+        if not feed.trains and learned.get(feed.network):
+            yield from _foreign_to(learned[feed.network], _if_own(scalings_behind(feed.value)))
+
+
+def _if_own(scalings: list[Scaling]) -> list[Scaling]:
+    """Those scalings, if all of them are of whole data sets by statistics of their own; else none."""
+    return scalings if all(_is_of_data_set(each) for each in scalings) else []
+
+
+def _by_target(run: Run) -> Iterator[Foreign]:
+    learned = [scaling for each in comparisons(run) if each.trains for scaling in _if_own(scalings_behind(each.target))]
+    for each in comparisons(run):
+        if not each.trains and learned:
+            yield from _foreign_to(learned, _if_own(scalings_behind(each.target)))
+
+
+def _foreign_to(learned: list[Scaling], asked: list[Scaling]) -> Iterator[Foreign]:
+    known = {key_of(each.subject) for each in learned}
+    for scaling in asked:
+        if key_of(scaling.subject) not in known:
+            yield _foreign(scaling, learned[0])
+
+
+def _by_part(candidates: list[Scaling]) -> Iterator[Foreign]:
+    own = [each for each in candidates if _is_of_data_set(each)]
+    for scaling in own:
+        training = next((each for each in own if each is not scaling and _is_counterpart(each, scaling)), None)
+        if training is not None:
+            yield _foreign(scaling, training)
+
+
+def _is_counterpart(training: Scaling, scaling: Scaling) -> bool:
+    """Whether two scalings are of the training part and of the held-out part of the same data."""
+    if training.kind != scaling.kind or is_test_split(training.subject):
+        return False
+    if is_pair_of_names(_name(training), _name(scaling)):
+        return True
+    cut = lower_bound_of_rows(scaling.subject)
+    if cut is not None and cut == upper_bound_of_rows(training.subject):
+        return pair_name(_name(scaling)) is not None or training_name(_name(training)) is not None
+    return is_test_split(scaling.subject) and _split_of(scaling) == _split_of(training)
+
+
+def _name(scaling: Scaling) -> str:
+    """The name of the data before they are scaled, or else after."""
+    before = label_of(scaling.subject)
+    has_part = pair_name(before) is not None or training_name(before) is not None
+    return before if has_part else scaling.result.bound
+
+
+def _split_of(scaling: Scaling) -> Hashable:
+    """The array of which the data are a part by `train_test_split`."""
+    current = uncopied(scaling.subject)
+    while isinstance(current, Data) and current.operation not in ("train split", "test split") and current.inputs:
+        current = uncopied(current.inputs[0])
+    return key_of(current.inputs[0]) if isinstance(current, Data) and current.inputs else None
+
+
+def _foreign(scaling: Scaling, training: Scaling) -> Foreign:
+    return Foreign(scaling, training, _where_they_part(scaling.result, training.result))
+
+
+def _where_they_part(asked: Data, learned: Data) -> Site:
+    """The scaling itself, or the call of the helper that scales both: where one is done and not the other."""
+    here, there = _site(asked), _site(learned)
+    if not _is_same_node(here, there):
+        return here
+    for one, other in zip(asked.calls, learned.calls, strict=False):
+        if not _is_same_node(one, other):
+            return one
+    return here
+
+
+def _is_same_node(first: Site, second: Site) -> bool:
+    return isinstance(first, CodeSite) and isinstance(second, CodeSite) and first.node is second.node
+
+
+def _site(data: Data) -> Site:
+    assert data.at is not None, "data made by an operation stand somewhere"
+    return data.at

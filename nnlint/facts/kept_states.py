@@ -1,0 +1,132 @@
+"""Weights that a training loop keeps for later by reference: what changes them, and who uses them after that."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Hashable, Iterator
+from typing import Any, NamedTuple
+
+from nnlint.events import Backward, Escaped, OptimizerStepped, Run, StateKept, StateUsed
+from nnlint.facts.gradients import parts_of
+from nnlint.graph import networks_behind
+from nnlint.mending import edits
+from nnlint.static.objects import CodeSite
+from nnlint.trace import follow, select
+from nnlint.values import Data, Instance, Layer, Optimizer, State, Value, alternatives, elements
+
+BEST = re.compile(r"best|snapshot|saved_|optimal|winner|lowest|highest", re.IGNORECASE)
+"""Names under which a model is kept for later; under other names it is only passed on."""
+
+TRAINS = re.compile(r"train|fit|epoch|optimi|learn", re.IGNORECASE)
+FOLLOWED = (StateKept, StateUsed, OptimizerStepped, Escaped)
+
+
+class Kept(NamedTuple):
+    """What was kept on one path, and the event that changed it since."""
+
+    state: StateKept | None = None
+    changed: OptimizerStepped | Escaped | None = None
+
+
+class Stale(NamedTuple):
+    """Weights that were kept, changed, and used after that (`used` is None where a model is read by its other name)."""
+
+    kept: StateKept
+    changed: OptimizerStepped | Escaped
+    used: StateUsed | Escaped | None
+
+
+def stale_states(run: Run) -> Iterator[Stale]:
+    """The weights of a run that are used after they changed, one for each place that keeps them."""
+    nodes = dict.fromkeys(_node(event) for event in run.events(StateKept) if event.iterations and _owners(event))
+    if not nodes:
+        return
+    steps = select(run.trace, lambda event: isinstance(event, FOLLOWED))
+    for node in nodes:
+        found: list[Stale] = []
+        follow(steps, Kept(), _protocol(run, node, found))
+        yield from found[:1]
+
+
+def _protocol(run: Run, node: Any, found: list[Stale]) -> Any:
+    def advance(before: Hashable, event: Any) -> Hashable:
+        kept = before if isinstance(before, Kept) else Kept()
+        if isinstance(event, StateKept) and _node(event) is node:
+            if kept.state is not None and isinstance(node, ast.Call):
+                return kept  # a list keeps the earlier ones too
+            return Kept(event) if _owners(event) else Kept()
+        if kept.state is None:
+            return kept
+        if kept.changed is None and _changes(run, event, kept.state):
+            if _is_alias(kept.state) and _is_read_later(kept.state):
+                found.append(Stale(kept.state, event, None))
+            return Kept(kept.state, event)
+        if kept.changed is not None and isinstance(event, (StateUsed, Escaped)) and _uses(event, kept.state):
+            found.append(Stale(kept.state, kept.changed, event))
+        return kept
+
+    return advance
+
+
+def _node(event: StateKept) -> Any:
+    return event.at.node if isinstance(event.at, CodeSite) else event.at
+
+
+def _owners(event: StateKept) -> list[Value]:
+    """Whose live weights are kept: of states that are no copies, or of a model that gets another name for later."""
+    states = [each for each in elements(event.state) if isinstance(each, State)]
+    if states:
+        return [each.owner for each in states if not each.copied and not isinstance(each.owner, Optimizer)]
+    statement = event.at.statement if isinstance(event.at, CodeSite) else None
+    if not isinstance(statement, ast.Assign) or not isinstance(statement.value, (ast.Name, ast.Attribute)):
+        return []
+    kept: list[Value] = [each for each in elements(event.state) if isinstance(each, (Instance, Layer, Data))]
+    return kept if BEST.search(event.name) and not BEST.search(ast.unparse(statement.value)) else []
+
+
+def _is_alias(event: StateKept) -> bool:
+    return not any(isinstance(each, State) for each in elements(event.state))
+
+
+def _is_read_later(event: StateKept) -> bool:
+    """Whether the other name of a model is read outside the loop that binds it."""
+    if not isinstance(event.at, CodeSite):
+        return False
+    loop = next(iter(edits.loops_around(event.at)), None)
+    targets = event.at.statement.targets if isinstance(event.at.statement, ast.Assign) else []
+    if loop is None and any(isinstance(target, ast.Name) for target in targets):
+        return False
+    inside = {id(node) for node in ast.walk(loop)} if loop is not None else set()
+    for node in ast.walk(event.at.module.tree):
+        name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+        if name == event.name and isinstance(getattr(node, "ctx", None), ast.Load) and id(node) not in inside:
+            return True
+    return False
+
+
+def _changes(run: Run, event: Any, kept: StateKept) -> bool:
+    """Whether an event updates the weights that were kept."""
+    if isinstance(event, OptimizerStepped):
+        optimizers = alternatives(event.optimizer)
+        return any(_trains(run, event, each, kept, owner) for each in optimizers for owner in _owners(kept))
+    if isinstance(event, Escaped) and TRAINS.search(event.callee):
+        given = {id(each) for value in event.values for each in elements(value)}
+        return any(id(owner) in given for owner in _owners(kept))
+    return False
+
+
+def _trains(run: Run, step: OptimizerStepped, optimizer: Value, kept: StateKept, owner: Value) -> bool:
+    parts, own = parts_of(optimizer), parts_of(owner)
+    if parts is not None and own is not None:
+        return bool(parts & own)
+    if isinstance(optimizer, Optimizer):
+        return any(each is owner for each in optimizer.owners)
+    between = (event for event in run.events(Backward) if kept.order < event.order < step.order)
+    return any(network is owner for event in between for network in networks_behind(event.loss))
+
+
+def _uses(event: StateUsed | Escaped, kept: StateKept) -> bool:
+    states = {id(each) for each in elements(kept.state) if isinstance(each, State)}
+    values = (event.state,) if isinstance(event, StateUsed) else event.values
+    return any(id(each) in states for value in values for each in elements(value))

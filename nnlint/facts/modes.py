@@ -1,0 +1,159 @@
+"""The modes of networks: which layers depend on them, who switched them last, and whether that is known."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from nnlint.events import Escaped, Event, ModelBuilt, ModelCalled, ModeSwitched, Run
+from nnlint.facts.evaluation import evaluations, switched_here
+from nnlint.graph import ancestors, parameters_of
+from nnlint.static.objects import CodeSite
+from nnlint.values import Data, Instance, Layer, Value, alternatives, elements, truth
+from nnlint.zoo import layers_of
+
+HARMLESS = re.compile(
+    r"print|summary|watch|add_graph|flop|profile|count|param|init|register|len|isinstance|hasattr|named|buffers|to_|^to$|"
+    r"state_dict|save|load|share|cuda|zero_grad|optim|sched|id$|type$|getattr|apply|^append$|wandb|mlflow|torchinfo"
+)
+"""Code that is not at hand and gets hold of a network, but leaves its mode alone."""
+
+
+def is_mode_known(run: Run, call: ModelCalled) -> bool:
+    """Whether nobody but the code at hand may have switched the network."""
+    parts = {id(part) for part in parameters_of(call.model)} | {id(call.model)}
+    switches = [event for event in _concerning(run, parts) if event.order < call.order]
+    if not switched_here(run, call, [(event.order, event.calls) for event in switches]):
+        return False
+    last = max((event.order for event in switches), default=0)
+    return not any(
+        last < escaped.order < call.order and not HARMLESS.search(escaped.callee) and _hands_over(escaped, call.model)
+        for escaped in run.events(Escaped)
+    )
+
+
+def _concerning(run: Run, parts: set[int]) -> Iterator[Event]:
+    """Where these networks are built or switched."""
+    for switch in run.events(ModeSwitched):
+        if any(id(part) in parts for model in alternatives(switch.model) for part in (model, *parameters_of(model))):
+            yield switch
+    for built in run.events(ModelBuilt):
+        if id(built.model) in parts:
+            yield built
+
+
+def _hands_over(escaped: Escaped, model: Value) -> bool:
+    for value in escaped.values:
+        for each in elements(value):
+            if each is model or (
+                isinstance(each, Instance) and any(held is model for held in each.attributes.values())
+            ):
+                return True
+    return False
+
+
+def is_mode_given(run: Run, call: ModelCalled) -> bool:
+    """Whether the function takes the mode as an argument: other calls of it switch to eval mode at this place."""
+    inside = [
+        switch
+        for switch in run.events(ModeSwitched)
+        if isinstance(switch.at, CodeSite) and isinstance(call.at, CodeSite) and switch.at.function is call.at.function
+    ]
+    if not isinstance(call.at, CodeSite) or call.at.function is None:
+        return False
+    here = {switch.training for switch in inside if switch.calls == call.calls}
+    elsewhere = {switch.training for switch in inside if switch.calls != call.calls}
+    return here == {True} and False in elsewhere
+
+
+# What the network holds
+
+
+def mode_dependent(run: Run, call: ModelCalled) -> set[str]:
+    """The operations in the network that depend on the mode, and are in training mode at the call."""
+    if isinstance(call.model, Data):
+        return set(layers_of(call.model.name.rpartition(".")[2]))
+    found = _functional(call)
+    for part in parameters_of(call.model):
+        if isinstance(part, (Instance, Layer)):
+            found.update(kind for held in part.attributes.values() for kind in _ready_made(held))
+        if isinstance(part, Layer) and _depends_on_mode(part) and not _was_switched_off(run, part, call):
+            found.add("batch_norm" if part.operation == "batch_norm" else "dropout")
+    return found
+
+
+def _functional(call: ModelCalled) -> set[str]:
+    """Dropout as a function that is told the mode: `F.dropout(x, training=self.training)`."""
+    inner = [value.inputs[0] for value in elements(call.output) if isinstance(value, Data) and value.inputs]
+    dropouts = (
+        data for value in inner for data in ancestors(value) if data.operation == "dropout" and data.layer is None
+    )
+    return {"dropout"} if any(_is_told_the_mode(data) and data.option("p") != 0 for data in dropouts) else set()
+
+
+def _is_told_the_mode(dropout: Data) -> bool:
+    node = dropout.at.node if isinstance(dropout.at, CodeSite) else None
+    if not isinstance(node, ast.Call):
+        return False
+    given = [*node.args[2:3], *(keyword.value for keyword in node.keywords if keyword.arg == "training")]
+    return any(isinstance(value, ast.Attribute) and value.attr == "training" for value in given)
+
+
+def _ready_made(value: Value) -> set[str]:
+    """What a part taken from a library's network holds."""
+    calls = (data for data in ancestors(value) if data.operation == "call") if isinstance(value, Data) else ()
+    return {kind for data in calls for kind in layers_of(data.name.rpartition(".")[2])}
+
+
+def _depends_on_mode(layer: Layer) -> bool:
+    if layer.operation in ("dropout", "alpha_dropout"):
+        return layer.number("p") != 0
+    if layer.operation == "batch_norm":
+        return truth(layer.arguments.get("track_running_stats")) is not False
+    if layer.operation == "recurrent":
+        stacked = layer.number("num_layers")
+        return bool(layer.number("dropout")) and stacked is not None and stacked > 1
+    if layer.operation != "transformer":
+        return False
+    inner = [each for each in layer.arguments.values() if isinstance(each, Layer)]
+    return any(_depends_on_mode(each) for each in inner) if inner else layer.number("dropout") != 0
+
+
+def _was_switched_off(run: Run, layer: Layer, call: ModelCalled) -> bool:
+    """Whether the last switch before the call that concerns the layer was to eval mode, for the layer or a part around it."""
+    last = None
+    for switch in run.events(ModeSwitched):
+        if switch.order < call.order and any(part is layer for part in parameters_of(switch.model)):
+            last = switch
+    return last is not None and last.training is False
+
+
+def _switches(switch: ModeSwitched, network: Value) -> bool:
+    return any(part is network for model in alternatives(switch.model) for part in (model, *parameters_of(model)))
+
+
+def switched_inside(run: Run, call: ModelCalled) -> ModeSwitched | None:
+    """The `train()` inside the evaluation that the network owes its mode to."""
+    at, last = call.at, None
+    for switch in run.events(ModeSwitched):
+        if switch.order < call.order and _switches(switch, call.model):
+            last = switch
+    if last is None or not isinstance(at, CodeSite) or not isinstance(last.at, CodeSite):
+        return None
+    return last if at.function is not None and last.at.function is at.function else None
+
+
+def training_follows(run: Run, call: ModelCalled) -> bool:
+    """Whether the network is called again for training, with no `train()` on the way."""
+    evaluating = {id(each.call) for each in evaluations(run)}
+    model, order = call.model, call.order
+    events: list[Event] = [*run.events(ModelCalled), *run.events(ModeSwitched)]
+    for event in sorted(events, key=lambda each: each.order):
+        if event.order <= order:
+            continue
+        if isinstance(event, ModeSwitched) and event.training and _switches(event, model):
+            return False
+        if isinstance(event, ModelCalled) and event.model is model and id(event) not in evaluating:
+            return True
+    return run.symbolic

@@ -1,0 +1,96 @@
+"""Networks that are trained to predict quantities: which of their outputs a regression loss compares with data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+from nnlint.events import Backward, LossComputed, Run
+from nnlint.facts.identity import key_of
+from nnlint.facts.layers import made_by
+from nnlint.graph import ancestors, content, sources
+from nnlint.operations import LOSS_OPERATIONS, REGRESSION_LOSSES, TRANSPARENT
+from nnlint.values import Constant, Data, Value, elements
+
+CLASSIFICATION_LOSSES = frozenset(
+    "cross_entropy nll_loss binary_cross_entropy binary_cross_entropy_with_logits multi_margin_loss "
+    "multilabel_soft_margin_loss soft_margin_loss".split()
+)
+ERROR_MEASURES = ("power", "square", "abs", "norm")
+MADE_UP = frozenset({"zeros", "ones", "full", "one_hot", "compare"})
+"""Operations that make targets which are no quantities: the real and fake of a GAN, classes."""
+
+FILLING = frozenset("fill_ new_ones new_zeros new_full scatter_ scatter size zero_".split())
+PEELED = TRANSPARENT | {"batch part", "multiply"}
+
+
+@lru_cache(maxsize=2)
+def regression_outputs(run: Run) -> tuple[Data, ...]:
+    """What networks put out as predictions of quantities, each once; views and moves are peeled off.
+
+    A prediction that a classification loss takes as well is left out, and one whose target is made up (constants, one-hot
+    classes), comes out of a network or is what the network was given.
+    """
+    classified = {
+        id(each)
+        for event in run.events(LossComputed)
+        if event.kind in CLASSIFICATION_LOSSES
+        for each in _put_out(event.prediction)
+    }
+    found: dict[int, Data] = {}
+    for prediction, target in _comparisons(run):
+        if is_quantity(target, prediction):
+            found.update((id(each), each) for each in _put_out(prediction) if id(each) not in classified)
+    return tuple(found.values())
+
+
+def _put_out(prediction: Value) -> Iterator[Data]:
+    """The results of the last operations of the networks behind a prediction; none for what no network put out."""
+    if not any(data.operation == "output" for data in ancestors(prediction)):
+        return
+    for each in content(prediction):
+        if isinstance(each, Data):
+            yield each
+
+
+def _comparisons(run: Run) -> Iterator[tuple[Value, Value]]:
+    learned = _learned_from(run)
+    for event in run.events(LossComputed):
+        is_learned = learned is None or any(id(each) in learned for each in elements(event.value))
+        if event.kind in REGRESSION_LOSSES and event.target is not None and is_learned:
+            yield event.prediction, event.target
+            yield event.target, event.prediction
+    for operation in ERROR_MEASURES:
+        for measure in made_by(run, operation):
+            if learned is not None and id(measure) in learned and measure.inputs:
+                yield from _difference(measure.inputs[0])
+
+
+def _learned_from(run: Run) -> frozenset[int] | None:
+    """The identities of all data that a backward pass goes through; None where the run has no backward pass."""
+    losses = [event.loss for event in run.events(Backward)]
+    return frozenset(id(data) for loss in losses for data in ancestors(loss)) if losses else None
+
+
+def _difference(value: Value) -> Iterator[tuple[Value, Value]]:
+    for each in elements(value):
+        if isinstance(each, Data) and each.operation == "subtract" and len(each.inputs) == 2:
+            first, second = each.inputs
+            yield first, second
+            yield second, first
+
+
+def is_quantity(target: Value, prediction: Value) -> bool:
+    """Whether a target is data that the network has to predict."""
+    given = {key_of(each) for data in ancestors(prediction) if data.operation == "output" for each in data.inputs[2:]}
+    if key_of(target) in given or not all(isinstance(each, Data) for each in content(target)):
+        return False
+    if any(_is_made_up(each) for each in sources(target, lambda data: data.operation in PEELED)):
+        return False
+    return not any(data.operation == "output" or data.operation in LOSS_OPERATIONS for data in ancestors(target))
+
+
+def _is_made_up(value: Value) -> bool:
+    if not isinstance(value, Data):
+        return isinstance(value, Constant)
+    return value.operation in MADE_UP or (value.operation == "method" and value.name in FILLING)

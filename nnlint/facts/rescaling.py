@@ -1,0 +1,161 @@
+"""Data multiplied or divided by a large constant, and whether a prediction is brought back by it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from nnlint.events import Run
+from nnlint.facts.identity import uncopied
+from nnlint.facts.inverses import unrun_code
+from nnlint.facts.roles import Comparison, is_computed_by_weights
+from nnlint.facts.scaling import origins, scaling_of
+from nnlint.graph import ancestors
+from nnlint.static.objects import CodeSite
+from nnlint.values import Constant, Data, Items, Value, number
+
+LEAST_FACTOR = 10.0
+PIXEL_RANGES = frozenset({255.0, 256.0, 127.5, 127.0, 128.0, 65535.0, 65536.0, 1023.0, 4095.0})
+"""Constants that bring pixels to a unit range and back."""
+
+PICTURES = re.compile(r"imread|image|img|pixel|mask|depth|dispar|flow|frame_?rgb|raster|heat_?map|spectr|\bmel", re.I)
+DRAWS = frozenset(
+    "random arange linspace ones zeros full randperm normal uniform gamma poisson exponential choice integers beta binomial "
+    "lognormal standard_normal laplace randn rand randint".split()
+)
+"""Operations and methods that make data up."""
+
+
+@dataclass(frozen=True)
+class Rescaling:
+    """`result` is `subject` multiplied (or divided, if `divides`) by the constant `factor`."""
+
+    result: Data
+    subject: Value
+    factor: float
+    divides: bool
+
+
+def rescaling_of(data: Value) -> Rescaling | None:
+    """The multiplication or division by a constant of ten or more that made the data, if it was one."""
+    if not isinstance(data, Data) or data.operation not in ("multiply", "divide") or len(data.inputs) != 2:
+        return None
+    first, second = data.inputs
+    divides = data.operation == "divide"
+    for subject, factor in ((first, number(second)), (second, None if divides else number(first))):
+        if factor is not None and abs(factor) >= LEAST_FACTOR and abs(factor) not in PIXEL_RANGES:
+            return Rescaling(data, subject, factor, divides)
+    return None
+
+
+def rescalings_behind(value: Value) -> list[Rescaling]:
+    """The rescalings through which the data went last. None at all where a part of them, or a path, went through none."""
+    found = [rescaling_of(each) for each in origins(value, lambda data: rescaling_of(data) is not None)]
+    known = [each for each in found if each is not None]
+    return known if len(known) == len(found) else []
+
+
+def is_made_up(rescaling: Rescaling, comparison: Comparison) -> bool:
+    """Whether the constant belongs to how the data are made: a random draw, or a function of the network's input."""
+    subject = uncopied(rescaling.subject)
+    if (
+        isinstance(subject, Data)
+        and (subject.operation in DRAWS or subject.name in DRAWS)
+        and _same_line(subject, rescaling)
+    ):
+        return True
+    given = [id(value) for value in _given_to_networks(comparison.prediction)]
+    if _is_afterthought(rescaling, comparison) and id(subject) not in given:
+        return False
+    behind = {id(data) for data in ancestors(rescaling.subject)}
+    return any(value in behind for value in given)
+
+
+def _is_afterthought(rescaling: Rescaling, comparison: Comparison) -> bool:
+    """Whether the target was there, under a name, and is multiplied where the loss is computed, or under the same name."""
+    subject = rescaling.subject
+    if not isinstance(subject, Data) or not subject.bound:
+        return False
+    here, there = rescaling.result.at, comparison.at
+    at_the_loss = isinstance(here, CodeSite) and isinstance(there, CodeSite) and here.statement is there.statement
+    return at_the_loss or subject.bound == rescaling.result.bound
+
+
+def _same_line(subject: Data, rescaling: Rescaling) -> bool:
+    here, there = rescaling.result.at, subject.at
+    return isinstance(here, CodeSite) and isinstance(there, CodeSite) and here.statement is there.statement
+
+
+def _given_to_networks(prediction: Value | None) -> Iterator[Value]:
+    """The arrays behind a prediction, as long as they are read row by row: of `x[rows]`, `x`."""
+    given = [each for data in ancestors(prediction) if data.operation == "output" for each in data.inputs[2:]]
+    for value in given or ([] if prediction is None else [prediction]):
+        current = uncopied(value)
+        while isinstance(current, Data) and (inner := _read_from(current)) is not None:
+            yield current
+            current = uncopied(inner)
+        if current is not None:
+            yield current
+
+
+def _read_from(data: Data) -> Value | None:
+    """The array that the data are rows of, or a scaled copy of."""
+    if _picks_rows(data):
+        return data.inputs[0]
+    scaling = scaling_of(data)
+    return None if scaling is None else scaling.subject
+
+
+def _picks_rows(data: Data) -> bool:
+    if data.operation in ("batch part", "train split", "test split", "element", "gather", "split"):
+        return bool(data.inputs)
+    if data.operation != "index" or len(data.inputs) < 2:
+        return False
+    key = data.inputs[1]
+    return not isinstance(key, (Items, Constant))
+
+
+def is_picture(rescaling: Rescaling) -> bool:
+    """Whether the data are pictures, depths, spectra: brought from the unit of a file to another."""
+    names = [rescaling.result.bound]
+    for data in ancestors(rescaling.subject):
+        names += [data.bound, data.name]
+    return PICTURES.search(" ".join(names)) is not None
+
+
+def is_undone(run: Run, rescaling: Rescaling) -> bool:
+    """Whether a prediction is brought back by the constant, or scaled like the target; also in code that is not run here."""
+    made = [data for name in ("multiply", "divide") for data in run.operations.get(name, ())]
+    for data in made:
+        if data is rescaling.result or not isinstance(data, Data) or not _has_factor(data, rescaling):
+            continue
+        if any(is_computed_by_weights(side) for side in data.inputs):
+            return True
+    site = rescaling.result.at
+    return isinstance(site, CodeSite) and any(_undoes(function, site, rescaling) for function in unrun_code(site))
+
+
+def _has_factor(data: Data, rescaling: Rescaling) -> bool:
+    factors = [number(side) for side in data.inputs]
+    return any(each in (rescaling.factor, 1 / rescaling.factor) for each in factors)
+
+
+def _undoes(function: ast.AST, site: CodeSite, rescaling: Rescaling) -> bool:
+    names = _names_in(site.node)
+    opposite = ast.Mult if rescaling.divides else ast.Div
+    for node in ast.walk(function):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, opposite):
+            for side in (node.left, node.right):
+                if isinstance(side, ast.Constant) and side.value == rescaling.factor:
+                    return True
+                if isinstance(side, (ast.Name, ast.Attribute)) and _names_in(side) & names:
+                    return True
+    return False
+
+
+def _names_in(node: ast.AST) -> set[str]:
+    """The names that may hold the constant."""
+    names = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+    return names | {each.attr for each in ast.walk(node) if isinstance(each, ast.Attribute)}

@@ -1,0 +1,160 @@
+"""Running totals that keep the graph: what is added up, or kept in a list, after it was differentiated by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from nnlint.events import Accumulated, Backward, Differentiated, Event, Iteration, Run
+from nnlint.facts.gradients import OPEN_OPERATIONS
+from nnlint.graph import ancestors, cuts_graph, networks_behind
+from nnlint.operations import TRANSPARENT
+from nnlint.static.objects import CodeSite
+from nnlint.values import Data, Either, Entries, Items, Value
+
+ARITHMETIC = frozenset(
+    "add subtract multiply divide power negative mean sum sqrt exp log abs square clamp max min maximum minimum where".split()
+)
+KEEPS_GRAPH = (TRANSPARENT | ARITHMETIC) - {"detach", "numpy", "array", "tensor", "values", "output"}
+"""Operations whose result is a term of the loss as much as what they were given."""
+
+SIZES = frozenset("size shape numel nelement dim ndim device dtype length".split())
+MOST_TERMS = 300
+
+
+@dataclass(frozen=True)
+class LiveTotal:
+    """A total that grows by a live graph in every pass: `loss` is where that graph was differentiated by itself."""
+
+    total: Accumulated
+    loss: Backward
+
+
+def live_totals(run: Run) -> Iterator[LiveTotal]:
+    """The totals of a run that keep graphs which nothing differentiates any more, in order."""
+    totals = [event for event in run.events(Accumulated) if event.iterations and _is_kept(event)]
+    backwards = list(run.events(Backward))
+    if run.cut_short or not totals or not backwards:
+        return
+    held = {id(each) for event in totals for each in (event.total, event.result)}
+    terms = {backward: _terms(backward.loss, held) for backward in backwards}
+    differentiated = _differentiated(run)
+    for total in totals:
+        added = _terms(total.value, held - {id(total.value)})
+        loss = next((each for each in backwards if _is_differentiated_alone(total, each, added, terms[each])), None)
+        if (
+            loss is None
+            or not _outlives(totals, total, loss)
+            or _is_differentiated_whole(totals, total, loss, differentiated)
+        ):
+            continue
+        yield LiveTotal(total, loss)
+
+
+def _is_kept(event: Accumulated) -> bool:
+    """Whether the total certainly keeps what it is given: a sum with a graph, a list; not a meter that is not at hand."""
+    if isinstance(event.result, Data) and event.result is event.total:
+        node = event.at.node if isinstance(event.at, CodeSite) else None
+        return getattr(getattr(node, "func", None), "attr", "") in ("append", "appendleft")
+    return not isinstance(event.result, Data) or event.result.gradient is True
+
+
+def _terms(value: Value | None, held: set[int]) -> dict[int, Data]:
+    """The data that a value consists of, through arithmetic and views, as long as gradients flow; not through totals."""
+    found: dict[int, Data] = {}
+    pending = [value]
+    while pending and len(found) < MOST_TERMS:
+        current = pending.pop()
+        if isinstance(current, Either):
+            pending.extend(current.alternatives)
+        elif current is None or id(current) in held or id(current) in found:
+            continue
+        elif isinstance(current, Items):
+            pending.extend(current.items)
+        elif isinstance(current, Entries):
+            pending.extend(current.entries.values())
+        elif isinstance(current, Data) and not cuts_graph(current) and current.gradient is not None:
+            found[id(current)] = current
+            if current.operation in KEEPS_GRAPH:
+                pending.extend(current.inputs)
+    return found
+
+
+def _is_differentiated_alone(
+    total: Accumulated, backward: Backward, added: dict[int, Data], terms: dict[int, Data]
+) -> bool:
+    """Whether the pass that adds the value differentiates it by itself: before, or as the very loss it adds."""
+    shared = _shared(total, backward)
+    if not shared:
+        return False
+    if backward.order < total.order:
+        return any(_carries_graph(terms[key]) or added[key] is backward.loss for key in added.keys() & terms.keys())
+    return len(total.iterations) == len(shared) and any(each in added for each in _whole(backward.loss))
+
+
+def _whole(loss: Value) -> Iterator[int]:
+    """The loss itself, scaled or not."""
+    current: Value | None = loss
+    while isinstance(current, Data):
+        if current.operation not in OPEN_OPERATIONS or current.operation in ("call", "method"):
+            yield id(current)
+        scaled = current.operation in ("divide", "multiply", "identity", "mean", "clone") and current.inputs
+        current = current.inputs[0] if scaled else None
+
+
+def _carries_graph(data: Data) -> bool:
+    if data.operation in ("output", "length") or data.name in SIZES:
+        return False
+    return bool(networks_behind(data))
+
+
+def _shared(first: Event, second: Event) -> tuple[Iteration, ...]:
+    count = 0
+    for one, other in zip(first.iterations, second.iterations, strict=False):
+        if one is not other:
+            break
+        count += 1
+    return first.iterations[:count]
+
+
+def _outlives(totals: Sequence[Accumulated], total: Accumulated, loss: Backward) -> bool:
+    """Whether the total of an earlier pass lives on in this one."""
+    shared = _shared(total, loss)
+    live = {id(each) for each in ancestors(total.total, stop=cuts_graph) if not cuts_graph(each)}
+    live.add(id(total.total))
+    alike = [each for each in totals if _same_node(each, total)]
+    before = [each for each in alike if any(_is_of_earlier_pass(each, here) for here in shared)]
+    return any(each.total is total.total or id(each.result) in live for each in before)
+
+
+def _is_of_earlier_pass(event: Event, here: Iteration) -> bool:
+    return any(each.loop is here.loop and each.number < here.number for each in event.iterations)
+
+
+def _same_node(first: Event, second: Event) -> bool:
+    return isinstance(first.at, CodeSite) and isinstance(second.at, CodeSite) and first.at.node is second.at.node
+
+
+def _differentiated(run: Run) -> list[set[int]]:
+    """The graphs that are differentiated, each by the identities of its data."""
+    losses = [event.loss for event in run.events(Backward)] + [event.value for event in run.events(Differentiated)]
+    return [{id(data) for data in ancestors(loss)} for loss in losses]
+
+
+def _is_differentiated_whole(
+    totals: Sequence[Accumulated], total: Accumulated, loss: Backward, differentiated: Sequence[set[int]]
+) -> bool:
+    """Whether a loss is made of the total, or of what several passes added to it."""
+    depth = len(_shared(total, loss)) - 1
+    alike = [each for each in totals if _same_node(each, total) and len(each.iterations) > depth]
+    passes = {id(data): each.iterations[depth] for each in alike for data in _first_data(each.value)}
+    results = {id(each.result) for each in alike}
+    return any(graph & results or len({passes[key] for key in graph & passes.keys()}) > 1 for graph in differentiated)
+
+
+def _first_data(value: Value) -> Iterator[Data]:
+    if isinstance(value, Data):
+        yield value
+    elif isinstance(value, (Items, Entries)):
+        held = value.items if isinstance(value, Items) else value.entries.values()
+        yield from (each for each in held if isinstance(each, Data))

@@ -1,0 +1,233 @@
+"""The shapes of arrays, as far as the code tells: from constructors, literals, products of matrices, sums and broadcasting.
+
+A size is a number, or a key that stands for one that is not known ("as many as x has rows"); None where nothing is known of it.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Hashable
+
+from nnlint.facts.identity import COPIES, key_of, uncopied
+from nnlint.operations import ACTIVATIONS, REDUCTIONS
+from nnlint.static.objects import CodeSite
+from nnlint.values import Constant, Data, Either, Items, Value, number
+
+Size = Hashable
+Shape = tuple[Size, ...]
+
+FILLED = frozenset({"zeros", "ones", "full", "random"})
+"""Operations that make an array of a given shape."""
+
+ELEMENTWISE = ACTIVATIONS | frozenset(
+    "add subtract multiply divide power negative exp log sqrt square abs clamp maximum minimum where compare sign".split()
+)
+TAKES_SIZES = frozenset({"zeros", "ones", "empty", "full", "rand", "randn"})
+SCALARS = frozenset({"length", "item", "counter"})
+SAME_SHAPE = frozenset("to clone values numpy detach identity contiguous array tensor parameter".split())
+COMPUTED = ELEMENTWISE | COPIES | {"matmul"}
+DEEPEST = 40
+DEEPEST_ROWS = 10
+
+
+def shape_of(value: Value | None) -> Shape | None:
+    """The shape of an array; None where not even the number of its dimensions is known."""
+    return _shape(value, {}, DEEPEST)
+
+
+Known = dict[int, "Shape | None"]
+"""The shapes of the data that were already looked at, by identity."""
+
+
+def _shape(value: Value | None, known: Known, depth: int) -> Shape | None:
+    if isinstance(value, Constant):
+        return ()
+    if isinstance(value, Either) and depth:
+        shapes = {_shape(each, known, depth - 1) for each in value.alternatives}
+        return shapes.pop() if len(shapes) == 1 else None
+    if not isinstance(value, Data) or not depth:
+        return _literal(value)
+    if id(value) not in known:
+        known[id(value)] = _shape_of_data(value, known, depth - 1)
+    return known[id(value)]
+
+
+def _shape_of_data(value: Data, known: Known, depth: int) -> Shape | None:
+    assigned = value.parts.get("shape")
+    if isinstance(assigned, Items):
+        return tuple(size_of(each) for each in assigned.items)
+    if value.operation in FILLED:
+        return _filled(value)
+    if value.operation in SCALARS:
+        return ()
+    if value.operation in ELEMENTWISE:
+        return _broadcast([_shape(each, known, depth) for each in value.inputs])
+    if not value.inputs:
+        return None
+    first = _shape(value.inputs[0], known, depth)
+    if value.operation in SAME_SHAPE:
+        return None if isinstance(value.inputs[0], Constant) else first
+    if value.operation == "matmul" and len(value.inputs) == 2:
+        return _product(first, _shape(value.inputs[1], known, depth))
+    if value.operation == "transpose" and len(value.inputs) == 1:
+        return None if first is None else first[::-1]
+    if value.operation in REDUCTIONS:
+        return _reduced(value, first)
+    return _part(value, first) if value.operation == "index" else None
+
+
+def _literal(value: Value | None) -> Shape | None:
+    if not isinstance(value, Items) or value.open or not value.items:
+        return None
+    inner = shape_of(value.items[0])
+    return None if inner is None else (len(value.items), *inner)
+
+
+def _filled(data: Data) -> Shape | None:
+    """The shape given to a constructor: a tuple, or sizes one by one where the function takes them so."""
+    spelled = _spelled(data)
+    if spelled.endswith("_like"):
+        return shape_of(data.inputs[0]) if data.inputs else None
+    given = data.options.get("size") or data.options.get("shape")
+    if given is None:
+        given = next((each for each in data.inputs if isinstance(each, Items)), None)
+    if given is None and spelled not in TAKES_SIZES:
+        return None
+    if given is None:
+        sizes = data.inputs[:1] if spelled == "full" else data.inputs
+        return tuple(size_of(each) for each in sizes if isinstance(each, Data) or number(each) is not None)
+    if isinstance(given, Items):
+        return None if given.open else tuple(size_of(each) for each in given.items)
+    return (size_of(given),)
+
+
+def _spelled(data: Data) -> str:
+    """The function's name, as the code has it."""
+    node = data.at.node if isinstance(data.at, CodeSite) else None
+    function = node.func if isinstance(node, ast.Call) else None
+    return (
+        function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else ""
+    )
+
+
+def size_of(value: Value) -> Size:
+    """The size that a value stands for: a number where it is known, else a key."""
+    known = number(value)
+    if known is not None:
+        return int(known)
+    if isinstance(value, Data):
+        return _rows_of_array(value) or ("value", key_of(value))
+    return None
+
+
+def _rows_of_array(value: Data) -> Size:
+    """Of `len(x)`, `x.shape[0]` and `x.size(0)`, that size of x; None where the value is none of them."""
+    measured: tuple[Value, int] | None = None
+    if value.operation == "length" and value.inputs:
+        measured = (value.inputs[0], 0)
+    elif value.operation in ("index", "method") and len(value.inputs) > 1:
+        position = number(value.inputs[1])
+        first = value.inputs[0]
+        if value.operation == "method" and value.name == "size" and position is not None:
+            measured = (first, int(position))
+        elif isinstance(first, Data) and first.name in ("shape", "size") and position is not None and first.inputs:
+            measured = (first.inputs[0], int(position))
+    return None if measured is None else dimension_of(*measured)
+
+
+def dimension_of(array: Value, position: int) -> Size:
+    """The size of one dimension of an array."""
+    shape = shape_of(array)
+    if shape is not None and -len(shape) <= position < len(shape) and shape[position] is not None:
+        return shape[position]
+    return ("size", key_of(array), position)
+
+
+def _product(first: Shape | None, second: Shape | None) -> Shape | None:
+    if first is not None and len(first) == 1:
+        return () if second is not None and len(second) == 1 else None if second is None else second[1:]
+    if second is not None and len(second) == 1:
+        return None if first is None else first[:-1]
+    rows = first[0] if first and len(first) == 2 else None
+    columns = second[-1] if second and len(second) == 2 else None
+    return (rows, columns) if first is not None and second is not None else None
+
+
+def _reduced(data: Data, inner: Shape | None) -> Shape | None:
+    dimension, keeps = data.options.get("dim"), data.options.get("keepdims") or data.options.get("keepdim")
+    kept = isinstance(keeps, Constant) and keeps.value is True
+    if dimension is None or (isinstance(dimension, Constant) and dimension.value is None):
+        return () if not kept else None if inner is None else tuple(1 for _ in inner)
+    position = number(dimension)
+    if inner is None or position is None or not -len(inner) <= position < len(inner):
+        return None
+    at = int(position) % len(inner)
+    return (*inner[:at], *((1,) if kept else ()), *inner[at + 1 :])
+
+
+def _broadcast(shapes: list[Shape | None]) -> Shape | None:
+    """The shape of an elementwise result. What is not known is taken to be no larger than what is."""
+    known = [shape for shape in shapes if shape is not None]
+    if not known or (len(known) < len(shapes) and max(len(shape) for shape in known) < 2):
+        return None
+    longest = max(len(shape) for shape in known)
+    padded = [(1,) * (longest - len(shape)) + shape for shape in known]
+    return tuple(_larger(sizes) for sizes in zip(*padded, strict=True))
+
+
+def _larger(sizes: tuple[Size, ...]) -> Size:
+    for size in sizes:
+        if size != 1:
+            return size
+    return 1
+
+
+def _part(data: Data, inner: Shape | None) -> Shape | None:
+    if not inner or len(data.inputs) < 2:
+        return None
+    keys = (
+        data.inputs[1].items
+        if isinstance(data.inputs[1], Items) and data.inputs[1].kind == "tuple"
+        else [data.inputs[1]]
+    )
+    if len(keys) > len(inner):
+        return None
+    sizes: list[Size] = []
+    for key, size in zip(keys, inner, strict=False):
+        if isinstance(key, Data) and key.operation == "slice":
+            sizes.append(_slice_size(key, size))
+        elif isinstance(key, Items):
+            sizes.append(None if key.open else len(key.items))
+        elif number(key) is None:
+            return None
+    return (*sizes, *inner[len(keys) :])
+
+
+def _slice_size(key: Data, size: Size) -> Size:
+    bounds = [each.value if isinstance(each, Constant) else each for each in key.inputs[:2]]
+    lower, upper = [bound if isinstance(bound, int) else None for bound in bounds]
+    if bounds != [lower, upper]:
+        return None
+    if lower in (None, 0) and upper is None:
+        return size
+    return len(range(size)[lower:upper]) if isinstance(size, int) else None
+
+
+def broadcast(first: Shape, second: Shape) -> Shape | None:
+    """The shape of an elementwise operation over both."""
+    return _broadcast([first, second])
+
+
+def rows_of(value: Value, depth: int = DEEPEST_ROWS) -> Size:
+    """How many rows an array has: the number, or a key for it."""
+    shape = shape_of(value)
+    if shape is not None:
+        return shape[0] if shape else 1
+    inner = uncopied(value)
+    if isinstance(inner, Data) and inner.operation == "matmul" and depth:
+        return rows_of(inner.inputs[0], depth - 1)
+    if isinstance(inner, Data) and inner.operation in ELEMENTWISE and depth:
+        arrays = [each for each in inner.inputs if isinstance(each, Data) and each.operation in COMPUTED]
+        sizes = (rows_of(each, depth - 1) for each in arrays)
+        return next((size for size in sizes if size not in (None, 1)), None)
+    return None if inner is None else ("size", key_of(inner), 0)

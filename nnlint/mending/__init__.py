@@ -1,0 +1,1 @@
+"""Fixes: how rules make text edits, and how edits are applied and written."""

@@ -1,0 +1,223 @@
+"""Fixes: edits applied to the bytes of files, all of a fix or none, until nothing is left to mend."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from pathlib import Path
+
+from nnlint.finding import Applicability, Edit, Finding, Fix
+from nnlint.mending.writing import write_atomically
+from nnlint.reading.document import DecodeError, Document, decode
+from nnlint.reading.documents import read_document
+from nnlint.report import InternalError, Note, Report
+
+MAX_ROUNDS = 50
+LINE_END = re.compile(r"\r\n|\r|\n")
+
+Lint = Callable[[Sequence[Document]], Report]
+Documents = Mapping[str, Document]
+
+
+class UnfitFixError(Exception):
+    """A fix that cannot be applied; the message says why."""
+
+
+@dataclass
+class Fixed:
+    """The documents after fixing, the report on them, and how many findings were mended."""
+
+    documents: list[Document]
+    report: Report
+    count: int = 0
+    errors: list[InternalError] = field(default_factory=list)
+
+
+def fix_documents(documents: Sequence[Document], lint: Lint, unsafe: bool) -> Fixed:
+    """Applies the fixes of all findings, round by round, until `lint` yields no more of them.
+
+    In a round the fixes are applied in the order of the findings; one whose edits touch those of another waits for the
+    next round. A fix whose result would not parse is left out and becomes an error.
+    """
+    fixed = Fixed(list(documents), lint(documents))
+    rejected: set[tuple[str, Fix]] = set()
+    for _ in range(MAX_ROUNDS):
+        by_path = {document.path: document for document in fixed.documents}
+        wanted = [f for f in _fixable(fixed.report, by_path, unsafe) if (f.code, f.fix) not in rejected]
+        if not wanted:
+            return fixed
+        changed, applied = _apply_round(by_path, wanted, rejected, fixed.errors)
+        if applied:
+            fixed.count += applied
+            fixed.documents = [changed[document.path] for document in fixed.documents]
+            fixed.report = lint(fixed.documents)
+    note = Note(wanted[0].place.path, wanted[0].place.line, "the fixes did not settle; the rest is left as it is")
+    fixed.report = replace(fixed.report, notes=(*fixed.report.notes, note))
+    return fixed
+
+
+def write_documents(before: Iterable[Document], after: Iterable[Document]) -> Iterator[InternalError]:
+    """Writes every file whose bytes changed; yields those that could not be written."""
+    for old, new in zip(before, after, strict=True):
+        if old.data != new.data and new.file is not None:
+            try:
+                write_atomically(Path(new.file), new.data)
+            except OSError as error:
+                yield InternalError(new.path, None, f"the fixed file cannot be written: {error.strerror or error}")
+
+
+def unified_diff(before: Document, after: Document) -> bytes:
+    """The change of one file as a unified diff; empty where nothing changed."""
+    old, new = _byte_lines(before.data), _byte_lines(after.data)
+    path = before.path.encode("utf-8", "surrogateescape")
+    lines = difflib.diff_bytes(difflib.unified_diff, old, new, path, path, lineterm=b"\n")
+    return b"".join(line if line.endswith(b"\n") else line + b"\n\\ No newline at end of file\n" for line in lines)
+
+
+def apply_edits(text: str, edits: Iterable[Edit]) -> str:
+    """The text (with its own line ends) after these edits. Raises UnfitFixError."""
+    ends = list(LINE_END.finditer(text))
+    starts = [0, *(end.end() for end in ends)]
+    spans = sorted((*_span(text, starts, edit), edit.content) for edit in edits)
+    if any(second[0] < first[1] for first, second in pairwise(spans)):
+        raise UnfitFixError("its edits overlap")
+    newline = ends[0].group() if ends else "\n"
+    for start, end, content in reversed(spans):
+        text = text[:start] + content.replace("\n", newline) + text[end:]
+    return text
+
+
+def _fixable(report: Report, documents: Documents, unsafe: bool) -> list[Finding]:
+    allowed = {Applicability.SAFE, Applicability.UNSAFE} if unsafe else {Applicability.SAFE}
+    return [
+        finding
+        for finding in report.findings
+        if finding.fix
+        and finding.fix.applicability in allowed
+        and finding.fix.edits
+        and all(_parses(documents.get(edit.place.path)) for edit in finding.fix.edits)
+    ]
+
+
+def _apply_round(
+    documents: Documents, wanted: Sequence[Finding], rejected: set[tuple[str, Fix]], errors: list[InternalError]
+) -> tuple[dict[str, Document], int]:
+    chosen = _apart(wanted)
+    try:
+        return _apply(documents, chosen), len(chosen)
+    except UnfitFixError:
+        pass
+    changed, kept = dict(documents), list[Finding]()
+    for finding in chosen:
+        try:
+            changed = _apply(documents, [*kept, finding])
+            kept.append(finding)
+        except UnfitFixError as error:
+            assert finding.fix
+            rejected.add((finding.code, finding.fix))
+            message = f"the fix of {finding.code} {finding.name} is not applied: {error}"
+            errors.append(InternalError(finding.place.path, finding.place.line, message))
+    return changed, len(kept)
+
+
+def _apart(findings: Sequence[Finding]) -> list[Finding]:
+    """Those findings whose edits do not touch the edits of an earlier one."""
+    taken: list[Edit] = []
+    chosen = []
+    for finding in findings:
+        edits = finding.fix.edits if finding.fix else ()
+        if not any(_touch(edit, other) for edit in edits for other in taken):
+            taken += edits
+            chosen.append(finding)
+    return chosen
+
+
+def _touch(edit: Edit, other: Edit) -> bool:
+    a, b = edit.place, other.place
+    if (a.path, a.cell) != (b.path, b.cell):
+        return False
+    return (a.line, a.column) <= (b.end_line, b.end_column) and (b.line, b.column) <= (a.end_line, a.end_column)
+
+
+def _apply(documents: Documents, findings: Sequence[Finding]) -> dict[str, Document]:
+    """The documents after the fixes of these findings. Raises UnfitFixError."""
+    edits: dict[str, list[Edit]] = {}
+    for finding in findings:
+        for edit in finding.fix.edits if finding.fix else ():
+            edits.setdefault(edit.place.path, []).append(edit)
+    changed = dict(documents)
+    for path, of_path in edits.items():
+        changed[path] = edited_document(documents[path], of_path)
+        if not _parses(changed[path], documents[path]):
+            raise UnfitFixError("the result would not parse")
+    return changed
+
+
+def edited_document(document: Document, edits: Sequence[Edit]) -> Document:
+    """The document after these edits of it. Raises UnfitFixError."""
+    try:
+        data = _edited_notebook(document, edits) if document.is_notebook else _edited_text(document, edits)
+    except (DecodeError, UnicodeError) as error:
+        raise UnfitFixError(f"the result cannot be encoded: {error}") from error
+    return read_document(document.path, document.file, data)
+
+
+def _edited_text(document: Document, edits: Sequence[Edit]) -> bytes:
+    decoded = decode(document.data)
+    return decoded.encode(apply_edits(decoded.text, edits))
+
+
+def _edited_notebook(document: Document, edits: Sequence[Edit]) -> bytes:
+    from nnlint.reading.notebook import notebook_text
+    from nnlint.reading.notebook_cells import cell_sources, replace_sources
+
+    notebook, mark = notebook_text(document.data)
+    sources = cell_sources(notebook)
+    by_cell: dict[int, list[Edit]] = {}
+    for edit in edits:
+        if edit.place.cell not in sources:
+            raise UnfitFixError("it edits a cell that is not there")
+        by_cell.setdefault(edit.place.cell, []).append(edit)
+    texts = {number: apply_edits(sources[number].text(notebook), of_cell) for number, of_cell in by_cell.items()}
+    return mark + replace_sources(notebook, texts).encode()
+
+
+def _parses(document: Document | None, before: Document | None = None) -> bool:
+    """Whether the source still parses: of a notebook, no other cell than `before` is broken."""
+    if document is None or document.source is None:
+        return False
+    if len(document.broken) > len((before or document).broken):
+        return False
+    try:
+        ast.parse(document.source.text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
+
+
+def _span(text: str, starts: Sequence[int], edit: Edit) -> tuple[int, int]:
+    place = edit.place
+    start = _offset(text, starts, place.line, place.column)
+    end = _offset(text, starts, place.end_line, place.end_column)
+    if end < start:
+        raise UnfitFixError("an edit of it ends before it starts")
+    return start, end
+
+
+def _offset(text: str, starts: Sequence[int], line: int, column: int) -> int:
+    if line == len(starts) + 1 and column == 1:  # the line after a last line without an end
+        return len(text)
+    if not (1 <= line <= len(starts) and column >= 1):
+        raise UnfitFixError("it edits a line that is not there")
+    offset = starts[line - 1] + column - 1
+    if offset > (starts[line] if line < len(starts) else len(text)):
+        raise UnfitFixError("it edits a column that is not there")
+    return offset
+
+
+def _byte_lines(data: bytes) -> list[bytes]:
+    return [line for line in re.split(rb"(?<=\n)", data) if line]

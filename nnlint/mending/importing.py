@@ -1,0 +1,52 @@
+"""Names that a fix needs from the standard library: how the file already calls them, or the import to add."""
+
+from __future__ import annotations
+
+import ast
+
+from nnlint.finding import Edit
+from nnlint.mending import edits
+from nnlint.static.objects import CodeSite
+
+
+def spelled(site: CodeSite, module: str, name: str) -> tuple[str, Edit | None] | None:
+    """How `module.name` is spelled in the file of a site, and the edit that imports the module, where that is missing.
+
+    None where it cannot be imported cleanly: in a notebook, or where the module's name means something else.
+    """
+    for node in ast.walk(site.module.tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name == module:
+                    return f"{alias.asname or module}.{name}", None
+        elif isinstance(node, ast.ImportFrom) and node.module == module and node.level == 0:
+            for alias in node.names:
+                if alias.name == name:
+                    return alias.asname or name, None
+    if site.module.source.cells or _is_taken(site.module.tree, module):
+        return None
+    edit = _import(site, module)
+    return None if edit is None else (f"{module}.{name}", edit)
+
+
+def _is_taken(tree: ast.Module, name: str) -> bool:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id == name:
+            return True
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and node.name == name:
+            return True
+        if isinstance(node, ast.arg) and node.arg == name:
+            return True
+        if isinstance(node, ast.alias) and (node.asname or node.name) == name:
+            return True
+    return False
+
+
+def _import(site: CodeSite, module: str) -> Edit | None:
+    """An import before the first one at the top of the file, but after `from __future__`."""
+    for statement in site.module.tree.body:
+        is_future = isinstance(statement, ast.ImportFrom) and statement.module == "__future__"
+        if isinstance(statement, (ast.Import, ast.ImportFrom)) and not is_future:
+            first = edits.statement_site(site, statement)
+            return None if first is None else edits.insert_before(first, f"import {module}")
+    return None

@@ -1,0 +1,149 @@
+"""One file as it was read: what the engine sees of it, what the user sees, and what is wrong with it."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from dataclasses import dataclass
+
+from nnlint.finding import Finding, Place
+from nnlint.reading.syntax_messages import syntax_finding
+from nnlint.report import Note, SourceText
+from nnlint.source import Source
+
+COOKIE = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
+"""The encoding declaration of PEP 263."""
+BLANK_OR_COMMENT = re.compile(rb"^[ \t\f]*(?:#.*)?$")
+UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+UNUSABLE_CHARACTER = re.compile("[\0\ud800-\udfff]")
+
+
+@dataclass(frozen=True)
+class Document:
+    """A file, standard input or a text.
+
+    `source` goes to the engine; None where there is nothing to analyse. `broken` are its NN901 findings. `data` are the
+    bytes as they were read, to which fixes are applied.
+    """
+
+    path: str
+    file: str | None
+    data: bytes
+    text: SourceText
+    source: Source | None = None
+    broken: tuple[Finding, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def is_notebook(self) -> bool:
+        """Whether the bytes are the JSON of a notebook."""
+        return is_notebook(self.path)
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """The text of a file with its own line ends, and how to encode it again."""
+
+    text: str
+    encoding: str
+    mark: bytes = b""
+
+    def encode(self, text: str) -> bytes:
+        """The bytes of a text in the encoding of this one. Raises UnicodeError."""
+        return self.mark + text.encode(self.encoding)
+
+
+class DecodeError(Exception):
+    """Bytes that are no text: where (1-based), why, and what would help."""
+
+    def __init__(self, line: int, column: int, reason: str, help: str = "") -> None:
+        super().__init__(reason)
+        self.line, self.column, self.reason, self.help = line, column, reason, help
+
+
+def is_notebook(path: str) -> bool:
+    """Whether a path is read as a Jupyter notebook."""
+    return path.lower().endswith(".ipynb")
+
+
+def undecodable(path: str, file: str | None, data: bytes, error: DecodeError) -> Document:
+    """A document that holds nothing but the finding that its bytes are no text."""
+    lines = shown_lines(unified_lines(data.decode("utf-8", "replace")))
+    end = error.column + 1
+    place = Place(path, None, error.line, error.column, error.line, end)
+    finding = syntax_finding(place, error.reason, (), help=error.help)
+    return Document(path, file, data, SourceText({None: lines}), broken=(finding,))
+
+
+def decode(data: bytes) -> Decoded:
+    """The text of Python source, as PEP 263 says. Raises DecodeError."""
+    if data.startswith(UTF_16):
+        raise DecodeError(1, 1, "the file is UTF-16, which Python cannot read", "save it as UTF-8")
+    mark = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
+    body = data[len(mark) :]
+    line, name = _declared_encoding(body)
+    if mark and name not in (None, "utf-8"):
+        raise DecodeError(line, 1, f"the file begins with a UTF-8 mark but declares {name}", "remove the declaration")
+    return decode_as(body, name or "utf-8", mark)
+
+
+def decode_as(body: bytes, encoding: str, mark: bytes = b"") -> Decoded:
+    """The text of bytes in a known encoding, without what no Python source may hold. Raises DecodeError."""
+    try:
+        text = body.decode(encoding)
+    except UnicodeDecodeError as error:
+        line, column = _position(body[: error.start].decode(encoding, "replace"))
+        help = f"save it as {encoding}, or declare its encoding on the first line: # -*- coding: latin-1 -*-"
+        raise DecodeError(line, column, f"byte 0x{body[error.start]:02x} is not valid {encoding}", help) from error
+    except (LookupError, UnicodeError, ValueError) as error:
+        raise DecodeError(1, 1, f"the encoding {encoding} is no text encoding", "save the file as UTF-8") from error
+    check_characters(text)
+    return Decoded(text, encoding, mark)
+
+
+def check_characters(text: str) -> None:
+    """Raises DecodeError at the first character that no Python source may hold."""
+    unusable = UNUSABLE_CHARACTER.search(text)
+    if unusable:
+        line, column = _position(text[: unusable.start()])
+        kind = "a NUL byte" if unusable.group() == "\0" else "half of a surrogate pair"
+        raise DecodeError(line, column, f"the source holds {kind}", "remove it; the file may be binary or damaged")
+
+
+def unified_lines(text: str) -> str:
+    """The text with every line end as a line feed, as Python's own parser reads it."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def shown_lines(text: str) -> tuple[str, ...]:
+    """The lines of a text with unified line ends."""
+    lines = text.split("\n")
+    return tuple(lines[:-1] if lines[-1] == "" else lines)
+
+
+def _declared_encoding(body: bytes) -> tuple[int, str | None]:
+    """The line and the normalised name of the declared encoding. Raises DecodeError for an unknown one."""
+    for number, line in enumerate(re.split(rb"\r\n|\r|\n", body[:10_000])[:2], 1):
+        found = COOKIE.match(line)
+        if found:
+            return number, _known_encoding(number, found.group(1).decode("latin-1"))
+        if not BLANK_OR_COMMENT.match(line):
+            break
+    return 1, None
+
+
+def _known_encoding(line: int, name: str) -> str:
+    plain = name.lower().replace("_", "-")
+    for alias in ("utf-8", "latin-1", "iso-8859-1", "iso-latin-1"):
+        if plain == alias or plain.startswith(f"{alias}-"):  # utf-8-unix and the like, from Emacs
+            plain = alias
+    try:
+        return codecs.lookup(plain).name
+    except (LookupError, ValueError) as error:
+        help = "declare the encoding the file is really in, or save it as UTF-8"
+        raise DecodeError(line, 1, f"the declared encoding {name} is unknown", help) from error
+
+
+def _position(before: str) -> tuple[int, int]:
+    lines = unified_lines(before).split("\n")
+    return len(lines), len(lines[-1]) + 1

@@ -1,0 +1,45 @@
+"""From bytes or text to a document, whatever they hold."""
+
+from __future__ import annotations
+
+from nnlint.reading.document import (
+    DecodeError,
+    Document,
+    check_characters,
+    decode,
+    is_notebook,
+    shown_lines,
+    undecodable,
+    unified_lines,
+)
+from nnlint.reading.notebook import read_notebook
+from nnlint.report import SourceText
+from nnlint.source import Source
+
+
+def read_document(path: str, file: str | None, data: bytes) -> Document:
+    """The document of a file's bytes; never raises for what they hold."""
+    if is_notebook(path):
+        return read_notebook(path, file, data)
+    try:
+        decoded = decode(data)
+    except DecodeError as error:
+        return undecodable(path, file, data, error)
+    return _python_document(path, file, data, decoded.text)
+
+
+def read_text(path: str, text: str) -> Document:
+    """The document of a text, which has no encoding any more; never raises for what it holds."""
+    data = text.encode("utf-8", "surrogatepass")
+    if is_notebook(path):
+        return read_document(path, None, data)
+    try:
+        check_characters(text)
+    except DecodeError as error:
+        return undecodable(path, None, data, error)
+    return _python_document(path, None, data, text.removeprefix("\ufeff"))
+
+
+def _python_document(path: str, file: str | None, data: bytes, decoded: str) -> Document:
+    text = unified_lines(decoded)
+    return Document(path, file, data, SourceText({None: shown_lines(text)}), Source(path, text, file))

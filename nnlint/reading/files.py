@@ -1,0 +1,162 @@
+"""Paths to documents: files, folders and standard input, in a fixed order, each file once."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nnlint.reading.document import Document
+from nnlint.reading.documents import read_document
+from nnlint.reading.patterns import IgnoreFiles, Patterns
+from nnlint.report import InternalError, Note
+
+SUFFIXES = (".py", ".pyw", ".ipynb")
+SKIPPED_FOLDERS = frozenset(
+    {
+        ".bzr", ".direnv", ".eggs", ".git", ".hg", ".ipynb_checkpoints", ".mypy_cache", ".nox", ".pytest_cache",
+        ".ruff_cache", ".svn", ".tox", ".venv", "__pycache__", "__pypackages__", "build", "dist", "node_modules",
+        "site-packages", "venv", "virtualenv",
+    }
+)  # fmt: skip
+"""Folders that hold no code of the project; a folder given by name is walked all the same."""
+VIRTUAL_ENVIRONMENT = "pyvenv.cfg"
+STANDARD_INPUT = "-"
+
+
+@dataclass
+class Collected:
+    """The documents of a run in the order they are read, and what went wrong on the way."""
+
+    documents: list[Document] = field(default_factory=list)
+    errors: list[InternalError] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    seen: set[str] = field(default_factory=set)
+
+    def fail(self, path: str, error: OSError, what: str) -> None:
+        """Remembers that a path cannot be used, and why."""
+        self.errors.append(InternalError(shown_path(path), None, f"{what}: {error.strerror or error}"))
+
+
+def read_paths(
+    paths: Sequence[str],
+    exclude: Patterns,
+    stdin: Callable[[], bytes] = lambda: sys.stdin.buffer.read(),
+    stdin_filename: str | None = None,
+) -> Collected:
+    """Reads all files that the paths mean; never raises for one that cannot be read.
+
+    Folders are walked in the order of their names, without what `exclude` or a `.gitignore` matches, without hidden
+    tool folders, and without following links to folders. A file that is named itself is always read.
+    """
+    collected = Collected()
+    for path in paths:
+        if path == STANDARD_INPUT:
+            _read_stdin(collected, stdin, stdin_filename)
+        elif _is_folder(path):
+            top = os.path.abspath(path)  # noqa: PTH100 - a link to a folder keeps the name it was given
+            for file in _walk(collected, top, exclude, IgnoreFiles(top)):
+                _read_file(collected, file)
+        else:
+            _read_file(collected, path)
+    return collected
+
+
+def shown_path(path: str) -> str:
+    """The path as users see it: relative to the current folder where it lies below it, with forward slashes."""
+    full = os.path.abspath(path)  # noqa: PTH100 - links stay as they are named
+    folder = str(Path.cwd())
+    inside = full.startswith(folder.rstrip(os.sep) + os.sep)
+    return (os.path.relpath(full, folder) if inside else full).replace(os.sep, "/")
+
+
+def read_shown(path: str) -> Document | None:
+    """The document of a file that was not named but imported; None where it cannot be read."""
+    full = os.path.abspath(path)  # noqa: PTH100
+    try:
+        return read_document(shown_path(full), full, Path(full).read_bytes())
+    except OSError:
+        return None
+
+
+def _is_folder(path: str) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises where a path may not be entered or is too long
+
+
+def _read_stdin(collected: Collected, stdin: Callable[[], bytes], filename: str | None) -> None:
+    if STANDARD_INPUT in collected.seen:
+        return
+    collected.seen.add(STANDARD_INPUT)
+    path = shown_path(filename) if filename else "<stdin>"
+    try:
+        collected.documents.append(read_document(path, None, stdin()))
+    except OSError as error:
+        collected.errors.append(InternalError(path, None, f"standard input cannot be read: {error.strerror or error}"))
+
+
+def _read_file(collected: Collected, path: str) -> None:
+    try:
+        full = os.path.realpath(path, strict=True)
+        mode = Path(full).stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
+            collected.errors.append(InternalError(shown_path(path), None, "this is neither a file nor a folder"))
+            return
+        if full in collected.seen:
+            return
+        collected.seen.add(full)
+        data = Path(full).read_bytes()
+    except OSError as error:
+        collected.fail(path, error, _why(path))
+        return
+    except ValueError:
+        collected.errors.append(InternalError(path.replace("\0", "?"), None, "this is no path"))
+        return
+    absolute = os.path.abspath(path) if stat.S_ISREG(mode) else None  # noqa: PTH100
+    collected.documents.append(read_document(shown_path(path), absolute, data))
+
+
+def _why(path: str) -> str:
+    if not Path(path).is_symlink():
+        return "the file cannot be read"
+    return "the link leads nowhere, or in a circle"
+
+
+def _walk(collected: Collected, folder: str, exclude: Patterns, ignore: IgnoreFiles) -> Iterator[str]:
+    """The files below a folder that are to be linted, each folder's own files and folders in the order of names."""
+    waiting = [folder]
+    while waiting:
+        current = waiting.pop()
+        try:
+            with os.scandir(current) as entries:
+                ordered = sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            collected.fail(current, error, "the folder cannot be read")
+            continue
+        if current != folder and any(entry.name == VIRTUAL_ENVIRONMENT for entry in ordered):
+            continue
+        folders = []
+        for entry in ordered:
+            kind = _kind(collected, entry)
+            is_folder = kind == "folder"
+            if not kind or exclude.verdict(entry.path, is_folder) or ignore.ignores(entry.path, is_folder):
+                continue
+            if is_folder:
+                folders.append(entry.path)
+            else:
+                yield entry.path
+        waiting += reversed(folders)
+
+
+def _kind(collected: Collected, entry: os.DirEntry[str]) -> str | None:
+    """Whether an entry is a folder to walk, a file to lint, or (None) neither."""
+    if entry.is_dir(follow_symlinks=False):
+        return None if entry.name in SKIPPED_FOLDERS or entry.name.endswith(".egg-info") else "folder"
+    if entry.is_symlink() and _is_folder(entry.path):
+        collected.notes.append(Note(shown_path(entry.path), None, "skipped: a link to a folder"))
+        return None
+    if not entry.name.lower().endswith(SUFFIXES) or entry.name.startswith(".#"):  # .# are the locks of Emacs
+        return None
+    return "file" if entry.is_symlink() or entry.is_file(follow_symlinks=False) else None

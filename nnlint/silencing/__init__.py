@@ -1,0 +1,1 @@
+"""What is not reported: suppression comments, known findings, lines that did not change."""

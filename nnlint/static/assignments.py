@@ -1,0 +1,174 @@
+"""How expressions that stand alone and assignments are executed, and the running totals and kept states among them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from nnlint.events import Accumulated, GradientsCleared, OptimizerStepped, StateKept
+from nnlint.graph import update_of
+from nnlint.static import calls
+from nnlint.static.access import store_attribute, store_index
+from nnlint.static.expressions import binary
+from nnlint.static.knowledge.common import is_network_like
+from nnlint.static.machine import Machine, executes
+from nnlint.values import NONE, Constant, Data, Instance, Items, Layer, State, Value, elements
+
+
+@executes(ast.Expr)
+def _expression(machine: Machine, node: ast.Expr) -> str | None:
+    if not isinstance(node.value, ast.Constant):
+        value = machine.evaluate(node.value)
+        if isinstance(node.value, ast.Call):
+            _rebind_changed(machine, node.value.func, value)
+    return None
+
+
+IN_PLACE = frozenset({"div_", "mul_", "sub_", "add_"})
+
+
+def _rebind_changed(machine: Machine, function: ast.expr, value: Value) -> None:
+    """After `y.div_(2)`, the name stands for what the method made of it."""
+    if not isinstance(function, ast.Attribute) or function.attr not in IN_PLACE or not isinstance(value, Data):
+        return
+    if isinstance(function.value, ast.Name) and value.inputs and value.inputs[0] is machine.evaluate(function.value):
+        calls.bind_target(machine, function.value, value)
+
+
+@executes(ast.Assign)
+def _assign(machine: Machine, node: ast.Assign) -> str | None:
+    adds = _is_tallied(machine) and _adds_to_itself(node)
+    before = machine.evaluate(_as_load(node.targets[0])) if adds else NONE
+    value = machine.evaluate(node.value)
+    if isinstance(value, Constant) and _counts_on(node) and _repeats(machine):
+        value = machine.data("counter", (value,), node)
+    if adds and isinstance(value, Data):
+        machine.emit(Accumulated(machine.site(node), before, _added(value, before), value))
+    for target in node.targets:
+        _assign_to(machine, target, value, node)
+    return None
+
+
+def _is_tallied(machine: Machine) -> bool:
+    """Whether what is added up here may be a running total: in a loop, and not inside a network."""
+    return bool(machine.iterations) and not machine.network_depth
+
+
+def _adds_to_itself(node: ast.Assign) -> bool:
+    """Whether it is of the form `total = total + loss`, or `mean = 0.9 * mean + 0.1 * loss`."""
+    target = node.targets[0]
+    if len(node.targets) > 1 or not isinstance(target, (ast.Name, ast.Attribute, ast.Subscript)):
+        return False
+    if not isinstance(node.value, ast.BinOp) or not any(isinstance(part, ast.Add) for part in ast.walk(node.value)):
+        return False
+    name = ast.unparse(target)
+    return any(type(each) is type(target) and ast.unparse(each) == name for each in _operands(node.value))
+
+
+def _operands(node: ast.expr) -> Iterator[ast.expr]:
+    """The operands of a sum, through products and quotients."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Mult, ast.Div)):
+        yield from _operands(node.left)
+        yield from _operands(node.right)
+    else:
+        yield node
+
+
+def _added(total: Data, before: Value) -> Value:
+    """What was added to `before` to make the total."""
+    added = [each for each in total.inputs if each is not before and not _is_made_of(each, before)]
+    return added[0] if total.operation == "add" and len(added) == 1 else total
+
+
+def _is_made_of(value: Value, before: Value) -> bool:
+    return isinstance(value, Data) and any(each is before for each in value.inputs)
+
+
+def _counts_on(node: ast.Assign) -> bool:
+    """Whether it is of the form `n = n + 1`."""
+    names = {target.id for target in node.targets if isinstance(target, ast.Name)}
+    return isinstance(node.value, ast.BinOp) and isinstance(node.value.left, ast.Name) and node.value.left.id in names
+
+
+def _repeats(machine: Machine) -> bool:
+    """Whether the innermost loop goes on longer than it is followed: what counts in it takes more values than are seen."""
+    return bool(machine.iterations) and not machine.iterations[-1].loop.whole
+
+
+@executes(ast.AnnAssign)
+def _annotated(machine: Machine, node: ast.AnnAssign) -> str | None:
+    if node.value is not None:
+        _assign_to(machine, node.target, machine.evaluate(node.value), node)
+    return None
+
+
+def _assign_to(machine: Machine, target: ast.expr, value: Value, node: ast.stmt) -> None:
+    if isinstance(target, ast.Attribute) and target.attr == "grad":
+        receiver = machine.evaluate(target.value)
+        machine.emit(GradientsCleared(machine.site(node), receiver, replaced=value is not NONE))
+        return
+    if isinstance(target, ast.Attribute) and target.attr == "data" and machine.reads_gradients:
+        updated = update_of(machine.evaluate(target.value), value)
+        if updated is not None:
+            machine.emit(OptimizerStepped(machine.site(node), updated))
+            return
+    if machine.iterations:
+        _keep_state(machine, target, value, node)
+    calls.bind_target(machine, target, value)
+
+
+def _keep_state(machine: Machine, target: ast.expr, value: Value, node: ast.stmt) -> None:
+    if isinstance(target, (ast.Tuple, ast.List)) and isinstance(value, Items):
+        for part, each in zip(target.elts, value.items, strict=False):
+            _keep_state(machine, part, each, node)
+        return
+    kept = _named(target)
+    is_alias = isinstance(getattr(node, "value", None), (ast.Name, ast.Attribute))
+    if kept and any(_is_state(each) or (is_alias and is_network_like(each)) for each in elements(value)):
+        machine.emit(StateKept(machine.site(node), value, kept))
+
+
+def _named(target: ast.expr) -> str:
+    if isinstance(target, ast.Subscript):
+        return _named(target.value)
+    if isinstance(target, ast.Name):
+        return target.id
+    return target.attr if isinstance(target, ast.Attribute) else ""
+
+
+def _is_state(value: Value) -> bool:
+    return isinstance(value, (State, Layer)) or (isinstance(value, Instance) and value.is_network)
+
+
+@executes(ast.AugAssign)
+def _augmented(machine: Machine, node: ast.AugAssign) -> str | None:
+    load = _as_load(node.target)
+    before = machine.evaluate(load)
+    value = machine.evaluate(node.value)
+    after = binary(machine, node.op, before, value, node)
+    if isinstance(after, Constant) and _repeats(machine):
+        after = machine.data("counter", (before, value), node)
+    updated = update_of(before, after) if machine.reads_gradients else None
+    if updated is not None:
+        machine.emit(OptimizerStepped(machine.site(node), updated))
+        return None
+    if isinstance(node.op, ast.Add) and _is_tallied(machine):
+        machine.emit(Accumulated(machine.site(node), before, value, after))
+    if isinstance(before, Items) and isinstance(value, Items):
+        before.items.extend(value.items)
+        before.open = before.open or value.open
+        return None
+    if isinstance(node.target, ast.Attribute):
+        if node.target.attr != "data":  # the numbers of a tensor change, the tensor stays
+            store_attribute(machine, machine.evaluate(node.target.value), node.target.attr, after)
+    elif isinstance(node.target, ast.Subscript):
+        receiver = machine.evaluate(node.target.value)
+        store_index(machine, receiver, machine.evaluate(node.target.slice), after)
+    else:
+        calls.bind_target(machine, node.target, after)
+    return None
+
+
+def _as_load(target: ast.expr) -> ast.expr:
+    """The target of `+=` is also read: evaluation ignores the context, so the node serves as it is."""
+    return target

@@ -1,0 +1,77 @@
+"""Where gradients are recorded: `no_grad`, `enable_grad`, `set_grad_enabled`, as contexts, decorators and calls."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import replace
+
+from nnlint.static.arguments import Arguments
+from nnlint.static.knowledge.common import (
+    external,
+)
+from nnlint.static.machine import Machine
+from nnlint.static.objects import External, Function
+from nnlint.values import (
+    FALSE,
+    TRUE,
+    Constant,
+    Data,
+    Value,
+    truth,
+)
+
+
+@external("torch.no_grad", "torch.inference_mode", "torch.autograd.no_grad", "torch.autograd.inference_mode")
+def _no_grad(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
+    if given.positional and isinstance(given.positional[0], Function):
+        return under_decorator(given.positional[0], External(name))
+    on = truth(given.get(0, "mode")) is False
+    return Data("gradient switch", (TRUE if on else FALSE,), machine.site(node))
+
+
+def under_decorator(function: Function, decorator: Value) -> Function:
+    """The function as if it had this decorator too."""
+    return replace(function, decorators=(*function.decorators, decorator))
+
+
+@external("torch.enable_grad", "torch.autograd.enable_grad")
+def _enable_grad(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
+    return Data("gradient switch", (TRUE,), machine.site(node))
+
+
+@external("torch.set_grad_enabled", "torch.autograd.set_grad_enabled")
+def _set_grad_enabled(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
+    before = machine.gradient
+    flag = given.get(0, "mode") or TRUE
+    machine.gradient = truth(flag)
+    made = Data("gradient switch", (flag,), machine.site(node))
+    made.parts["before"] = Constant(before)
+    return made
+
+
+def context_gradient(machine: Machine, context: Value) -> tuple[bool, bool | None]:
+    """Whether a `with` context switches gradient recording, and to what (None: not known)."""
+    if isinstance(context, External):
+        return context.name.endswith(("no_grad", "inference_mode")), False
+    if not isinstance(context, Data) or context.operation != "gradient switch":
+        return False, None
+    before = context.parts.get("before")
+    if isinstance(before, Constant):
+        machine.gradient = before.value
+    return True, truth(context.inputs[0])
+
+
+def decorated_gradient(decorators: tuple[Value, ...], before: bool | None) -> bool | None:
+    """Whether a function's body records gradients, as its decorators have it."""
+    gradient = before
+    for decorator in decorators:
+        if isinstance(decorator, External) and decorator.name.endswith(("no_grad", "inference_mode")):
+            gradient = False
+        elif isinstance(decorator, Data) and decorator.operation == "gradient switch":
+            gradient = truth(decorator.inputs[0])
+        elif isinstance(decorator, Data) and re.search("no_grad|inference_mode|evaluat", decorator.name):
+            gradient = False
+        elif isinstance(decorator, Data) and not isinstance(before, bool):
+            gradient = None
+    return gradient
