@@ -103,7 +103,7 @@ def cuts_graph(data: Data) -> bool:
 
 
 def parameters_of(value: Value) -> Iterator[Value]:
-    """The networks and layers inside a network, itself first."""
+    """The networks and layers inside a network, itself first; also those that were put into a ready-made one inside it."""
     pending: list[Value] = [value]
     seen: set[int] = set()
     while pending and len(seen) < MOST_VISITED:
@@ -118,6 +118,8 @@ def parameters_of(value: Value) -> Iterator[Value]:
         elif isinstance(current, Layer):
             yield current
             pending.extend(part for part in current.attributes.values())
+        elif isinstance(current, Data) and current is not value:
+            pending.extend(part for part in current.parts.values() if isinstance(part, (Instance, Layer)))
         elif isinstance(current, Items):
             pending.extend(current.items)
         elif isinstance(current, Either):
