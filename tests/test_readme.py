@@ -87,3 +87,10 @@ def test_every_link_to_a_file_leads_somewhere() -> None:
     links = re.findall(r"\]\(([^)#:]+)\)", readme.text())
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_the_drawing_names_what_is_there() -> None:
+    (drawing,) = [block for block in readme.blocks("") if "abstract run" in block]
+    named = re.findall(r"[a-z/]+(?:\.py|/)", drawing)
+    assert named
+    assert [path for path in named if not ((ROOT / "nnlint" / path).exists() or (ROOT / path).exists())] == []
