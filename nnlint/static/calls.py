@@ -336,11 +336,11 @@ def instantiate(machine: Machine, cls: Class, given: Arguments, node: ast.AST) -
         machine.activity += 1
         instance.attributes["<training>"] = TRUE
     if isinstance(initializer, Function):
-        machine.building += 1
+        machine.building += instance.is_network
         try:
             call_function(machine, initializer, given, node, instance)
         finally:
-            machine.building -= 1
+            machine.building -= instance.is_network
     elif knowledge.has_fields(cls):
         _fill_fields(machine, cls, instance, given)
     else:
@@ -389,7 +389,7 @@ def call_instance(machine: Machine, instance: Instance, given: Arguments, node: 
         return machine.data("call", (instance, *given.values()), node, name=instance.kind)
     if not instance.is_network:
         return call_function(machine, method, given, node, instance)
-    if machine.network_depth:
+    if machine.is_inside_network:
         return _forward(machine, instance, method, given, node)
     output = _model_output(machine, instance, method, given, node)
     training = instance.attributes.get("<training>")

@@ -147,6 +147,11 @@ class Machine:
     # Evaluation
 
     @property
+    def is_inside_network(self) -> bool:
+        """Whether a network is being built or called: what it calls is a part of it."""
+        return self.network_depth > 0 or self.building > 0
+
+    @property
     def steps_taken(self) -> int:
         """How many nodes this run has evaluated."""
         return MOST_STEPS - self.steps_left

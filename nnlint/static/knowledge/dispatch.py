@@ -182,7 +182,7 @@ def _reached(receiver: Value, given: Arguments) -> tuple[Value, ...]:
 def call_unknown(machine: Machine, callee: Data, given: Arguments, node: ast.AST) -> Value:
     """Call something unknown: a network, if it is called like one; else anything."""
     is_given = bool(given.positional) or MODE_KEY in callee.parts or given.open or not BATCH.isdisjoint(given.keywords)
-    if callee.operation == "detach" or (not machine.network_depth and is_network_like(callee) and is_given):
+    if callee.operation == "detach" or (not machine.is_inside_network and is_network_like(callee) and is_given):
         made = machine.data("call", (callee, *given.values()), node, name=role_name(callee))
         inner = zoo.apply_own_head(machine, callee, made, node)
         output = wrap_output(machine, callee, inner, given.values(), node)

@@ -100,7 +100,7 @@ def apply_layer(
     """
     if layer.operation in LOSS_OPERATIONS:
         return compute_loss(machine, layer.operation, given, node, layer)
-    outermost = machine.network_depth == 0 and (layer.operation in WEIGHTED or layer.kind == "Sequential")
+    outermost = not machine.is_inside_network and (layer.operation in WEIGHTED or layer.kind == "Sequential")
     if not outermost:
         return _applied(machine, layer, given, node)
     machine.network_depth += 1
