@@ -117,13 +117,17 @@ def _changes(run: Run, event: Any, kept: StateKept) -> bool:
 
 
 def _trains(run: Run, step: OptimizerStepped, optimizer: Value, kept: StateKept, owner: Value) -> bool:
-    parts, own = parts_of(optimizer), parts_of(owner)
+    parts, own = run.remember("parts", optimizer, parts_of), run.remember("parts", owner, parts_of)
     if parts is not None and own is not None:
         return bool(parts & own)
     if isinstance(optimizer, Optimizer):
         return any(each is owner for each in optimizer.owners)
     between = (event for event in run.events(Backward) if kept.order < event.order < step.order)
-    return any(network is owner for event in between for network in networks_behind(event.loss))
+    return any(id(owner) in run.remember("networks behind", event.loss, _networks_behind) for event in between)
+
+
+def _networks_behind(loss: Value) -> frozenset[int]:
+    return frozenset(id(network) for network in networks_behind(loss))
 
 
 def _uses(event: StateUsed | Escaped, kept: StateKept) -> bool:
