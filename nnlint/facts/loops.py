@@ -41,11 +41,22 @@ def counts_trials(loop: Loop) -> bool:
 def draws_batches(loop: Loop) -> bool:
     """Whether a pass of the loop takes the next part of a data set."""
     over = _drawn_from(loop)
-    if isinstance(over, Loader):
+    if isinstance(over, Loader) or _holds_batches(over):
         return True
     if isinstance(over, Data) and (over.operation in PORTIONS or (over.operation == "range" and len(over.inputs) == 3)):
         return True
     return bool(words_in(loop) & BATCHES)
+
+
+def _holds_batches(over: Value | None) -> bool:
+    """Whether it is a list of inputs with their targets."""
+    if not isinstance(over, Items) or not over.items:
+        return False
+    return all(isinstance(each, Items) and len(each.items) > 1 and _are_data(each) for each in over.items[:4])
+
+
+def _are_data(pair: Items) -> bool:
+    return all(isinstance(part, Data) for part in pair.items)
 
 
 def is_over_choices(loop: Loop) -> bool:
