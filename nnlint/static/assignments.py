@@ -152,7 +152,11 @@ def _augmented(machine: Machine, node: ast.AugAssign) -> str | None:
     if updated is not None:
         machine.emit(OptimizerStepped(machine.site(node), updated))
         return None
-    if isinstance(node.op, ast.Add) and _is_tallied(machine) and any(isinstance(each, Data) for each in elements(value)):
+    if (
+        isinstance(node.op, ast.Add)
+        and _is_tallied(machine)
+        and any(isinstance(each, Data) for each in elements(value))
+    ):
         machine.emit(Accumulated(machine.site(node), before, value, after))
     if isinstance(before, Items) and isinstance(value, Items):
         before.items.extend(value.items)

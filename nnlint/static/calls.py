@@ -31,6 +31,9 @@ from nnlint.values import (
 
 MOST_CALLED = 2
 
+STEPS_OF_A_RETRY = 1_000
+"""A handler that calls again what took as long as this runs the training once more, and would show nothing new."""
+
 TELLS = frozenset(
     "zero_grad train eval parameters named_parameters to cuda cpu state_dict modules children apply".split()
 )
@@ -213,11 +216,9 @@ def call_function(
     effort, is_own = budget.effort_of(function.node), function.module is machine.entry
     machine.gradient = knowledge.decorated_gradient(function.decorators, before)
     try:
-        value = (
-            None
-            if budget.is_spent(effort, machine.steps_taken, is_own)
-            else machine.enter(function, locals_, receiver, node)
-        )
+        is_retry = machine.handlers > 0 and effort.steps > STEPS_OF_A_RETRY
+        is_spent = is_retry or budget.is_spent(effort, machine.steps_taken, is_own)
+        value = None if is_spent else machine.enter(function, locals_, receiver, node)
     finally:
         machine.gradient = before
         effort.add(steps - machine.steps_left, machine.activity != activity)

@@ -140,6 +140,7 @@ class Machine:
         self.steps_left = MOST_STEPS
         self.activity = 0
         self.building = 0
+        self.handlers = 0
         self.reads_gradients = False
         self.outputs: dict[Hashable, Value] = {}
         self.pending: list[Callable[[], None]] = []

@@ -139,7 +139,11 @@ def _handler(machine: Machine, handler: ast.ExceptHandler) -> Arm:
     def run() -> str | None:
         if handler.name:
             machine.write(machine.frame.locals, handler.name, machine.data("exception", (), handler))
-        return machine.execute(handler.body)
+        machine.handlers += 1
+        try:
+            return machine.execute(handler.body)
+        finally:
+            machine.handlers -= 1
 
     return run
 
