@@ -119,7 +119,7 @@ def _read_file(collected: Collected, path: str) -> None:
 
 
 def _why(path: str) -> str:
-    if not Path(path).is_symlink():
+    if not os.path.islink(path):  # noqa: PTH114 - Path.is_symlink raises where a folder may not be searched
         return "the file cannot be read"
     return "the link leads nowhere, or in a circle"
 

@@ -13,7 +13,7 @@ from nnlint.finding import Place
 from nnlint.source import Source
 from nnlint.values import Instance, Layer, Value
 
-CALLED = re.compile(r"(\w+)\s*\(")
+CALLED = re.compile(r"\b(\w+)\s*\(")
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
