@@ -15,6 +15,7 @@ class InternalError:
     path: str
     line: int | None
     message: str
+    cell: int | None = None
 
 
 @dataclass(frozen=True)
@@ -24,13 +25,18 @@ class Note:
     path: str
     line: int | None
     message: str
+    cell: int | None = None
 
 
 @dataclass(frozen=True)
 class SourceText:
-    """The lines of one file as the user sees them: keyed by code cell in a notebook, under None elsewhere."""
+    """The lines of one file as the user sees them: keyed by code cell in a notebook, under None elsewhere.
+
+    `notebook` are the bytes of the notebook that the cells come from.
+    """
 
     by_cell: Mapping[int | None, Sequence[str]]
+    notebook: bytes = b""
 
     def lines(self, cell: int | None) -> Sequence[str]:
         """The lines of the file (None) or of one code cell, without line ends; empty where there is no such cell."""

@@ -11,7 +11,7 @@ import pytest
 
 from nnlint.reading.documents import read_document
 from nnlint.reading.magics import plain_python
-from nnlint.reading.notebook_cells import cell_sources, json_lines, replace_sources
+from nnlint.reading.notebook_cells import replace_sources
 from tests.command import Command
 
 made_up = pytest.mark.usefixtures("made_up_rules")
@@ -160,15 +160,6 @@ def test_a_fixed_notebook_is_a_valid_notebook(command: Command) -> None:
     mended = nbformat.reads(file.read_text(), as_version=4)  # type: ignore[no-untyped-call]
     nbformat.validate(mended)
     assert mended.cells[0].source == "%time MENDED = 1\nx = !ls\n"
-
-
-def test_lines_of_a_cell_in_the_json_text() -> None:
-    text = notebook(["a = 1\n", "b = 2"], "c = 3\nd = 4")
-    rows = text.splitlines()
-    lines = {number: json_lines(text, source) for number, source in cell_sources(text).items()}
-    assert [rows[line - 1].strip() for line in lines[1]] == ['"a = 1\\n",', '"b = 2"']
-    assert len(set(lines[2])) == 1
-    assert len(lines[2]) == 2
 
 
 @pytest.mark.parametrize("source", [[], ["a\n"], ["a\n", "b"], ["a", "b\n", "c"], "a\nb", ""])

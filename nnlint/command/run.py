@@ -23,6 +23,7 @@ from nnlint.finding import Finding, Severity
 from nnlint.lint import lint_documents
 from nnlint.mending.fixes import Fixed, fix_documents, unified_diff, write_documents
 from nnlint.output import FORMATS, Presentation, describe_notes
+from nnlint.output.places import place_of
 from nnlint.reading.document import Document
 from nnlint.reading.files import STANDARD_INPUT, Collected, read_paths
 from nnlint.reading.patterns import Patterns, repository_root
@@ -192,8 +193,7 @@ def _tell(report: Report, settings: Settings) -> None:
 
 def _tell_errors(errors: Sequence[InternalError]) -> None:
     for error in errors:
-        line = f":{error.line}" if error.line else ""
-        say(f"internal error: {error.path}{line}: {error.message}")
+        say(f"internal error: {place_of(error)}: {error.message}")
 
 
 def _status(report: Report, settings: Settings) -> int:

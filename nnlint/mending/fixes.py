@@ -14,10 +14,10 @@ from nnlint.finding import Applicability, Edit, Finding, Fix
 from nnlint.mending.writing import write_atomically
 from nnlint.reading.document import DecodeError, Document, decode
 from nnlint.reading.documents import read_document
+from nnlint.reading.positions import NoSuchPlaceError, Positions
 from nnlint.report import InternalError, Note, Report
 
 MAX_ROUNDS = 50
-LINE_END = re.compile(r"\r\n|\r|\n")
 
 Lint = Callable[[Sequence[Document]], Report]
 Documents = Mapping[str, Document]
@@ -55,7 +55,8 @@ def fix_documents(documents: Sequence[Document], lint: Lint, unsafe: bool) -> Fi
             fixed.count += applied
             fixed.documents = [changed[document.path] for document in fixed.documents]
             fixed.report = lint(fixed.documents)
-    note = Note(wanted[0].place.path, wanted[0].place.line, "the fixes did not settle; the rest is left as it is")
+    left = wanted[0].place
+    note = Note(left.path, left.line, "the fixes did not settle; the rest is left as it is", left.cell)
     fixed.report = replace(fixed.report, notes=(*fixed.report.notes, note))
     return fixed
 
@@ -80,14 +81,12 @@ def unified_diff(before: Document, after: Document) -> bytes:
 
 def apply_edits(text: str, edits: Iterable[Edit]) -> str:
     """The text (with its own line ends) after these edits. Raises UnfitFixError."""
-    ends = list(LINE_END.finditer(text))
-    starts = [0, *(end.end() for end in ends)]
-    spans = sorted((*_span(text, starts, edit), edit.content) for edit in edits)
+    positions = Positions(text)
+    spans = sorted((*_span(positions, edit), edit.content) for edit in edits)
     if any(second[0] < first[1] for first, second in pairwise(spans)):
         raise UnfitFixError("its edits overlap")
-    newline = ends[0].group() if ends else "\n"
     for start, end, content in reversed(spans):
-        text = text[:start] + content.replace("\n", newline) + text[end:]
+        text = text[:start] + content.replace("\n", positions.newline) + text[end:]
     return text
 
 
@@ -120,7 +119,8 @@ def _apply_round(
             assert finding.fix
             rejected.add((finding.code, finding.fix))
             message = f"the fix of {finding.code} {finding.name} is not applied: {error}"
-            errors.append(InternalError(finding.place.path, finding.place.line, message))
+            place = finding.place
+            errors.append(InternalError(place.path, place.line, message, place.cell))
     return changed, len(kept)
 
 
@@ -199,24 +199,16 @@ def _parses(document: Document | None, before: Document | None = None) -> bool:
     return True
 
 
-def _span(text: str, starts: Sequence[int], edit: Edit) -> tuple[int, int]:
+def _span(positions: Positions, edit: Edit) -> tuple[int, int]:
     place = edit.place
-    start = _offset(text, starts, place.line, place.column)
-    end = _offset(text, starts, place.end_line, place.end_column)
+    try:
+        start = positions.offset(place.line, place.column)
+        end = positions.offset(place.end_line, place.end_column)
+    except NoSuchPlaceError as error:
+        raise UnfitFixError(f"it edits {error}") from error
     if end < start:
         raise UnfitFixError("an edit of it ends before it starts")
     return start, end
-
-
-def _offset(text: str, starts: Sequence[int], line: int, column: int) -> int:
-    if line == len(starts) + 1 and column == 1:  # the line after a last line without an end
-        return len(text)
-    if not (1 <= line <= len(starts) and column >= 1):
-        raise UnfitFixError("it edits a line that is not there")
-    offset = starts[line - 1] + column - 1
-    if offset > (starts[line] if line < len(starts) else len(text)):
-        raise UnfitFixError("it edits a column that is not there")
-    return offset
 
 
 def _byte_lines(data: bytes) -> list[bytes]:

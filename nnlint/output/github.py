@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from nnlint.finding import Finding, Severity
+from nnlint.finding import Finding, Place, Severity
 from nnlint.output import Presentation
+from nnlint.output.in_file import InFile
 from nnlint.output.places import repository_path, told
 from nnlint.report import InternalError, Report
 
@@ -14,28 +15,26 @@ _PROPERTY = _DATA | str.maketrans({":": "%3A", ",": "%2C"})
 
 def render(report: Report, presentation: Presentation) -> str:
     """One command a line, advice as a notice; columns only for a span within one line, as GitHub takes no others."""
-    commands = [_annotation(finding, presentation) for finding in report.findings]
-    commands += [_failure(error, presentation) for error in report.errors]
+    in_file = InFile(report.texts)
+    commands = [_annotation(finding, in_file.place(finding.place), presentation) for finding in report.findings]
+    commands += [_failure(error, in_file.line(error), presentation) for error in report.errors]
     return "".join(f"{command}\n" for command in commands)
 
 
-def _annotation(finding: Finding, presentation: Presentation) -> str:
-    place = finding.place
-    properties: dict[str, str | int] = {
-        "file": repository_path(place.path, presentation.base),
-        "line": place.line,
-        "endLine": place.end_line,
-    }
-    if place.line == place.end_line:
+def _annotation(finding: Finding, place: Place | None, presentation: Presentation) -> str:
+    properties: dict[str, str | int] = {"file": repository_path(finding.place.path, presentation.base)}
+    if place:
+        properties |= {"line": place.line, "endLine": place.end_line}
+    if place and place.line == place.end_line:
         properties |= {"col": place.column, "endColumn": place.end_column}
     properties["title"] = f"{finding.code} {finding.name}"
     return _command(_COMMANDS[finding.severity], properties, told(finding, presentation.base))
 
 
-def _failure(error: InternalError, presentation: Presentation) -> str:
+def _failure(error: InternalError, line: int | None, presentation: Presentation) -> str:
     properties: dict[str, str | int] = {"file": repository_path(error.path, presentation.base)}
-    if error.line:
-        properties["line"] = error.line
+    if line:
+        properties["line"] = line
     return _command("error", properties | {"title": "nnlint internal error"}, error.message)
 
 

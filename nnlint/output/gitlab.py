@@ -6,6 +6,7 @@ from json import dumps
 
 from nnlint.finding import Finding, Severity
 from nnlint.output import Presentation
+from nnlint.output.in_file import InFile
 from nnlint.output.places import repository_path, told
 from nnlint.report import InternalError, Report
 from nnlint.silencing.baseline import fingerprint, fingerprints
@@ -17,31 +18,32 @@ _FAILURE = "internal-error"
 def render(report: Report, presentation: Presentation) -> str:
     """A list with one object for each finding and each failure of the run (a blocker); every fingerprint is unique."""
     prints = fingerprints(report.findings, report.texts, lambda path: repository_path(path, presentation.base))
-    entries = [_finding(*pair, presentation) for pair in zip(report.findings, prints, strict=True)]
-    entries += [_failure(error, number, presentation) for number, error in enumerate(report.errors)]
+    in_file = InFile(report.texts)
+    entries = [_finding(*pair, in_file, presentation) for pair in zip(report.findings, prints, strict=True)]
+    entries += [_failure(error, number, in_file, presentation) for number, error in enumerate(report.errors)]
     return dumps(entries, ensure_ascii=False, indent=2) + "\n"
 
 
-def _finding(finding: Finding, print_: str, presentation: Presentation) -> dict[str, object]:
-    place = finding.place
+def _finding(finding: Finding, print_: str, in_file: InFile, presentation: Presentation) -> dict[str, object]:
+    place = in_file.place(finding.place)
     return {
         "description": f"{finding.name}: {told(finding, presentation.base, separator='; ')}",
         "check_name": finding.code,
         "fingerprint": print_,
         "severity": _SEVERITIES[finding.severity],
         "location": {
-            "path": repository_path(place.path, presentation.base),
-            "lines": {"begin": place.line, "end": place.end_line},
+            "path": repository_path(finding.place.path, presentation.base),
+            "lines": {"begin": place.line, "end": place.end_line} if place else {"begin": 1},
         },
     }
 
 
-def _failure(error: InternalError, number: int, presentation: Presentation) -> dict[str, object]:
+def _failure(error: InternalError, number: int, in_file: InFile, presentation: Presentation) -> dict[str, object]:
     path = repository_path(error.path, presentation.base)
     return {
         "description": f"internal error: {error.message}",
         "check_name": _FAILURE,
         "fingerprint": fingerprint(path, _FAILURE, error.message, number),
         "severity": "blocker",
-        "location": {"path": path, "lines": {"begin": error.line or 1}},
+        "location": {"path": path, "lines": {"begin": in_file.line(error) or 1}},
     }

@@ -36,7 +36,8 @@ def _finding(finding: Finding) -> dict[str, object]:
 
 
 def _related(related: Related) -> dict[str, object]:
-    return {"path": related.place.path, "line": related.place.line, "message": related.message}
+    place = related.place
+    return {"path": place.path, "cell": place.cell, "line": place.line, "message": related.message}
 
 
 def _fix(fix: Fix) -> dict[str, object]:
@@ -51,6 +52,7 @@ def _edit(edit: Edit) -> dict[str, object]:
     place = edit.place
     return {
         "path": place.path,
+        "cell": place.cell,
         "line": place.line,
         "column": place.column,
         "end_line": place.end_line,

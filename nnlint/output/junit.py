@@ -7,6 +7,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from nnlint.finding import Finding, Severity
 from nnlint.output import Presentation
+from nnlint.output.in_file import InFile
 from nnlint.output.places import position, repository_path, told
 from nnlint.report import InternalError, Report
 
@@ -23,21 +24,23 @@ def render(report: Report, presentation: Presentation) -> str:
     cases = max(1, len(report.findings) + len(report.errors))
     suites = Element("testsuites", {"name": "nnlint", "tests": str(cases), **counts})
     suite = SubElement(suites, "testsuite", {"name": "nnlint", "tests": str(cases), **counts})
+    in_file = InFile(report.texts)
     for finding in report.findings:
-        _add_finding(suite, finding, presentation)
+        _add_finding(suite, finding, in_file, presentation)
     for error in report.errors:
-        _add_failure(suite, error, presentation)
+        _add_failure(suite, error, in_file, presentation)
     if not len(suite):
         SubElement(suite, "testcase", {"classname": "nnlint", "name": f"{report.files} files"})
     indent(suites)
     return f"<?xml version='1.0' encoding='utf-8'?>\n{tostring(suites, encoding='unicode')}\n"
 
 
-def _add_finding(suite: Element, finding: Finding, presentation: Presentation) -> None:
+def _add_finding(suite: Element, finding: Finding, in_file: InFile, presentation: Presentation) -> None:
     path = repository_path(finding.place.path, presentation.base)
     where = position(finding.place)[len(finding.place.path) + 1 :]
     name = f"{finding.code} {finding.name} at {where}"
-    case = _add_case(suite, path, name, finding.place.line)
+    place = in_file.place(finding.place)
+    case = _add_case(suite, path, name, place.line if place else None)
     words = _xml(f"{told(finding, presentation.base)}\n{finding.url}".strip())
     if finding.severity is Severity.ADVICE:
         SubElement(case, "system-out").text = words
@@ -46,8 +49,8 @@ def _add_finding(suite: Element, finding: Finding, presentation: Presentation) -
         SubElement(case, "failure", failure).text = words
 
 
-def _add_failure(suite: Element, error: InternalError, presentation: Presentation) -> None:
-    case = _add_case(suite, repository_path(error.path, presentation.base), "internal error", error.line)
+def _add_failure(suite: Element, error: InternalError, in_file: InFile, presentation: Presentation) -> None:
+    case = _add_case(suite, repository_path(error.path, presentation.base), "internal error", in_file.line(error))
     SubElement(case, "error", {"type": "internal error", "message": _xml(error.message)}).text = _xml(error.message)
 
 

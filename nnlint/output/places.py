@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from nnlint.finding import Finding, Place
+from nnlint.report import InternalError, Note
 
 
 def position(place: Place) -> str:
@@ -16,6 +17,12 @@ def position(place: Place) -> str:
 def in_cell(place: Place) -> str:
     """The part of a position that names the cell; empty outside notebooks."""
     return "" if place.cell is None else f"cell {place.cell}:"
+
+
+def place_of(said: InternalError | Note) -> str:
+    """`train.py:33`, or what of it is known."""
+    cell = "" if said.cell is None else f":cell {said.cell}"
+    return f"{said.path}{cell}:{said.line}" if said.line else f"{said.path}{cell}"
 
 
 def repository_path(path: str, base: Path) -> str:
@@ -33,9 +40,9 @@ def repository_path(path: str, base: Path) -> str:
 
 
 def told(finding: Finding, base: Path, separator: str = "\n") -> str:
-    """A finding in plain words for formats that show one text: the cell, the message, related places, the help."""
+    """A finding in plain words for formats that show one text: place in the cell, message, related places, help."""
     place = finding.place
-    head = "" if place.cell is None else f"cell {place.cell}: "
+    head = "" if place.cell is None else f"cell {place.cell}, line {place.line}: "
     related = (f"{_where(item.place, base)}: {item.message}" for item in finding.related)
     help_line = [f"help: {finding.help}"] if finding.help else []
     return separator.join([f"{head}{finding.message}", *related, *help_line])

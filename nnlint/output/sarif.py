@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from json import dumps
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import quote
 
 from nnlint import __version__
 from nnlint.catalogue import all_rules
 from nnlint.finding import Edit, Finding, Fix, Place, Severity
 from nnlint.output import Presentation
+from nnlint.output.in_file import InFile
 from nnlint.output.pages import section
 from nnlint.output.places import repository_path, told
 from nnlint.report import InternalError, Report
@@ -28,23 +30,29 @@ Object = dict[str, object]
 def render(report: Report, presentation: Presentation) -> str:
     """One log with one run: every rule's metadata, a result for each finding, a notification for each failure.
 
-    In a notebook a region counts lines within the cell; the cell stands in the properties and before the message.
+    In a notebook a region is one of its JSON; the cell stands in the properties and before the message.
     """
     log = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [_run(report, presentation.base)]}
     return dumps(log, ensure_ascii=False, indent=2) + "\n"
+
+
+class _Places(NamedTuple):
+    base: Path
+    in_file: InFile
 
 
 def _run(report: Report, base: Path) -> Object:
     rules = all_rules()
     indices = {rule.code: index for index, rule in enumerate(rules)}
     prints = fingerprints(report.findings, report.texts, lambda path: repository_path(path, base))
+    places = _Places(base, InFile(report.texts))
     return {
         "tool": {"driver": _driver(rules)},
         "columnKind": "unicodeCodePoints",
         "originalUriBaseIds": {_ROOT: {"description": {"text": "The root of the repository."}}},
-        "invocations": [_invocation(report.errors, base)],
+        "invocations": [_invocation(report.errors, places)],
         "results": [
-            _result(finding, print_, indices, base) for finding, print_ in zip(report.findings, prints, strict=True)
+            _result(finding, print_, indices, places) for finding, print_ in zip(report.findings, prints, strict=True)
         ],
     }
 
@@ -73,30 +81,33 @@ def _rule(rule: Rule) -> Object:
     }
 
 
-def _result(finding: Finding, print_: str, indices: dict[str, int], base: Path) -> Object:
+def _result(finding: Finding, print_: str, indices: dict[str, int], places: _Places) -> Object:
     result: Object = {
         "ruleId": finding.code,
         "level": _LEVELS[finding.severity],
-        "message": {"text": told(finding, base)},
-        "locations": [_location(finding.place, base)],
+        "message": {"text": told(finding, places.base)},
+        "locations": [_location(finding.place, places)],
         "partialFingerprints": {"nnlint/v1": print_},
     }
     if finding.code in indices:
         result["ruleIndex"] = indices[finding.code]
     if finding.related:
         result["relatedLocations"] = [
-            {"id": number, **_location(related.place, base), "message": {"text": related.message}}
+            {"id": number, **_location(related.place, places), "message": {"text": related.message}}
             for number, related in enumerate(finding.related, start=1)
         ]
-    if finding.fix and finding.fix.edits:
-        result["fixes"] = [_fix(finding.fix, base)]
+    edits = places.in_file.edits(finding.fix) if finding.fix else ()
+    if finding.fix and edits:
+        result["fixes"] = [_fix(finding.fix, edits, places.base)]
     if finding.place.cell is not None:
         result["properties"] = {"cell": finding.place.cell}
     return result
 
 
-def _location(place: Place, base: Path) -> Object:
-    return {"physicalLocation": {"artifactLocation": _artifact(place.path, base), "region": _region(place)}}
+def _location(place: Place, places: _Places) -> Object:
+    physical: Object = {"artifactLocation": _artifact(place.path, places.base)}
+    in_file = places.in_file.place(place)
+    return {"physicalLocation": physical | ({"region": _region(in_file)} if in_file else {})}
 
 
 def _artifact(path: str, base: Path) -> Object:
@@ -115,9 +126,9 @@ def _region(place: Place) -> Object:
     }
 
 
-def _fix(fix: Fix, base: Path) -> Object:
+def _fix(fix: Fix, edits: Sequence[Edit], base: Path) -> Object:
     changes: dict[str, list[Edit]] = {}
-    for edit in fix.edits:
+    for edit in edits:
         changes.setdefault(edit.place.path, []).append(edit)
     return {
         "description": {"text": fix.message},
@@ -133,15 +144,16 @@ def _replacement(edit: Edit) -> Object:
     return {"deletedRegion": _region(edit.place), "insertedContent": {"text": edit.content}}
 
 
-def _invocation(errors: Sequence[InternalError], base: Path) -> Object:
+def _invocation(errors: Sequence[InternalError], places: _Places) -> Object:
     return {
         "executionSuccessful": not errors,
-        "toolExecutionNotifications": [_notification(error, base) for error in errors],
+        "toolExecutionNotifications": [_notification(error, places) for error in errors],
     }
 
 
-def _notification(error: InternalError, base: Path) -> Object:
-    place: Object = {"artifactLocation": _artifact(error.path, base)}
-    if error.line:
-        place["region"] = {"startLine": error.line}
+def _notification(error: InternalError, places: _Places) -> Object:
+    place: Object = {"artifactLocation": _artifact(error.path, places.base)}
+    line = places.in_file.line(error)
+    if line:
+        place["region"] = {"startLine": line}
     return {"level": "error", "message": {"text": error.message}, "locations": [{"physicalLocation": place}]}

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from nnlint.finding import Finding, Place
 from nnlint.output import Presentation
 from nnlint.output.frame import Canvas, Mark, frame
-from nnlint.output.places import position
+from nnlint.output.places import place_of, position
 from nnlint.output.summary import fix_mark, statistics, summary
 from nnlint.output.terminal import columns, paint, visible, wrap
 from nnlint.report import InternalError, Note, Report, SourceText
@@ -30,16 +30,16 @@ def render(report: Report, presentation: Presentation) -> str:
 
 def error_line(error: InternalError, colour: bool) -> str:
     """One line for a failure of the run itself."""
-    return f"{_at(error.path, error.line, colour)} {paint('internal error', 'error', colour)}: {visible(error.message)}"
+    return f"{_at(error, colour)} {paint('internal error', 'error', colour)}: {visible(error.message)}"
 
 
 def note_lines(notes: Iterable[Note]) -> Iterator[str]:
     """One line for each note."""
-    return (f"{_at(note.path, note.line, colour=False)} note: {visible(note.message)}" for note in notes)
+    return (f"{_at(note, colour=False)} note: {visible(note.message)}" for note in notes)
 
 
-def _at(path: str, line: int | None, colour: bool) -> str:
-    return paint(visible(path), "strong", colour) + (f":{line}:" if line else ":")
+def _at(said: InternalError | Note, colour: bool) -> str:
+    return f"{paint(visible(said.path), 'strong', colour)}{place_of(said)[len(said.path) :]}:"
 
 
 def _finding(finding: Finding, report: Report, width: int, colour: bool) -> list[str]:

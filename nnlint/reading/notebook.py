@@ -87,7 +87,7 @@ def _document(path: str, file: str | None, data: bytes, content: Any) -> Documen
     firsts = accumulate((cell.plain.count("\n") + 1 for cell in cells), initial=1)
     places = tuple(Cell(cell.number, first) for cell, first in zip(cells, firsts, strict=False))
     source = Source(path, "\n".join(cell.plain for cell in cells) + "\n", file, places) if cells else None
-    shown = SourceText({cell.number: shown_lines(cell.shown) for cell in cells})
+    shown = SourceText({cell.number: shown_lines(cell.shown) for cell in cells}, data)
     broken = tuple(finding for cell in cells for finding in cell.broken)
     return Document(path, file, data, shown, source, broken, tuple(note for cell in cells for note in cell.notes))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
 from nnlint.reading.notebook import code_cells
@@ -27,17 +27,24 @@ class CellSource:
         """The source, with its own line ends."""
         return "".join(_strings(notebook, self))
 
+    def between(self, notebook: str) -> str:
+        """What stands between two strings of the list; of a list of one, what its layout makes likely."""
+        if len(self.strings) > 1:
+            return notebook[self.strings[0][1] : self.strings[1][0]]
+        return f",{notebook[self.span[0] + 1 : self.strings[0][0]]}" if self.strings else ", "
+
 
 def cell_sources(notebook: str) -> dict[int, CellSource]:
     """The sources by the 1-based number of the code cell, of JSON text that is a notebook."""
     ways = list(code_cells(json.loads(notebook)))
-    return {number: _locate(notebook, way) for number, way in enumerate(ways, 1)}
+    starts = _Starts(notebook)
+    return {number: _locate(notebook, starts, way) for number, way in enumerate(ways, 1)}
 
 
 def replace_sources(notebook: str, texts: Mapping[int, str]) -> str:
     """The JSON text with new sources for these code cells and not a character changed outside of them."""
     sources = cell_sources(notebook)
-    keep_ascii = notebook.isascii() and "\\u" in notebook
+    keep_ascii = is_kept_ascii(notebook)
     for number in sorted(texts, key=lambda number: sources[number].span, reverse=True):
         start, end = sources[number].span
         value = _value(notebook, sources[number], texts[number], keep_ascii)
@@ -45,27 +52,41 @@ def replace_sources(notebook: str, texts: Mapping[int, str]) -> str:
     return notebook
 
 
-def json_lines(notebook: str, source: CellSource) -> list[int]:
-    """For each line of a cell's source, the 1-based line of the JSON text on which it is written."""
-    lines: list[int] = []
-    is_open = False
-    for (start, _), string in zip(source.strings, _strings(notebook, source), strict=True):
-        at = notebook.count("\n", 0, start) + 1
-        for line in LINE.findall(string):
-            if not is_open:
-                lines.append(at)
-            is_open = not line.endswith("\n")
-    return lines
+def is_kept_ascii(notebook: str) -> bool:
+    """Whether new text in it has to be ASCII, as all the old is."""
+    return notebook.isascii() and "\\u" in notebook
 
 
-def _locate(notebook: str, way: tuple[str | int, ...]) -> CellSource:
-    at = _skip_gap(notebook, 0)
-    for key in way:
-        children = _members(notebook, at) if notebook[at] == "{" else enumerate(_elements(notebook, at))
-        found = [start for name, start in children if name == key]
-        if not found:  # a cell without a source
-            return CellSource((at, at), (), False)
-        at = found[-1]
+Way = tuple[str | int, ...]
+
+
+@dataclass
+class _Starts:
+    """Where the values of the JSON text start, by the way to them; each object and list is walked once."""
+
+    notebook: str
+    found: dict[Way, int] = field(default_factory=dict)
+    walked: set[Way] = field(default_factory=set)
+
+    def of(self, way: Way) -> int | None:
+        """Where a value starts; None where there is none. Of a key that is given twice, the last counts."""
+        if not way:
+            return _skip_gap(self.notebook, 0)
+        parent = way[:-1]
+        at = self.of(parent)
+        if at is not None and parent not in self.walked:
+            self.walked.add(parent)
+            is_object = self.notebook[at] == "{"
+            children = _members(self.notebook, at) if is_object else enumerate(_elements(self.notebook, at))
+            self.found |= {(*parent, key): start for key, start in children}
+        return self.found.get(way)
+
+
+def _locate(notebook: str, starts: _Starts, way: Way) -> CellSource:
+    at = starts.of(way)
+    if at is None:  # a cell without a source
+        cell = starts.of(way[:-1]) or 0
+        return CellSource((cell, cell), (), False)
     end = DECODER.raw_decode(notebook, at)[1]
     if notebook[at] != "[":
         return CellSource((at, end), ((at, end),), False)
@@ -123,8 +144,7 @@ def _value(notebook: str, source: CellSource, text: str, keep_ascii: bool) -> st
 def _list(notebook: str, source: CellSource, tokens: list[str]) -> str:
     if not source.strings or not tokens:
         return f"[{', '.join(tokens)}]"
-    (first_start, first_end), (_, last_end) = source.strings[0], source.strings[-1]
+    first_start, last_end = source.strings[0][0], source.strings[-1][1]
     before = notebook[source.span[0] : first_start]
     after = notebook[last_end : source.span[1]]
-    between = notebook[first_end : source.strings[1][0]] if len(source.strings) > 1 else f",{before[1:]}"
-    return before + between.join(tokens) + after
+    return before + source.between(notebook).join(tokens) + after

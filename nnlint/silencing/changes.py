@@ -10,12 +10,16 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nnlint.finding import Finding, Place
 from nnlint.reading.document import Document
+
+if TYPE_CHECKING:
+    from nnlint.reading.notebook_file import NotebookFile
 
 HUNK = re.compile(rb"@@ -\d+(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 ESCAPE = re.compile(rb"\\([0-7]{3}|.)")
@@ -50,10 +54,10 @@ def on_changed_lines(findings: Sequence[Finding], documents: Iterable[Document],
 
     Standard input and texts have no history: their findings stay.
     """
-    by_path = {document.path: document for document in documents}
+    files = _Files({document.path: document for document in documents})
     repositories = _Repositories(revision)
-    repositories.of_folder(_folder(next((d.file for d in by_path.values() if d.file), None)))
-    return tuple(f for f in findings if _is_changed(f.place, by_path.get(f.place.path), repositories))
+    repositories.of_folder(_folder(next((d.file for d in files.documents.values() if d.file), None)))
+    return tuple(finding for finding in findings if _is_changed(finding.place, files, repositories))
 
 
 class _Repositories:
@@ -73,24 +77,33 @@ class _Repositories:
         return self.by_root[root]
 
 
-def _is_changed(place: Place, document: Document | None, repositories: _Repositories) -> bool:
+@dataclass(frozen=True)
+class _Files:
+    """The documents of a run by path, and the notebooks among them as files, each read once."""
+
+    documents: Mapping[str, Document]
+    notebooks: dict[str, NotebookFile] = field(default_factory=dict)
+
+    def lines(self, place: Place) -> range:
+        """The lines of the file itself that a place covers: in a notebook, those of its JSON."""
+        found = place if place.cell is None else self._notebook(place.path).place(place)
+        return range(found.line, found.end_line + 1) if found else range(0)
+
+    def _notebook(self, path: str) -> NotebookFile:
+        from nnlint.reading.notebook_file import NotebookFile
+
+        if path not in self.notebooks:
+            self.notebooks[path] = NotebookFile(self.documents[path].data)
+        return self.notebooks[path]
+
+
+def _is_changed(place: Place, files: _Files, repositories: _Repositories) -> bool:
+    document = files.documents.get(place.path)
     file = document.file if document else place.path
     if file is None:
         return True
     changed = repositories.of_folder(_folder(file)).lines(file)
-    return changed is None or not changed.isdisjoint(_lines_in_file(place, document))
-
-
-def _lines_in_file(place: Place, document: Document | None) -> Iterable[int]:
-    """The lines of the file itself that a place covers: in a notebook, those of its JSON."""
-    if place.cell is None or document is None:
-        return range(place.line, place.end_line + 1)
-    from nnlint.reading.notebook import notebook_text
-    from nnlint.reading.notebook_cells import cell_sources, json_lines
-
-    notebook = notebook_text(document.data)[0]
-    lines = json_lines(notebook, cell_sources(notebook)[place.cell])
-    return lines[place.line - 1 : place.end_line]
+    return changed is None or not changed.isdisjoint(files.lines(place))
 
 
 def _folder(file: str | None) -> str:

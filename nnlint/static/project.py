@@ -72,7 +72,7 @@ class Project:
     def note(self, source: Source, line: int | None, message: str) -> None:
         """Keep something to be told under `--verbose`, once."""
         place = None if line is None else source.place(line, 1, line, 1)
-        note = Note(source.path, None if place is None else place.line, message)
+        note = Note(source.path, place.line if place else None, message, place.cell if place else None)
         if note not in self.notes[-50:]:
             self.notes.append(note)
 

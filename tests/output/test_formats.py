@@ -26,7 +26,7 @@ from nnlint.finding import (
     Verdict,
 )
 from nnlint.output import FORMATS
-from nnlint.report import InternalError, Report, SourceText
+from nnlint.report import InternalError, Report
 
 from .samples import CRASH, LOOP, fault, mend, rendered, report, spot, zero_grad_fault
 
@@ -93,7 +93,7 @@ class TestJson:
             "column": 9,
             "end_line": 4,
             "end_column": 24,
-            "related": [{"path": "train.py", "line": 5, "message": "steps on their sum"}],
+            "related": [{"path": "train.py", "cell": None, "line": 5, "message": "steps on their sum"}],
             "help": "call `optimizer.zero_grad()` before the backward pass",
             "url": "https://example.org/rules#nn102",
             "fix": {
@@ -102,6 +102,7 @@ class TestJson:
                 "edits": [
                     {
                         "path": "train.py",
+                        "cell": None,
                         "line": 4,
                         "column": 1,
                         "end_line": 4,
@@ -188,9 +189,6 @@ class TestGithub:
         shown = report(fault(spot(1, 1, 2, str(tmp_path / "link" / "train.py"))))
         assert "file=train.py," in rendered("github", shown, base=tmp_path / "real")
 
-    def test_a_notebook_names_the_cell_in_the_message(self) -> None:
-        assert "::cell 3: gradients" in rendered("github", report(fault(spot(1, 1, 2, "a.ipynb", 3))))
-
     def test_a_failure_of_the_run_is_an_error(self) -> None:
         without_line = replace(CRASH, line=None, message="unreadable")
         assert rendered("github", report(errors=(CRASH, without_line))).splitlines() == [
@@ -274,12 +272,6 @@ class TestSarif:
         )
         assert first == second
         assert len(set(first)) == 2
-
-    def test_a_notebook_names_the_cell(self) -> None:
-        texts = {"a.ipynb": SourceText({3: ["loss.backward()"]})}
-        (result,) = self.run_of(Report((fault(spot(1, 1, 16, "a.ipynb", 3)),), files=1, texts=texts))["results"]
-        assert result["properties"] == {"cell": 3}
-        assert result["message"]["text"] == "cell 3: gradients pile up"
 
     def test_a_failure_of_the_run_is_a_notification(self) -> None:
         (invocation,) = self.run_of(report(errors=(CRASH,)))["invocations"]

@@ -1,0 +1,51 @@
+"""Lines and columns of a text that keeps its own line ends."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+LINE_END = re.compile(r"\r\n|\r|\n")
+
+
+class NoSuchPlaceError(Exception):
+    """A line or a column that the text does not have; the message says which of them."""
+
+
+@dataclass(frozen=True)
+class Positions:
+    """Where the lines of a text start, and how they end."""
+
+    text: str
+
+    @cached_property
+    def starts(self) -> Sequence[int]:
+        """The offset of the first character of each line."""
+        return [0, *(end.end() for end in LINE_END.finditer(self.text))]
+
+    @cached_property
+    def newline(self) -> str:
+        """The line end of the first line."""
+        found = LINE_END.search(self.text)
+        return found.group() if found else "\n"
+
+    def offset(self, line: int, column: int) -> int:
+        """The offset of a 1-based line and column. Raises NoSuchPlaceError."""
+        if line == len(self.starts) + 1 and column == 1:  # the line after a last line without an end
+            return len(self.text)
+        if not (1 <= line <= len(self.starts) and column >= 1):
+            raise NoSuchPlaceError("a line that is not there")
+        found = self.starts[line - 1] + column - 1
+        if found > self._end(line):
+            raise NoSuchPlaceError("a column that is not there")
+        return found
+
+    def nearest(self, line: int, column: int) -> int:
+        """The offset of a 1-based line and column, or of the last character before where there is no such place."""
+        line = min(max(line, 1), len(self.starts))
+        return min(self.starts[line - 1] + max(column, 1) - 1, self._end(line))
+
+    def _end(self, line: int) -> int:
+        return self.starts[line] if line < len(self.starts) else len(self.text)
