@@ -68,6 +68,11 @@ def _codes(context: click.Context, parameter: click.Parameter, values: tuple[str
 @click.option("--fix", is_flag=True, help="Apply the safe fixes.")
 @click.option("--unsafe-fixes", is_flag=True, help="With --fix or --diff: the unsafe fixes too.")
 @click.option("--diff", is_flag=True, help="Show what --fix would change; write nothing.")
+@click.option("--verify", is_flag=True, help="Confirm each finding with a short run (needs the extra `verify`).")
+@click.option("--verify-steps", type=click.IntRange(1), metavar="N", help="Optimizer steps of each run.")
+@click.option(
+    "--verify-timeout", type=click.FloatRange(1), metavar="SECONDS", help="For all runs of a script; default: 60."
+)
 @click.option("--explain", metavar="CODE", help="Print the page of a rule.")
 @click.option("--list-rules", is_flag=True, help="Print all rules, with --output-format json too.")
 @click.option("--baseline", metavar="FILE", help="Do not report the findings that this file knows.")

@@ -44,7 +44,8 @@ class Event:
     """Something that happens in a run. `order` grows along the run.
 
     `conditional` says that the iteration it stands in may pass without it: under an `if`, or after an early way out.
-    `conditions` are the keys of the tests it stands under, as `nnlint.trace.Choice` has them.
+    `conditions` are the keys of the tests it stands under, as `nnlint.trace.Choice` has them. `numbers` are what the real run
+    measured there, by name; the abstract run has none.
     """
 
     at: Site
@@ -53,6 +54,7 @@ class Event:
     order: int = field(default=0, kw_only=True)
     conditional: bool = field(default=False, kw_only=True)
     conditions: tuple[Hashable, ...] = field(default=(), kw_only=True)
+    numbers: Mapping[str, float] = field(default_factory=dict, kw_only=True)
 
 
 @dataclass(eq=False, slots=True)
@@ -199,6 +201,46 @@ class Escaped(Event):
     callee: str
 
 
+@dataclass(eq=False, slots=True)
+class Subject(Value):
+    """An object of the real run: its number in that run, its class, and where it was constructed."""
+
+    number: int
+    kind: str = ""
+    at: Site | None = None
+
+
+@dataclass(eq=False, slots=True)
+class LayerApplied(Event):
+    """A layer's part in a forward pass; `kind` says what it does to its input ("batchnorm", "dropout", or "")."""
+
+    layer: Value
+    kind: str = ""
+
+
+@dataclass(eq=False, slots=True)
+class ValueSeen(Event):
+    """The value of a flagged span: `what` is "value", "reached" (its statement is about to run) or "kept" (looked at again
+    at the end of the run)."""
+
+    what: str
+
+
+@dataclass(eq=False, slots=True)
+class Scored(Event):
+    """The network was scored on batches of its training data; `measure` is the loss that it is trained by."""
+
+    measure: str
+
+
+@dataclass(eq=False, slots=True)
+class Raised(Event):
+    """The script ended with an exception of this class."""
+
+    error: str
+    message: str
+
+
 E_ = TypeVar("E_", bound=Event)
 About = TypeVar("About")
 Answer = TypeVar("Answer")
@@ -212,7 +254,8 @@ class Run:
     `cut_short` may lack what came later: rules that ask whether something never happened keep silent on it. A `symbolic`
     run is one of functions that nothing calls: what their callers did before, and do with their `results`, is not known.
     One that is `called_again` is of an object whose methods nobody calls here: the trace has them twice, as its holder would,
-    while the events stand in the loops of the methods alone.
+    while the events stand in the loops of the methods alone. A real run has `ended` in some way: "steps" (as many as asked for),
+    "time", "finished", "exited", "raised", "lost".
     """
 
     path: str
@@ -224,6 +267,7 @@ class Run:
     symbolic: bool = False
     called_again: bool = False
     results: list[Value] = field(default_factory=list)
+    ended: str = ""
     operations: Mapping[str, list[Value]] = field(default_factory=dict)
 
     def remember(self, what: str, about: About, work_out: Callable[[About], Answer]) -> Answer:

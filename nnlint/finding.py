@@ -6,7 +6,7 @@ is the 1-based number of the code cell; elsewhere `cell` is None.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 
@@ -83,7 +83,22 @@ class Verdict:
     status: Status
     reason: str
     evidence: tuple[tuple[str, float], ...] = ()
-    effect: tuple[tuple[str, float], ...] | None = None
+    effect: tuple[tuple[str, float | str], ...] | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a verifying run needs to know of a finding.
+
+    `script` is the path of the file whose run showed it; where `is_entry` is false, that file has no main program that leads
+    there. `probes` are the spans whose values are measured besides the finding's own and its related ones. `control` is the
+    change whose effect shows whether the finding matters, where that is not its fix.
+    """
+
+    script: str
+    is_entry: bool = True
+    probes: tuple[Place, ...] = ()
+    control: Fix | None = None
 
 
 @dataclass(frozen=True)
@@ -105,6 +120,7 @@ class Finding:
     url: str = ""
     fix: Fix | None = None
     verdict: Verdict | None = None
+    plan: Plan | None = field(default=None, compare=False, repr=False)
 
     @property
     def sort_key(self) -> tuple[str, int, int, int, str]:

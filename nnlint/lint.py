@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from nnlint.catalogue import all_rules
 from nnlint.events import Run
-from nnlint.finding import Finding, Place, Related
+from nnlint.finding import Finding, Place, Plan, Related
 from nnlint.program import UNUSED_SUPPRESSION
 from nnlint.reading.document import Document
 from nnlint.reading.files import read_shown
@@ -100,7 +100,7 @@ def _ask_rules(lint: Lint, run: Run) -> None:
     for rule in lint.rules:
         try:
             for problem in rule.check(run):
-                _add(lint, [_from_problem(rule, problem)])
+                _add(lint, [_from_problem(rule, problem, run)])
         except Exception as error:
             message = f"the rule {rule.code} {rule.name} failed on this file with {_described(error)}"
             lint.errors.append(InternalError(run.path, None, message))
@@ -120,7 +120,7 @@ def _add(lint: Lint, findings: Iterable[Finding]) -> None:
             lint.findings[key] = finding
 
 
-def _from_problem(rule: Rule, problem: Problem) -> Finding:
+def _from_problem(rule: Rule, problem: Problem, run: Run) -> Finding:
     return Finding(
         code=rule.code,
         name=rule.name,
@@ -132,6 +132,7 @@ def _from_problem(rule: Rule, problem: Problem) -> Finding:
         help=problem.help,
         url=rule.url,
         fix=problem.fix,
+        plan=Plan(run.path, not run.symbolic, tuple(site.place for site in problem.probes), problem.control),
     )
 
 

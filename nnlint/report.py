@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nnlint.finding import Finding
+from nnlint.trials import Trial
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ class Report:
     """Everything that one run found.
 
     `findings` are sorted and final (suppressed and known ones are gone); `files` counts the files that were read;
-    `texts` holds, for every path with a finding, the lines that its code frames show.
+    `texts` holds, for every path with a finding, the lines that its code frames show. `withdrawn` are findings that a verifying
+    run refuted, `trials` what such runs measured.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -56,3 +58,5 @@ class Report:
     notes: tuple[Note, ...] = ()
     files: int = 0
     texts: Mapping[str, SourceText] = field(default_factory=dict)
+    withdrawn: tuple[Finding, ...] = ()
+    trials: tuple[Trial, ...] = ()

@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from nnlint.events import Run, Site
 from nnlint.finding import Applicability, Fix, Severity
+
+if TYPE_CHECKING:
+    from nnlint.witness import Witness
 
 PAGES = "https://github.com/nnlint/nnlint/blob/main/rules/README.md"
 
@@ -20,7 +24,8 @@ class Problem:
 
     `message` says in one sentence what happens to the training (lower case, no full stop); `label` is the few words under
     the marked span; `related` are the other places that belong to the fault, each with its few words; `help` says how to
-    mend it; `severity` replaces the rule's own where the case is milder or graver.
+    mend it; `severity` replaces the rule's own where the case is milder or graver. For a verifying run, `probes` are further
+    places whose values its witness reads, and `control` is the change whose effect it measures, where that is not the fix.
     """
 
     at: Site
@@ -30,6 +35,8 @@ class Problem:
     help: str = ""
     fix: Fix | None = None
     severity: Severity | None = None
+    probes: tuple[Site, ...] = ()
+    control: Fix | None = None
 
 
 def no_problems(run: Run) -> Iterator[Problem]:
@@ -42,7 +49,8 @@ class Rule:
     """One entry of the catalogue.
 
     `module` and `page` are the rule file's `__name__` and `__doc__`: the name and the topic follow from the first, the
-    title is the first line of the second. Raises ValueError where the metadata are not those of a rule.
+    title is the first line of the second. `witness` reads a verdict off a real run. Raises ValueError where the metadata
+    are not those of a rule.
     """
 
     module: str
@@ -53,6 +61,7 @@ class Rule:
     since: str
     default: bool = True
     fix: Applicability | None = None
+    witness: Witness | None = None
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"NN[0-9]{3}", self.code):

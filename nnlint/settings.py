@@ -44,6 +44,9 @@ class Settings:
     quiet: bool = False
     exit_zero: bool = False
     color: str = "auto"
+    verify: bool = False
+    verify_steps: int = 400
+    verify_timeout: float = 60.0
     root: str = field(default_factory=lambda: str(Path.cwd()))
 
 
@@ -202,6 +205,15 @@ def _flag(value: object) -> bool:
     return value
 
 
+def _positive(kind: type[int] | type[float]) -> Callable[[object], float]:
+    def read(value: object) -> float:
+        if isinstance(value, bool) or not isinstance(value, (int, kind)) or value < 1:
+            raise ValueError(f"must be a number from 1 on, not {value!r}")
+        return kind(value)
+
+    return read
+
+
 def _one_of(choices: tuple[str, ...]) -> Callable[[object], str]:
     def read(value: object) -> str:
         if value not in choices:
@@ -219,6 +231,8 @@ READERS: dict[str, Callable[[object], object]] = {
     "exclude": _strings,
     "output_format": _one_of(OUTPUT_FORMATS),
     "color": _one_of(COLOURS),
+    "verify_steps": _positive(int),
+    "verify_timeout": _positive(float),
     **dict.fromkeys(("output_file", "baseline", "diff_base"), _text),
     **{f.name: _flag for f in fields(Settings) if f.type == "bool"},
 }

@@ -75,6 +75,8 @@ def _run(request: Request) -> int:
     fixed = _lint(collected.documents, settings)
     if settings.fix and not settings.diff:
         fixed.errors += write_documents(collected.documents, fixed.documents)
+    if settings.verify:
+        fixed.report = _verified(fixed, settings)
     report = _whole(collected, fixed)
     if request.write_baseline:
         return _write_baseline(request.write_baseline, report, settings)
@@ -96,6 +98,20 @@ def _lint(documents: Sequence[Document], settings: Settings) -> Fixed:
         if settings.fix or settings.diff:
             return fix_documents(documents, lint, settings.unsafe_fixes)
         return Fixed(list(documents), lint(documents))
+    finally:
+        progress.clear()
+
+
+def _verified(fixed: Fixed, settings: Settings) -> Report:
+    from nnlint.verify.runner import RunnerFailed, VerifierMissing
+    from nnlint.verify.verify import Limits, verify
+
+    progress = Progress(not settings.quiet)
+    limits = Limits(settings.verify_steps, settings.verify_timeout)
+    try:
+        return verify(fixed.report, fixed.documents, limits, lambda now: lint_documents(now, settings), progress)
+    except (VerifierMissing, RunnerFailed) as error:
+        raise RunError(str(error)) from error
     finally:
         progress.clear()
 

@@ -38,16 +38,18 @@ At step k the gradient equals the sum of the gradients of all steps so far, not 
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Hashable, Iterator
 from typing import Any, NamedTuple
 
 from nnlint.events import Backward, Escaped, GradientsCleared, OptimizerStepped, Run
 from nnlint.facts.gradients import GRADIENT_EVENTS, Trained, trained
-from nnlint.finding import Applicability, Fix, Severity
+from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.mending import edits
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.trace import follow, select
+from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
 
 
 class Gradients(NamedTuple):
@@ -128,6 +130,7 @@ def _problem(run: Run, each: Trained, backward: Backward, step: OptimizerStepped
         label="adds to the gradients of every earlier step",
         related=tuple(related),
         help=f"call `{_receiver(step) or 'optimizer'}.zero_grad()` before the backward pass",
+        control=_clear_after_step(step),
         fix=None if any(_in_loop_of(clear, backward) for clear in clears) else _fix(backward, step),
     )
 
@@ -173,4 +176,41 @@ def _fix(backward: Backward, step: OptimizerStepped) -> Fix | None:
     return edits.fix(Applicability.SAFE, message, edits.insert_after(step.at, f"{name}.zero_grad()"))
 
 
-rule = Rule(__name__, __doc__, check, code="NN102", severity=Severity.ERROR, since="0.1", fix=Applicability.SAFE)
+def _clear_after_step(step: OptimizerStepped) -> Fix | None:
+    """The change for a verifying run: behind the step the optimizer is there in any case."""
+    name = _receiver(step)
+    if not name:
+        return None
+    return edits.fix(
+        Applicability.SAFE, f"call `{name}.zero_grad()`", edits.insert_after(step.at, f"{name}.zero_grad()")
+    )
+
+
+def witness(case: Case) -> Verdict:
+    """Whether gradients that a step has used are still there at the next backward pass."""
+    passes = case.at(Backward)
+    if not passes:
+        return not_reached(case)
+    stale = [event.numbers for event in passes if event.numbers.get("stale_norm", 0.0) > 0]
+    if stale:
+        later = stale[min(2, len(stale) - 1)]
+        ratio = later["gradient_norm"] / later["fresh_norm"] if later["fresh_norm"] else math.inf
+        return confirmed(
+            f"after {min(3, len(stale)) + 1} passes the gradient is {ratio:.1f} times the fresh one", ratio=ratio
+        )
+    measured = numbers(passes, "stale_norm")
+    if len(measured) < 2:
+        return unverified("the run ended after one backward pass")
+    return refuted(f"in {len(measured)} backward passes no gradient was left over from a step")
+
+
+rule = Rule(
+    __name__,
+    __doc__,
+    check,
+    code="NN102",
+    severity=Severity.ERROR,
+    since="0.1",
+    fix=Applicability.SAFE,
+    witness=witness,
+)

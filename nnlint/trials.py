@@ -1,0 +1,48 @@
+"""What verifying runs measured of one script: plain, frozen, picklable data, for the output formats."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nnlint.finding import Finding
+
+Points = tuple[tuple[int, float], ...]
+"""A curve: optimizer steps taken, and a value."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One short run: the script as written, with one finding mended, or with all of them mended.
+
+    `mended` are the findings that were mended in it. `score` is the yardstick's value at the end, None where there was none;
+    `ended` says how the run ended ("steps", "time", "finished", "raised", ...) and `trouble` why, where that is a failure.
+    """
+
+    label: str
+    mended: tuple[Finding, ...] = ()
+    score: float | None = None
+    steps: int = 0
+    ended: str = "steps"
+    trouble: str = ""
+    scores: Points = ()
+    losses: Points = ()
+    gradients: Points = ()
+    spreads: Points = ()
+
+
+@dataclass(frozen=True)
+class Trial:
+    """All short runs of one script.
+
+    `way` is how it got to run ("as it is", "with stand-ins", "as a harness", or "" where it did not), `stood_in` names what
+    was stood in for. `measure` is the yardstick ("accuracy", "R²", ...). `conclusion` says in plain words which finding
+    does the harm; `seconds` is what all runs took together.
+    """
+
+    path: str
+    way: str
+    arms: tuple[Arm, ...] = ()
+    stood_in: tuple[str, ...] = ()
+    measure: str = ""
+    conclusion: str = ""
+    seconds: float = 0.0

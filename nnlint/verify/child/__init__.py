@@ -1,0 +1,1 @@
+"""What runs in the child process: the only room that imports torch."""

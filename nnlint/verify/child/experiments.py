@@ -1,0 +1,165 @@
+"""Experiments on the trained network at the end of a run: what each layer gets and gives in training and evaluation mode.
+
+The network is called on the batches that the yardstick kept, without gradients; its running statistics, its modes and the state
+of the random generators are put back afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nnlint.verify.child import measures
+from nnlint.verify.child.places import Spot
+from nnlint.verify.child.recorder import SITE, Recorder
+from nnlint.verify.child.yardstick import Yardstick
+
+MASKS = 16
+LARGEST_RANKED = 512
+
+DROPOUT = nn.modules.dropout._DropoutNd
+BATCHNORM = nn.modules.batchnorm._BatchNorm
+
+
+class LayerStatistics:
+    """Mean, variance and rank of what the layers of one network get and give, by order of execution."""
+
+    def __init__(self) -> None:
+        self.layers: list[nn.Module] = []
+        self.inputs: list[list[Tensor]] = []
+        self.outputs: list[list[Tensor]] = []
+        self.index = 0
+
+    def see(self, layer: nn.Module, inputs: Any, output: Any) -> None:
+        """A forward hook: keep what the layer got and gave in this pass."""
+        given = next(measures.tensors_in(inputs), None)
+        made = next(measures.tensors_in(output), None)
+        if self.index == len(self.layers):
+            self.layers.append(layer)
+            self.inputs.append([])
+            self.outputs.append([])
+        if (
+            self.index < len(self.layers)
+            and self.layers[self.index] is layer
+            and given is not None
+            and made is not None
+        ):
+            self.inputs[self.index].append(given.detach().double())
+            self.outputs[self.index].append(made.detach().double())
+        self.index += 1
+
+
+def experiment(recorder: Recorder, yardstick: Yardstick) -> None:
+    """Measure the layers of the network that the yardstick knows, and tell of each."""
+    model = yardstick.model()
+    if model is None or not yardstick.batches:
+        return
+    inputs, keywords, _ = yardstick.batches[0]
+
+    def call() -> Any:
+        return model(*inputs, **keywords)
+
+    with recorder.pause(), _undisturbed(model), torch.no_grad():
+        try:
+            evaluated = _passes(model, call, training=False, dropping=False, times=1)
+            masked = _passes(model, call, training=True, dropping=True, times=MASKS)
+            control = _passes(model, call, training=True, dropping=False, times=1)
+        except Exception:  # a network that fails here has told why in the run, or cannot be called alone
+            return
+    for order, layer in enumerate(evaluated.layers):
+        numbers = _numbers(order, evaluated, masked, control)
+        numbers["rate"] = float(layer.p) if isinstance(layer, DROPOUT) else 0.0
+        _tell(recorder, layer, numbers)
+
+
+def _tell(recorder: Recorder, layer: nn.Module, numbers: measures.Numbers) -> None:
+    site = layer.__dict__.get(SITE)
+    kind = "batchnorm" if isinstance(layer, BATCHNORM) else "dropout" if isinstance(layer, DROPOUT) else ""
+    recorder.tell("LayerApplied", [Spot(*site)] if site else [], numbers, layer, does=kind)
+
+
+def _passes(model: nn.Module, call: Callable[[], Any], training: bool, dropping: bool, times: int) -> LayerStatistics:
+    statistics = LayerStatistics()
+    leaves = [part for part in model.modules() if not list(part.children())]
+    handles = [leaf.register_forward_hook(statistics.see) for leaf in leaves]
+    for part in model.modules():
+        part.training = training
+        if isinstance(part, DROPOUT):
+            part.training = dropping
+    try:
+        for _ in range(times):
+            statistics.index = 0
+            call()
+    finally:
+        for handle in handles:
+            handle.remove()
+    return statistics
+
+
+def _numbers(
+    order: int, evaluated: LayerStatistics, masked: LayerStatistics, control: LayerStatistics
+) -> measures.Numbers:
+    numbers: measures.Numbers = {"order": float(order), "layers": float(len(evaluated.layers))}
+    for name, statistics in (("evaluated", evaluated), ("masked", masked), ("control", control)):
+        if order >= len(statistics.layers) or not statistics.inputs[order]:
+            continue
+        inputs = torch.cat([each.reshape(-1) for each in statistics.inputs[order]])
+        outputs = statistics.outputs[order]
+        numbers[f"{name}_input_variance"] = float(inputs.var(unbiased=False))
+        numbers[f"{name}_input_square"] = float((inputs * inputs).mean())
+        numbers[f"{name}_output_deviation"] = float(outputs[0].std(unbiased=False))
+        numbers[f"{name}_output_largest"] = float(outputs[0].abs().max())
+    if order < len(evaluated.layers) and evaluated.outputs[order]:
+        numbers |= _rank(evaluated.outputs[order][0])
+    if order < len(masked.layers) and len(masked.outputs[order]) == MASKS:
+        numbers |= _mask_variance(masked.outputs[order])
+    return numbers
+
+
+def _rank(output: Tensor) -> measures.Numbers:
+    """The rank of a batch of outputs as rows, and how many rows there are."""
+    if output.dim() < 2 or not bool(torch.isfinite(output).all()):
+        return {}
+    rows = (
+        output.reshape(-1, output.shape[-1])
+        if output.dim() < 4
+        else output.transpose(1, -1).reshape(-1, output.shape[1])
+    )
+    rows = rows[:LARGEST_RANKED]
+    return {
+        "output_rank": float(torch.linalg.matrix_rank(rows, rtol=1e-6)),
+        "output_rows": float(len(rows)),
+        "output_width": float(rows.shape[1]),
+    }
+
+
+def _mask_variance(outputs: list[Tensor]) -> measures.Numbers:
+    """The variance of an output over masks, for one input, and of its mean over inputs."""
+    if any(each.shape != outputs[0].shape for each in outputs) or outputs[0].dim() == 0:
+        return {}
+    stacked = torch.stack(outputs)
+    return {
+        "mask_variance": float(stacked.var(0).mean()),
+        "sample_variance": float(stacked.mean(0).var(0, unbiased=False).mean()) if len(outputs[0]) > 1 else 0.0,
+    }
+
+
+@contextmanager
+def _undisturbed(model: nn.Module) -> Iterator[None]:
+    """Put back modes, buffers and random generators."""
+    modes = {part: part.training for part in model.modules()}
+    buffers = {name: buffer.detach().clone() for name, buffer in model.named_buffers()}
+    with torch.random.fork_rng(devices=[]):
+        try:
+            yield
+        finally:
+            for part, training in modes.items():
+                part.training = training
+            with torch.no_grad():
+                for name, buffer in model.named_buffers():
+                    if name in buffers:
+                        buffer.copy_(buffers[name])

@@ -1,0 +1,126 @@
+"""Whose gradients are filled, used by a step, or cleared: bookkeeping over the parameters that a run trains."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nnlint.verify.child import measures
+
+MOST_NODES = 5000
+NOISE_SAMPLES = 200
+
+
+class GradientBook:
+    """The parameters seen so far, and which of their gradients a step has already used."""
+
+    def __init__(self) -> None:
+        self.parameters: dict[int, weakref.ref[Tensor]] = {}
+        self.numbers: dict[int, int] = {}
+        self.used: set[int] = set()
+        self.sum_of_fresh: dict[int, Tensor] = {}
+        self.sum_of_squares = 0.0
+        self.samples = 0
+
+    def watch(self, parameters: Iterable[Tensor]) -> None:
+        """Look after these parameters from now on."""
+        for parameter in parameters:
+            known = self.parameters.get(id(parameter))
+            if known is None or known() is not parameter:
+                self.parameters[id(parameter)] = weakref.ref(parameter)
+
+    def number(self, parameters: list[Tensor]) -> int:
+        """A small number that stands for a set of parameters: that of the first."""
+        if not parameters:
+            return 0
+        return self.numbers.setdefault(id(parameters[0]), len(self.numbers) + 1)
+
+    def watch_leaves(self, roots: Any) -> None:
+        """Where no optimizer has told the parameters: the leaves of the graph behind a loss."""
+        if not self.live():
+            self.watch(_leaves(roots))
+
+    def live(self) -> list[Tensor]:
+        """The parameters that still exist."""
+        return [parameter for reference in self.parameters.values() if (parameter := reference()) is not None]
+
+    def step(self, parameters: Iterable[Tensor]) -> None:
+        """A step has used these gradients."""
+        self.used.update(id(parameter) for parameter in parameters if parameter.grad is not None)
+
+    def clear(self, parameters: Iterable[Tensor]) -> None:
+        """These gradients begin anew."""
+        self.used.difference_update(id(parameter) for parameter in parameters)
+
+    def before_backward(self) -> dict[int, Tensor]:
+        """Copies of the gradients that are there already."""
+        return {
+            id(parameter): parameter.grad.detach().clone()
+            for parameter in self.live()
+            if parameter.grad is not None and bool(parameter.grad.any())
+        }
+
+    def after_backward(self, before: dict[int, Tensor]) -> measures.Numbers:
+        """Norms: of the gradient now, of what this pass added (`fresh`), of what was there and already used (`stale`)."""
+        filled = [parameter for parameter in self.live() if parameter.grad is not None]
+        fresh = {id(p): _difference(p.grad, before.get(id(p))) for p in filled if p.grad is not None}
+        stale = [tensor for key, tensor in before.items() if key in self.used]
+        numbers = {
+            "gradient_norm": measures.norm(p.grad for p in filled if p.grad is not None),
+            "fresh_norm": measures.norm(fresh.values()),
+            "stale_norm": measures.norm(stale),
+            "waiting_norm": measures.norm(tensor for key, tensor in before.items() if key not in self.used),
+        }
+        return numbers | self._noise(fresh)
+
+    def _noise(self, fresh: dict[int, Tensor]) -> measures.Numbers:
+        """The gradient noise scale so far: the variance of the gradients over the square of their mean.
+
+        Source: McCandlish et al. 2018, "An Empirical Model of Large-Batch Training" (the simple noise scale, for the batch
+        size at hand).
+        """
+        if (
+            not fresh
+            or (self.sum_of_fresh and fresh.keys() != self.sum_of_fresh.keys())
+            or self.samples >= NOISE_SAMPLES
+        ):
+            return {}
+        self.samples += 1
+        for key, tensor in fresh.items():
+            held = self.sum_of_fresh.get(key)
+            if held is None:
+                self.sum_of_fresh[key] = tensor.clone()
+            elif held.shape == tensor.shape:
+                held += tensor
+        self.sum_of_squares += measures.norm(fresh.values()) ** 2
+        mean_square = (measures.norm(self.sum_of_fresh.values()) / self.samples) ** 2
+        if self.samples < 2 or not mean_square:
+            return {}
+        variance = max(0.0, self.sum_of_squares / self.samples - mean_square) * self.samples / (self.samples - 1)
+        signal = max(mean_square - variance / self.samples, 1e-12 * self.sum_of_squares / self.samples)
+        return {"noise_scale": variance / signal if signal > 0 else float("inf")}
+
+
+def _difference(now: Tensor, before: Tensor | None) -> Tensor:
+    gradient = now.detach()
+    return gradient if before is None or before.shape != gradient.shape else gradient - before
+
+
+def _leaves(roots: Any) -> list[Tensor]:
+    tensors = [roots] if isinstance(roots, Tensor) else list(roots or ())
+    pending = [each.grad_fn for each in tensors if isinstance(each, torch.Tensor) and each.grad_fn is not None]
+    seen: set[Any] = set(pending)
+    found = []
+    while pending and len(seen) < MOST_NODES:
+        node = pending.pop()
+        if hasattr(node, "variable"):
+            found.append(node.variable)
+        for following, _ in node.next_functions:
+            if following is not None and following not in seen:
+                seen.add(following)
+                pending.append(following)
+    return found

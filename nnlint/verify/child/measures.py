@@ -1,0 +1,109 @@
+"""Numbers of tensors, arrays and whatever else a script computes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+LARGEST_MEASURED = 4_000_000
+"""Of larger arrays only the first elements are measured."""
+
+Numbers = dict[str, float]
+
+
+def norm(tensors: Iterable[Tensor]) -> float:
+    """The Euclidean norm of all elements together; 0 for none."""
+    norms = [tensor.detach().float().norm() for tensor in tensors]
+    return float(torch.stack([each.cpu() for each in norms]).norm()) if norms else 0.0
+
+
+def as_tensor(value: Any) -> Tensor | None:
+    """The value as a tensor of floating-point numbers, where it is an array of numbers of any kind."""
+    if isinstance(value, Tensor):
+        found = value.detach()
+    elif isinstance(value, bool) or value is None or isinstance(value, str):
+        return None
+    elif isinstance(value, (int, float)):
+        return torch.tensor(float(value))
+    else:
+        found_array = _from_array(value)
+        if found_array is None:
+            return None
+        found = found_array
+    if found.is_sparse or found.is_complex() or found.layout != torch.strided:
+        return None
+    return found.to("cpu").double()
+
+
+def _from_array(value: Any) -> Tensor | None:
+    if hasattr(value, "to_numpy"):
+        value = value.to_numpy()
+    if not hasattr(value, "__array__") and not isinstance(value, (list, tuple)):
+        return None
+    try:
+        import numpy
+
+        array = numpy.asarray(value)
+        return torch.from_numpy(array.astype("float64")) if array.dtype.kind in "fiub" and array.size else None
+    except (ImportError, TypeError, ValueError, RuntimeError):
+        return None
+
+
+def summary(value: Any) -> Numbers:
+    """Minimum, maximum, mean, deviation and shape of an array; the value of a number; nothing of anything else."""
+    numbers: Numbers = {}
+    if isinstance(value, Tensor):
+        numbers["requires_grad"] = float(value.requires_grad)
+    tensor = as_tensor(value)
+    if tensor is None or tensor.numel() == 0:
+        return numbers
+    numbers["size"] = float(tensor.numel())
+    numbers["dimensions"] = float(tensor.dim())
+    if tensor.dim():
+        numbers["rows"] = float(tensor.shape[0])
+        numbers["width"] = float(tensor.shape[-1])
+    flat = tensor.reshape(-1)[:LARGEST_MEASURED]
+    numbers |= {"min": float(flat.min()), "max": float(flat.max()), "mean": float(flat.mean())}
+    numbers["deviation"] = float(flat.std(unbiased=False))
+    numbers["finite"] = float(bool(torch.isfinite(flat).all()))
+    return numbers
+
+
+def row_sums(tensor: Tensor) -> Numbers:
+    """The smallest and largest sum over classes (dimension 1, or 0 of a vector), of the values and of their exponentials."""
+    detached = tensor.detach().float()
+    dimension = 1 if detached.dim() > 1 else 0
+    if detached.dim() == 0:
+        return {}
+    sums, exponentials = detached.sum(dimension), detached.exp().sum(dimension)
+    return {
+        "classes": float(detached.shape[dimension]),
+        "row_sum_min": float(sums.min()),
+        "row_sum_max": float(sums.max()),
+        "exp_row_sum_min": float(exponentials.min()),
+        "exp_row_sum_max": float(exponentials.max()),
+    }
+
+
+def tensors_in(value: Any, depth: int = 3) -> Iterator[Tensor]:
+    """The tensors in nested tuples, lists, dicts and objects that models return."""
+    if isinstance(value, Tensor):
+        yield value
+    elif depth and isinstance(value, Mapping):
+        for each in list(value.values())[:64]:
+            yield from tensors_in(each, depth - 1)
+    elif depth and isinstance(value, (tuple, list)):
+        for each in value[:64]:
+            yield from tensors_in(each, depth - 1)
+    elif depth and hasattr(value, "__dataclass_fields__"):
+        for each in list(vars(value).values())[:64]:
+            yield from tensors_in(each, depth - 1)
+
+
+def finite(value: float) -> float | None:
+    """The number, or None where it is none that JSON can carry."""
+    return value if math.isfinite(value) else None

@@ -1,0 +1,342 @@
+"""The recorder: torch's own hooks, and a few of its functions wrapped, tell what happens in the run.
+
+Every record has the lines of the user's code that led to it and, on the steps that are measured, numbers. A run of many steps is
+measured on its first steps and then at regular intervals, so that recording costs little.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules import module as hooks
+from torch.optim import Optimizer
+from torch.optim import optimizer as optimizer_hooks
+
+from nnlint.verify.child import measures
+from nnlint.verify.child.gradients import GradientBook
+from nnlint.verify.child.places import Places, Spot
+from nnlint.verify.protocol import Record, Request
+
+SITE = "_nnlint_site"
+ALL_UNTIL = 16
+MEASUREMENTS = 50
+
+LOSSES = (
+    "cross_entropy",
+    "nll_loss",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "mse_loss",
+    "l1_loss",
+    "smooth_l1_loss",
+    "huber_loss",
+    "kl_div",
+    "poisson_nll_loss",
+    "gaussian_nll_loss",
+    "soft_margin_loss",
+    "multi_margin_loss",
+    "multilabel_margin_loss",
+    "multilabel_soft_margin_loss",
+    "hinge_embedding_loss",
+)
+"""Losses of torch.nn.functional that take a prediction and a target; the modules of the same names call them."""
+
+LOSS_MODULES = (nn.modules.loss._Loss, nn.modules.loss._WeightedLoss)
+
+
+class Recorder:
+    """Installs the hooks; `observers` are told of training steps and of losses of training."""
+
+    def __init__(self, request: Request, places: Places, tell: Callable[[Record], None]) -> None:
+        self.request = request
+        self.places = places
+        self.send = tell
+        self.start = time.monotonic()
+        self.depth = 0
+        self.paused = 0
+        self.steps = 0
+        self.backwards = 0
+        self.steps_of: dict[int, int] = {}
+        self.identities: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
+        self.made = 0
+        self.seen_lines: dict[tuple[str, Any], int] = {}
+        self.gradients = GradientBook()
+        self.last_call: tuple[nn.Module, tuple[Any, ...], dict[str, Any], Any] | None = None
+        self.on_training_loss: list[Callable[[str, Tensor, Tensor], None]] = []
+        self.on_step: list[Callable[[int], None]] = []
+        self.on_end: Callable[[str], None] = lambda how: None
+
+    # What is told
+
+    def tell(self, kind: str, calls: list[Spot], numbers: measures.Numbers, subject: Any = None, **words: Any) -> None:
+        """Send a record of an event."""
+        record: Record = {"kind": kind, "calls": calls, "numbers": numbers, "step": self.steps}
+        if subject is not None:
+            record["subject"] = self.identity(subject)
+            record["subject_kind"] = type(subject).__name__
+            record["subject_at"] = getattr(subject, "__dict__", {}).get(SITE)
+        if words:
+            record["words"] = words
+        self.send(record)
+
+    def identity(self, subject: Any) -> int:
+        """A small number that stays with an object as long as it lives."""
+        try:
+            return self.identities[subject]
+        except KeyError:
+            self.made += 1
+            self.identities[subject] = self.made
+            return self.made
+        except TypeError:
+            return 0
+
+    @property
+    def most_steps(self) -> int:
+        """How often the most stepped parameters were stepped."""
+        return max(self.steps_of.values(), default=0)
+
+    @contextmanager
+    def pause(self) -> Iterator[None]:
+        """What the verifier itself does is no event of the run."""
+        self.paused += 1
+        try:
+            yield
+        finally:
+            self.paused -= 1
+
+    def is_measured(self, kind: str, calls: list[Spot]) -> bool:
+        """Whether numbers are due: at each line the first times, then every so often."""
+        slot = (kind, calls[0] if calls else None)
+        count = self.seen_lines[slot] = self.seen_lines.get(slot, 0) + 1
+        return count <= ALL_UNTIL or count % max(1, self.request.steps // MEASUREMENTS) == 0
+
+    def check_time(self) -> None:
+        """Ends the run where its time is up."""
+        if not self.paused and time.monotonic() - self.start > self.request.seconds:
+            self.on_end("time")
+
+    # The hooks
+
+    def install(self) -> None:
+        """Put all hooks in place, once in the life of the process."""
+        self._wrap(nn.Module, "__init__", self._module_made)
+        self._wrap(nn.Module, "train", self._mode_switched)
+        self._wrap(nn.Module, "zero_grad", self._cleared)
+        self._wrap(Optimizer, "zero_grad", self._cleared)
+        self._wrap(Optimizer, "__init__", self._optimizer_made)
+        self._wrap(torch.utils.data.DataLoader, "__init__", self._loader_made)
+        self._wrap(torch.autograd, "backward", self._backward)
+        for name in LOSSES:
+            if hasattr(nn.functional, name):
+                self._wrap(nn.functional, name, functools.partial(self._loss, name))
+        for cls in _subclasses(torch.optim.lr_scheduler.LRScheduler):
+            if "__init__" in vars(cls) and cls is not torch.optim.lr_scheduler.LRScheduler:
+                continue
+            self._wrap(cls, "__init__", self._scheduler_made)
+        hooks.register_module_forward_pre_hook(self._before_forward)
+        hooks.register_module_forward_hook(self._after_forward, with_kwargs=True, always_call=True)
+        optimizer_hooks.register_optimizer_step_pre_hook(self._before_step)
+        optimizer_hooks.register_optimizer_step_post_hook(self._after_step)
+
+    def _wrap(self, owner: Any, name: str, around: Callable[..., Any]) -> None:
+        """Replace a function of torch by one that passes each call to `around`, which calls the original."""
+        original = getattr(owner, name)
+
+        @functools.wraps(original)
+        def wrapped(*arguments: Any, **keywords: Any) -> Any:
+            if self.paused:
+                return original(*arguments, **keywords)
+            return around(original, *arguments, **keywords)
+
+        setattr(owner, name, wrapped)
+
+    def _module_made(self, original: Callable[..., Any], module: nn.Module, *arguments: Any, **keywords: Any) -> None:
+        calls = self.places.calls(module)
+        if calls:
+            module.__dict__[SITE] = list(calls[0])
+        original(module, *arguments, **keywords)
+
+    def _optimizer_made(self, original: Callable[..., Any], optimizer: Optimizer, *rest: Any, **keywords: Any) -> None:
+        original(optimizer, *rest, **keywords)
+        calls = self.places.calls(optimizer)
+        if calls:
+            optimizer.__dict__[SITE] = list(calls[0])
+        self.gradients.watch(_parameters(optimizer))
+        numbers = {name: float(value) for name, value in optimizer.defaults.items() if _is_number(value)}
+        numbers["first_parameter"] = float(self.gradients.number(_parameters(optimizer)))
+        self.tell("OptimizerMade", calls, numbers, optimizer)
+
+    def _scheduler_made(self, original: Callable[..., Any], scheduler: Any, *rest: Any, **keywords: Any) -> None:
+        original(scheduler, *rest, **keywords)
+        self.tell("SchedulerMade", self.places.calls(scheduler), {}, scheduler)
+
+    def _loader_made(self, original: Callable[..., Any], loader: Any, *rest: Any, **keywords: Any) -> None:
+        for name, plain in (("num_workers", 0), ("pin_memory", False), ("persistent_workers", False), ("timeout", 0)):
+            if name in keywords:
+                keywords[name] = plain
+        for name in ("prefetch_factor", "multiprocessing_context", "pin_memory_device"):
+            keywords.pop(name, None)
+        original(loader, *rest, **keywords)
+        numbers = {"batch_size": float(loader.batch_size or 0), "drop_last": float(loader.drop_last)}
+        if hasattr(loader.dataset, "__len__"):
+            numbers["samples"] = float(len(loader.dataset))
+        self.tell("LoaderMade", self.places.calls(loader), numbers, loader)
+
+    def _mode_switched(self, original: Callable[..., Any], module: nn.Module, mode: bool = True) -> Any:
+        with self.pause():
+            result = original(module, mode)
+        self.tell("ModeSwitched", self.places.calls(), {"training": float(bool(mode))}, module)
+        return result
+
+    def _cleared(self, original: Callable[..., Any], owner: Any, *rest: Any, **keywords: Any) -> None:
+        with self.pause():
+            original(owner, *rest, **keywords)
+        parameters = owner.parameters() if isinstance(owner, nn.Module) else _parameters(owner)
+        self.gradients.clear(parameters)
+        self.tell("GradientsCleared", self.places.calls(), {}, owner)
+
+    def _loss(self, name: str, original: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
+        with self.pause():
+            value = original(*arguments, **keywords)
+        prediction, target = _prediction_and_target(arguments, keywords)
+        if isinstance(prediction, Tensor) and isinstance(target, Tensor):
+            calls = self.places.calls()
+            if calls and self.is_measured("loss", calls):
+                with self.pause():
+                    numbers = _loss_numbers(prediction, target, value)
+                self.tell("LossComputed", calls, numbers, loss=name)
+            if prediction.requires_grad:
+                for observer in self.on_training_loss:
+                    observer(name, prediction, target)
+        return value
+
+    def _backward(self, original: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
+        calls = self.places.calls()
+        roots = arguments[0] if arguments else keywords.get("tensors")
+        with self.pause():
+            numbers = _value_of(roots)
+            measured = self.is_measured("backward", calls)
+            if measured:
+                self.gradients.watch_leaves(roots)
+                before = self.gradients.before_backward()
+        result = original(*arguments, **keywords)
+        self.backwards += 1
+        if measured:
+            with self.pause():
+                numbers |= self.gradients.after_backward(before)
+        self.tell("Backward", calls, numbers)
+        self.check_time()
+        if not self.steps and self.backwards >= 2 * self.request.steps:
+            self.on_end("steps")
+        return result
+
+    def _before_forward(self, module: nn.Module, inputs: Any) -> None:
+        self.depth += 1
+
+    def _after_forward(self, module: nn.Module, inputs: Any, keywords: Any, output: Any) -> None:
+        self.depth = max(0, self.depth - 1)
+        if self.depth or self.paused or isinstance(module, LOSS_MODULES):
+            return
+        calls = self.places.calls()
+        self.last_call = (module, inputs, keywords, output)
+        if calls and self.is_measured("call", calls):
+            with self.pause():
+                numbers = _call_numbers(module, output)
+            self.tell("ModelCalled", calls, numbers, module)
+        self.check_time()
+
+    def _before_step(self, optimizer: Optimizer, arguments: Any, keywords: Any) -> None:
+        calls = self.places.calls()
+        if not self.is_measured("step", calls):
+            self.tell("OptimizerStepped", calls, {}, optimizer)
+            return
+        with self.pause():
+            numbers = _step_numbers(optimizer)
+        self.tell("OptimizerStepped", calls, numbers, optimizer)
+
+    def _after_step(self, optimizer: Optimizer, arguments: Any, keywords: Any) -> None:
+        parameters = _parameters(optimizer)
+        self.gradients.step(parameters)
+        self.steps += 1
+        first = self.gradients.number(parameters)
+        taken = self.steps_of[first] = self.steps_of.get(first, 0) + 1
+        with self.pause():
+            for observer in self.on_step:
+                observer(taken)
+        if taken >= self.request.steps:
+            self.on_end("steps")
+        self.check_time()
+
+
+def _subclasses(cls: type[Any]) -> list[type[Any]]:
+    found = [cls]
+    for subclass in cls.__subclasses__():
+        found += _subclasses(subclass)
+    return found
+
+
+def _parameters(optimizer: Optimizer) -> list[Tensor]:
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _value_of(roots: Any) -> measures.Numbers:
+    tensors = [roots] if isinstance(roots, Tensor) else list(roots or ())
+    values = [float(each.detach()) for each in tensors if isinstance(each, Tensor) and each.numel() == 1]
+    return {"loss": sum(values)} if values else {}
+
+
+def _prediction_and_target(arguments: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, Any]:
+    given = list(arguments[:2])
+    prediction = given[0] if given else keywords.get("input")
+    target = given[1] if len(given) > 1 else keywords.get("target")
+    return prediction, target
+
+
+def _loss_numbers(prediction: Tensor, target: Tensor, value: Any) -> measures.Numbers:
+    numbers = {f"prediction_{name}": each for name, each in measures.summary(prediction).items()}
+    numbers |= {f"target_{name}": each for name, each in measures.summary(target).items()}
+    numbers |= measures.row_sums(prediction)
+    if isinstance(value, Tensor) and value.numel() == 1:
+        numbers["loss"] = float(value.detach())
+    return numbers
+
+
+def _call_numbers(module: nn.Module, output: Any) -> measures.Numbers:
+    outputs = list(measures.tensors_in(output))
+    training = [part for part in module.modules() if part.training]
+    numbers = {
+        "training": float(module.training),
+        "gradient": float(any(each.requires_grad for each in outputs)),
+        "dropouts": float(sum(isinstance(part, nn.modules.dropout._DropoutNd) and part.p > 0 for part in training)),
+        "batchnorms": float(sum(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in training)),
+    }
+    if outputs and outputs[0].dim():
+        numbers["batch"] = float(outputs[0].shape[0])
+    return numbers
+
+
+def _step_numbers(optimizer: Optimizer) -> measures.Numbers:
+    parameters = _parameters(optimizer)
+    gradients = [each.grad for each in parameters if each.grad is not None]
+    group = optimizer.param_groups[0]
+    numbers = {name: float(group[name]) for name in ("lr", "weight_decay", "momentum") if _is_number(group.get(name))}
+    numbers["gradient_norm"] = measures.norm(gradients)
+    numbers["weight_norm"] = measures.norm(parameters)
+    numbers["state"] = float(sum(len(state) for state in optimizer.state.values()))
+    numbers["memory"] = float(any(_remembers(state.values()) for state in optimizer.state.values()))
+    return numbers
+
+
+def _remembers(values: Iterable[Any]) -> bool:
+    return any(isinstance(value, Tensor) and value.numel() > 1 and bool(value.any()) for value in values)

@@ -1,0 +1,124 @@
+"""Running a script as its user would, under the recorder, until it ends or has been seen enough."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import importlib.machinery
+import os
+import random
+import sys
+import traceback
+import types
+from typing import Any, NoReturn
+
+import torch
+
+from nnlint.verify.child import probes
+from nnlint.verify.child.channel import Channel
+from nnlint.verify.child.experiments import experiment
+from nnlint.verify.child.places import Places
+from nnlint.verify.child.recorder import Recorder
+from nnlint.verify.child.values import Sightings
+from nnlint.verify.child.yardstick import Yardstick
+from nnlint.verify.protocol import Request
+
+
+class ScriptRun:
+    """One run of one script in this process. `folder` is the copy of the user's folder that it may write to."""
+
+    def __init__(self, request: Request, folder: str, channel: Channel) -> None:
+        self.request = request
+        self.folder = os.path.realpath(folder)
+        self.channel = channel
+        self.places = Places(folder)
+        self.recorder = Recorder(request, self.places, channel.write)
+        self.yardstick = Yardstick(self.recorder, request.steps)
+        self.sightings = Sightings(request.probes, channel.write)
+        self.ended = False
+        self.exit = os._exit
+
+    def run(self) -> NoReturn:
+        """Run the script; the process ends with it."""
+        self._prepare()
+        self.recorder.install()
+        self.recorder.on_end = self.end
+        how, words = "finished", {}
+        try:
+            self._execute()
+        except SystemExit as error:
+            how, words = "exited", {"status": str(error.code)}
+        except BaseException as error:
+            how, words = "raised", self._described(error)
+        self.end(how, **words)
+
+    def end(self, how: str, **words: Any) -> NoReturn:
+        """Measure what is measured at the end, tell how the run ended, and leave the process without unwinding it."""
+        if not self.ended:
+            self.ended = True
+            self._last_measurements()
+            record = {"kind": "Ended", "words": {"how": how, **words}, "numbers": self._totals()}
+            self.channel.finish(record)
+        self.exit(0)
+
+    def _last_measurements(self) -> None:
+        try:
+            self.yardstick.tell()
+            experiment(self.recorder, self.yardstick)
+            self.sightings.changed_since_kept()
+        except Exception as error:
+            self.channel.write({"kind": "Trouble", "words": {"error": f"{type(error).__name__}: {error}"}})
+
+    def _totals(self) -> dict[str, float]:
+        return {"steps": float(self.recorder.steps), "backwards": float(self.recorder.backwards)}
+
+    def _prepare(self) -> None:
+        sys.dont_write_bytecode = True
+        random.seed(self.request.seed)
+        torch.manual_seed(self.request.seed)
+        if "numpy" in sys.modules:
+            sys.modules["numpy"].random.seed(self.request.seed)
+        setattr(builtins, probes.VALUE, self.sightings.value)
+        setattr(builtins, probes.PART, self.sightings.part)
+        setattr(builtins, probes.REACHED, self.sightings.reached)
+        self._probe_imports()
+        script = os.path.join(self.folder, self.request.script)
+        sys.argv = [script, *self.request.arguments]
+        sys.path.insert(0, os.path.dirname(script))
+        os.chdir(self.folder)
+
+    def _probe_imports(self) -> None:
+        """The files that the script imports from its folder are compiled with their probes."""
+        compile_source = importlib.machinery.SourceFileLoader.source_to_code
+
+        def compile_probed(loader: Any, data: Any, path: Any, **options: Any) -> Any:
+            relative = self.places.of_file(os.path.realpath(os.fspath(path))) if isinstance(data, bytes) else None
+            if relative is None or not any(probe.path == relative for probe in self.request.probes):
+                return compile_source(loader, data, path, **options)
+            return self._compiled(importlib.util.decode_source(data), os.fspath(path), relative)
+
+        importlib.machinery.SourceFileLoader.source_to_code = compile_probed  # type: ignore[assignment, method-assign]
+
+    def _compiled(self, text: str, file: str, relative: str) -> types.CodeType:
+        own = [probe for probe in self.request.probes if probe.path == relative]
+        tree = ast.parse(text, file)
+        code: types.CodeType = compile(probes.with_probes(tree, text, own), file, "exec", dont_inherit=True)
+        return code
+
+    def _execute(self) -> None:
+        file = os.path.join(self.folder, self.request.script)
+        with open(file, "rb") as stream:
+            text = importlib.util.decode_source(stream.read())
+        code = self._compiled(text, file, self.request.script)
+        module = types.ModuleType("__main__")
+        module.__file__ = file
+        module.__dict__["__builtins__"] = builtins
+        sys.modules["__main__"] = module
+        exec(code, module.__dict__)
+
+    def _described(self, error: BaseException) -> dict[str, Any]:
+        """What was raised and where in the user's files, innermost first."""
+        frames = traceback.extract_tb(error.__traceback__)
+        spots = [(path, frame.lineno) for frame in frames if (path := self.places.of_file(frame.filename)) is not None]
+        message = " ".join(str(error).split())[:300]
+        return {"error": type(error).__name__, "message": message, "calls": list(reversed(spots))}

@@ -1,0 +1,120 @@
+"""What probes see: each sighting of a flagged value becomes a record with numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nnlint.verify.child import measures
+from nnlint.verify.protocol import Probe, Record
+
+ALL_UNTIL = 64
+"""The first sightings are all measured; later ones ever more rarely."""
+
+
+class Sightings:
+    """The functions that probes call, and what they have seen."""
+
+    def __init__(self, probes: tuple[Probe, ...], tell: Callable[[Record], None]) -> None:
+        self.tell = tell
+        self.probes = {probe.number: probe for probe in probes}
+        self.counts = dict.fromkeys(self.probes, 0)
+        self.parts: dict[int, dict[str, Any]] = {}
+        self.kept: dict[int, tuple[Tensor, Tensor]] = {}
+
+    def part(self, number: int, role: str, value: Any) -> Any:
+        """An operand of the probed expression; `role` is left, right, receiver or argument."""
+        if self._is_wanted(number):
+            kept = (
+                value.detach().clone()
+                if isinstance(value, Tensor) and value.numel() < measures.LARGEST_MEASURED
+                else value
+            )
+            self.parts.setdefault(number, {})[role] = kept
+        return value
+
+    def value(self, number: int, value: Any) -> Any:
+        """The probed value itself."""
+        is_wanted = self._is_wanted(number)
+        self.counts[number] += 1
+        parts = self.parts.pop(number, {})
+        if is_wanted:
+            self._tell(number, value, parts)
+        return value
+
+    def reached(self, number: int) -> None:
+        """A probed statement is about to run."""
+        if self._is_wanted(number):
+            self._record(number, "reached", {})
+
+    def changed_since_kept(self) -> None:
+        """Tells of every kept state whether its tensors have changed since they were seen."""
+        for number, (live, copy) in self.kept.items():
+            difference = float((live.detach() - copy).norm())
+            self._record(number, "kept", {"change": difference, "norm": float(copy.norm())})
+
+    def _is_wanted(self, number: int) -> bool:
+        count = self.counts[number]
+        return count < ALL_UNTIL or count & (count - 1) == 0
+
+    def _tell(self, number: int, value: Any, parts: dict[str, Any]) -> None:
+        numbers = measures.summary(value)
+        if isinstance(value, Tensor):
+            numbers["graph"] = float(graph_size(value))
+        for role, part in parts.items():
+            numbers |= {f"{role}_{name}": number_ for name, number_ in measures.summary(part).items()}
+        raw = next((parts[role] for role in ("argument", "left") if role in parts), None)
+        if raw is not None:
+            numbers |= affine_map(raw, value)
+        self._record(number, "value", numbers)
+        self._keep(number, value)
+
+    def _keep(self, number: int, value: Any) -> None:
+        """Of a state dict or a network: its first floating-point weight as it is now, and a copy."""
+        held = value.parameters() if isinstance(value, torch.nn.Module) else measures.tensors_in(value)
+        if isinstance(value, (dict, torch.nn.Module)):
+            for tensor in held:
+                if tensor.is_floating_point() and tensor.numel():
+                    self.kept[number] = (tensor, tensor.detach().clone())
+                    return
+
+    def _record(self, number: int, what: str, numbers: measures.Numbers) -> None:
+        probe = self.probes[number]
+        self.tell(
+            {
+                "kind": "ValueSeen",
+                "calls": [[probe.path, probe.line]],
+                "words": {"probe": number, "what": what},
+                "numbers": {**numbers, "count": float(self.counts[number])},
+            }
+        )
+
+
+def graph_size(value: Tensor, most: int = 20_000) -> int:
+    """How many nodes of the graph hang behind a tensor; `most` where they are more."""
+    pending = [value.grad_fn] if value.grad_fn is not None else []
+    seen = set(pending)
+    while pending and len(seen) < most:
+        for following, _ in pending.pop().next_functions:
+            if following is not None and following not in seen:
+                seen.add(following)
+                pending.append(following)
+    return len(seen)
+
+
+def affine_map(raw: Any, scaled: Any) -> measures.Numbers:
+    """`scaled = factor * raw + offset`, fitted over all elements, and the deviation left; nothing where shapes differ."""
+    before, after = measures.as_tensor(raw), measures.as_tensor(scaled)
+    if before is None or after is None or before.shape != after.shape or before.numel() < 2:
+        return {}
+    x, y = before.reshape(-1)[: measures.LARGEST_MEASURED], after.reshape(-1)[: measures.LARGEST_MEASURED]
+    centred = x - x.mean()
+    spread = float((centred * centred).sum())
+    if spread == 0:
+        return {}
+    factor = float((centred * (y - y.mean())).sum()) / spread
+    offset = float(y.mean()) - factor * float(x.mean())
+    return {"factor": factor, "offset": offset, "misfit": float((y - factor * x - offset).std(unbiased=False))}

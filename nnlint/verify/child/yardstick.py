@@ -1,0 +1,158 @@
+"""The yardstick: how well the network does on a few batches it was trained on, in a unit that no mended fault changes.
+
+Accuracy where the targets are classes, R squared where they are numbers: neither depends on the scale of the loss, on an extra
+softmax (argmax stays) or on a factor on the targets.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nnlint.verify.child import measures
+from nnlint.verify.child.recorder import Recorder
+
+MOST_BATCHES = 64
+MOST_SAMPLES = 512
+CURVE_POINTS = 40
+CLASS_LOSSES = ("cross_entropy", "nll_loss")
+BINARY_LOSSES = ("binary_cross_entropy", "binary_cross_entropy_with_logits", "soft_margin_loss")
+
+
+class Yardstick:
+    """Keeps the first batches of training, and scores the network on them along the run."""
+
+    def __init__(self, recorder: Recorder, steps: int) -> None:
+        self.recorder = recorder
+        self.every = max(1, steps // CURVE_POINTS)
+        self.model: Callable[[], nn.Module | None] = lambda: None
+        self.batches: list[tuple[tuple[Any, ...], dict[str, Any], Tensor]] = []
+        self.samples = 0
+        self.kind = ""
+        recorder.on_training_loss.append(self._keep)
+        recorder.on_step.append(self._step)
+
+    def _keep(self, loss: str, prediction: Tensor, target: Tensor) -> None:
+        call = self.recorder.last_call
+        if call is None or len(self.batches) >= MOST_BATCHES or self.samples >= MOST_SAMPLES:
+            return
+        model, inputs, keywords, output = call
+        if self.batches and (self.model() is not model or self.kind != loss):
+            return
+        if _matching(output, target, loss) is None:
+            return
+        self.model, self.kind = weakref.ref(model), loss
+        self.batches.append((_copied(inputs), _copied(keywords), target.detach().clone()))
+        self.samples += len(target) if target.dim() else 1
+
+    def _step(self, taken: int) -> None:
+        if taken % self.every == 0 or taken in (1, 2, 5):
+            self.tell()
+
+    def tell(self) -> None:
+        """Send the score as it is now."""
+        numbers = self.score()
+        if numbers:
+            self.recorder.tell("Scored", [], {**numbers, "steps": float(self.recorder.most_steps)}, loss=self.kind)
+
+    def score(self) -> measures.Numbers:
+        """Accuracy or R squared in evaluation mode, and the spread of the predictions; nothing where no batch was kept."""
+        model = self.model()
+        if model is None or not self.batches:
+            return {}
+        modes = {part: part.training for part in model.modules()}
+        with self.recorder.pause(), torch.no_grad(), torch.random.fork_rng(devices=[]):
+            try:
+                for part in modes:
+                    part.training = False
+                pairs = [
+                    (_matching(model(*inputs, **keywords), target, self.kind), target)
+                    for inputs, keywords, target in self.batches
+                ]
+            except Exception:  # the network may not take its own first inputs any more: then there is no score
+                return {}
+            finally:
+                for part, training in modes.items():
+                    part.training = training
+        return _scored([(output, target) for output, target in pairs if output is not None], self.kind)
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.detach().clone()
+    if isinstance(value, (tuple, list)):
+        return type(value)(_copied(each) for each in value) if type(value) in (tuple, list) else value
+    return {key: _copied(each) for key, each in value.items()} if type(value) is dict else value
+
+
+def _matching(output: Any, target: Tensor, loss: str) -> Tensor | None:
+    """The tensor of a network's output that the target can be compared with."""
+    for tensor in measures.tensors_in(output):
+        if loss in CLASS_LOSSES and target.dim() <= 1 < tensor.dim() and not target.is_floating_point():
+            if tensor.shape[0] == target.numel() or (
+                tensor.dim() > 2 and tensor.reshape(-1, tensor.shape[-1]).shape[0] == len(target)
+            ):
+                return tensor
+        elif (
+            loss in CLASS_LOSSES and tensor.dim() > 2 and tensor.numel() // tensor.shape[1] == target.numel()
+        ) or tensor.numel() == target.numel():
+            return tensor
+    return None
+
+
+def _scored(pairs: list[tuple[Tensor, Tensor]], loss: str) -> measures.Numbers:
+    if not pairs:
+        return {}
+    if loss in CLASS_LOSSES:
+        hits = torch.cat([_hits(output, target) for output, target in pairs])
+        choices = torch.cat([_choices(output).reshape(-1) for output, _ in pairs])
+        return {
+            "accuracy": float(hits.float().mean()),
+            "classes_chosen": float(len(set(choices.tolist()))),
+            "spread": _spread(pairs),
+        }
+    outputs = torch.cat([output.reshape(-1).double() for output, _ in pairs])
+    targets = torch.cat([target.reshape(-1).double() for _, target in pairs])
+    if loss in BINARY_LOSSES:
+        return _ranking(outputs, targets > 0.5) | {"spread": float(outputs.std(unbiased=False))}
+    variance = float(((targets - targets.mean()) ** 2).sum())
+    error = float(((outputs - targets) ** 2).sum())
+    spread = float(outputs.std(unbiased=False))
+    target_spread = float(targets.std(unbiased=False))
+    numbers = {"spread": spread / target_spread if target_spread else spread}
+    return numbers | ({"r2": 1.0 - error / variance} if variance else {})
+
+
+def _ranking(outputs: Tensor, positive: Tensor) -> measures.Numbers:
+    """The area under the ROC curve, which no threshold and no monotone function of the output changes."""
+    ones, zeros = outputs[positive], outputs[~positive]
+    if not len(ones) or not len(zeros):
+        return {}
+    ordered = zeros.sort().values
+    below = torch.searchsorted(ordered, ones).double()
+    not_above = torch.searchsorted(ordered, ones, right=True).double()
+    return {"auc": float((below + not_above).mean() / 2 / len(zeros))}
+
+
+def _choices(output: Tensor) -> Tensor:
+    return output.argmax(-1 if output.dim() == 2 else 1)
+
+
+def _hits(output: Tensor, target: Tensor) -> Tensor:
+    if output.dim() > 2 and output.reshape(-1, output.shape[-1]).shape[0] == target.numel() and target.dim() == 1:
+        output = output.reshape(-1, output.shape[-1])
+    if target.is_floating_point() and target.shape == output.shape:
+        target = target.argmax(1)
+    return (_choices(output).reshape(-1) == target.reshape(-1)).reshape(-1)
+
+
+def _spread(pairs: list[tuple[Tensor, Tensor]]) -> float:
+    """The deviation of an output over the inputs, averaged over outputs."""
+    outputs = torch.cat(
+        [output.reshape(len(output), -1).double() for output, _ in pairs if output.dim() > 1] or [torch.zeros(1, 1)]
+    )
+    return float(outputs.std(0, unbiased=False).mean())

@@ -1,0 +1,60 @@
+"""What the verifier and its child processes say to each other: one request for each run, then records, as lines of JSON.
+
+The child runs somebody's code, so what it sends is data that anybody may have written: it is parsed as JSON, bounded in size,
+and nothing in it is executed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A span of a script whose value is measured each time it is evaluated: 1-based lines and columns, in characters.
+
+    `path` is relative to the request's root; in a notebook the lines are those of its cells joined.
+    """
+
+    number: int
+    path: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+@dataclass(frozen=True)
+class Request:
+    """One run of one script.
+
+    `root` is the folder that the run sees a copy of, `script` the path of the script in it. `texts` replace files of the
+    copy, by path: mended scripts, the joined cells of a notebook. The run ends by itself after `steps` optimizer steps or
+    `seconds`, whatever comes first. `way` says how the script gets to run: "as-is", "stand-ins" or "harness".
+    """
+
+    root: str
+    script: str
+    texts: Mapping[str, str] = field(default_factory=dict)
+    probes: tuple[Probe, ...] = ()
+    arguments: tuple[str, ...] = ()
+    steps: int = 400
+    seconds: float = 20.0
+    seed: int = 0
+    way: str = "as-is"
+
+    def to_json(self) -> str:
+        """The request as one line."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, line: str) -> Request:
+        """The request of such a line."""
+        fields = json.loads(line)
+        probes = tuple(Probe(**probe) for probe in fields.pop("probes"))
+        return cls(probes=probes, arguments=tuple(fields.pop("arguments")), **fields)

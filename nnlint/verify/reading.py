@@ -1,0 +1,103 @@
+"""Records of a real run, read as events: the same vocabulary as the abstract run's, with numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from nnlint import events
+from nnlint.events import Event, Run, Subject
+from nnlint.finding import Place
+from nnlint.source import Source
+from nnlint.values import NONE
+from nnlint.verify.protocol import Record
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A place in the source, as events have it."""
+
+    place: Place
+
+
+@dataclass
+class Reader:
+    """Turns the records of one run into events. `sources` are the files of the run, by their path in its folder."""
+
+    sources: Mapping[str, Source]
+    prefix: str = ""
+    subjects: dict[int, Subject] = field(default_factory=dict)
+
+    def run(self, path: str, records: Sequence[Record]) -> Run:
+        """The run that these records tell of; a record that is none of ours is passed over."""
+        run = Run(path)
+        for record in records:
+            try:
+                self._read(run, record)
+            except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+                continue
+        return run
+
+    def _read(self, run: Run, record: Record) -> None:
+        kind, words = record["kind"], record.get("words") or {}
+        if kind == "Ended":
+            run.ended = str(words["how"])
+            if run.ended == "raised":
+                run.record(self._event(run, {**record, "calls": words.get("calls", [])}, _raised))
+        elif kind in MAKERS:
+            run.record(self._event(run, record, MAKERS[kind]))
+
+    def _event(self, run: Run, record: Record, make: Maker) -> Event:
+        spots = [self.spot(*call) for call in record.get("calls", [])]
+        at = spots[0] if spots else Spot(Place(run.path, None, 0, 0, 0, 0))
+        event = make(at, self._subject(record), record.get("words") or {})
+        event.calls = tuple(spots[1:])
+        event.numbers = {str(name): _number(value) for name, value in record.get("numbers", {}).items()}
+        return event
+
+    def spot(self, path: str, line: int) -> Spot:
+        """The user's place of a line of a file in the run's folder."""
+        source = self.sources.get(path)
+        if source is None:
+            return Spot(Place(f"{self.prefix}{path}", None, int(line), 1, int(line), 1))
+        return Spot(source.place(int(line), 1, int(line), 1))
+
+    def _subject(self, record: Record) -> Subject:
+        number = int(record.get("subject") or 0)
+        known = self.subjects.get(number)
+        if known is not None and number:
+            return known
+        at = record.get("subject_at")
+        made = Subject(number, str(record.get("subject_kind", "")), self.spot(*at) if at else None)
+        self.subjects[number] = made
+        return made
+
+
+Maker = Callable[[Spot, Subject, Mapping[str, Any]], Event]
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, (int, float)) else math.nan
+
+
+def _raised(at: Spot, subject: Subject, words: Mapping[str, Any]) -> Event:
+    return events.Raised(at, str(words.get("error", "")), str(words.get("message", "")))
+
+
+MAKERS: dict[str, Maker] = {
+    "OptimizerMade": lambda at, subject, words: events.OptimizerMade(at, subject),
+    "SchedulerMade": lambda at, subject, words: events.SchedulerMade(at, subject),
+    "LoaderMade": lambda at, subject, words: events.LoaderMade(at, subject),
+    "ModeSwitched": lambda at, subject, words: events.ModeSwitched(at, subject, None),
+    "ModelCalled": lambda at, subject, words: events.ModelCalled(at, subject, (), NONE, None, None),
+    "LossComputed": lambda at, subject, words: events.LossComputed(at, str(words["loss"]), NONE, None, NONE),
+    "GradientsCleared": lambda at, subject, words: events.GradientsCleared(at, subject),
+    "Backward": lambda at, subject, words: events.Backward(at, NONE),
+    "OptimizerStepped": lambda at, subject, words: events.OptimizerStepped(at, subject),
+    "LayerApplied": lambda at, subject, words: events.LayerApplied(at, subject, str(words.get("does", ""))),
+    "ValueSeen": lambda at, subject, words: events.ValueSeen(at, str(words["what"])),
+    "Scored": lambda at, subject, words: events.Scored(at, str(words["loss"])),
+}
+"""How each kind of record becomes an event. What torch cannot tell (which value a loss was computed from) stays open."""

@@ -1,0 +1,138 @@
+"""A script to be run: which folder it sees, which files are in it, where its probes stand, what it becomes when mended."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from nnlint.finding import Finding, Fix, Place
+from nnlint.mending.fixes import UnfitFixError, edited_document, fix_documents
+from nnlint.reading.document import Document
+from nnlint.reading.files import read_shown
+from nnlint.report import Report
+from nnlint.source import Source
+from nnlint.verify.protocol import Probe
+
+Lint = Callable[[Sequence[Document]], Report]
+
+
+@dataclass(frozen=True)
+class Script:
+    """One script with the findings that its run can decide. `root` is the folder that the run sees a copy of."""
+
+    document: Document
+    root: str
+    findings: tuple[Finding, ...]
+    documents: Mapping[str, Document]
+
+    @property
+    def path(self) -> str:
+        """The path of the script in the root."""
+        return self.inside(self.document)
+
+    def inside(self, document: Document) -> str:
+        """The path of a file in the root."""
+        if document.file is None:
+            return Path(document.path).name or "script.py"
+        return Path(os.path.relpath(os.path.realpath(document.file), self.root)).as_posix()
+
+    def is_inside(self, document: Document) -> bool:
+        """Whether a file lies in the root."""
+        return not self.inside(document).startswith("../")
+
+    def sources(self) -> dict[str, Source]:
+        """The files whose lines are known, by their path in the root."""
+        return {
+            self.inside(each): each.source for each in self.documents.values() if each.source and self.is_inside(each)
+        }
+
+    def texts(self, changed: Iterable[Document] = ()) -> dict[str, str]:
+        """The files that the copy of the folder has otherwise than the folder itself."""
+        own = [self.document] if self.document.is_notebook or self.document.file is None else []
+        return {self.inside(each): each.source.text for each in (*own, *changed) if each.source}
+
+    def probes(self) -> tuple[Probe, ...]:
+        """A probe for each place that a finding speaks of."""
+        places = [place for finding in self.findings for place in places_of(finding)]
+        return tuple(
+            probe
+            for number, place in enumerate(dict.fromkeys(places), start=1)
+            if (probe := self._probe(number, place)) is not None
+        )
+
+    def _probe(self, number: int, place: Place) -> Probe | None:
+        document = self.documents.get(place.path)
+        if document is None or document.source is None or not self.is_inside(document):
+            return None
+        shift = document.source.text_line(place) - place.line
+        return Probe(
+            number, self.inside(document), place.line + shift, place.column, place.end_line + shift, place.end_column
+        )
+
+
+def places_of(finding: Finding) -> list[Place]:
+    """The places whose values matter to a finding."""
+    further = finding.plan.probes if finding.plan else ()
+    return [finding.place, *(related.place for related in finding.related), *further]
+
+
+def scripts(report: Report, documents: Sequence[Document]) -> list[Script]:
+    """The scripts behind a report's findings, in the order of their first finding."""
+    by_script: dict[str, list[Finding]] = {}
+    for finding in report.findings:
+        if finding.plan is not None:
+            by_script.setdefault(finding.plan.script, []).append(finding)
+    read = {document.path: document for document in documents}
+    for finding in report.findings:
+        for place in places_of(finding):
+            document = read.get(place.path) or read_shown(place.path)
+            if document is not None:
+                read[place.path] = document
+    return [
+        Script(document, _root(document), tuple(findings), read)
+        for path, findings in by_script.items()
+        if (document := read.get(path) or read_shown(path)) is not None
+    ]
+
+
+def _root(document: Document) -> str:
+    """The folder to run in: the current one, where the script lies below it; else the script's own."""
+    here = os.path.realpath(os.getcwd())
+    if document.file is None:
+        return ""
+    file = os.path.realpath(document.file)
+    return here if file.startswith(os.path.join(here, "")) else os.path.dirname(file)
+
+
+def change_of(finding: Finding) -> Fix | None:
+    """The change whose effect shows whether a finding matters."""
+    return (finding.plan.control if finding.plan else None) or finding.fix
+
+
+def mended(script: Script, finding: Finding) -> list[Document] | None:
+    """The files that change when this finding alone is mended; None where it cannot be."""
+    change = change_of(finding)
+    if change is None:
+        return None
+    try:
+        document = script.documents[change.edits[0].place.path]
+        return [edited_document(document, change.edits)]
+    except (UnfitFixError, KeyError, IndexError):
+        return None
+
+
+def all_mended(script: Script, lint: Lint) -> tuple[list[Document], list[Finding]]:
+    """The files that change when all findings that can be mended are, and these findings."""
+    codes = {finding.code for finding in script.findings}
+
+    def lint_for_changes(current: Sequence[Document]) -> Report:
+        report = lint(current)
+        return replace(report, findings=tuple(replace(f, fix=change_of(f)) for f in report.findings if f.code in codes))
+
+    before = [document for document in script.documents.values() if document.source]
+    fixed = fix_documents(before, lint_for_changes, unsafe=True)
+    left = {finding.code for finding in fixed.report.findings}
+    changed = [new for old, new in zip(before, fixed.documents, strict=True) if new.data != old.data]
+    return changed, [f for f in script.findings if change_of(f) is not None and f.code not in left]

@@ -1,0 +1,107 @@
+"""What a rule's witness is given, and how it answers: the events of a real run, and a verdict with its numbers.
+
+A witness reads the mechanism of a fault off the run, not the loss. What the run did not show is `unverified`, never `refuted`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from nnlint.events import Event, Raised, Run, Subject, ValueSeen
+from nnlint.finding import Finding, Place, Status, Verdict
+
+E_ = TypeVar("E_", bound=Event)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One finding, the run of the script as written, and that with this finding alone mended (None where it was not made)."""
+
+    finding: Finding
+    run: Run
+    mended: Run | None = None
+
+    def at(self, kind: type[E_], *places: Place) -> list[E_]:
+        """The events of a kind on the lines of these places (of the finding's own, where none is named), in order."""
+        wanted = places or (self.finding.place,)
+        return [event for event in self.run.events(kind) if any(happens_at(event, place) for place in wanted)]
+
+    def related(self, kind: type[E_]) -> list[E_]:
+        """The events of a kind on the lines of the finding's related places."""
+        places = [related.place for related in self.finding.related]
+        return self.at(kind, *places) if places else []
+
+    def values(self, *places: Place) -> list[ValueSeen]:
+        """What was measured of the values at these places (at the finding's own, where none is named)."""
+        return [seen for seen in self.at(ValueSeen, *places) if seen.what == "value"]
+
+    def made_at(self, kind: type[E_], *places: Place) -> list[E_]:
+        """The events of a kind whose subject (a layer, an optimizer) was constructed at these places."""
+        wanted = places or (self.finding.place,)
+        return [
+            event
+            for event in self.run.events(kind)
+            if (site := made_site(event)) and any(_within(site, place) for place in wanted)
+        ]
+
+    def raised_at(self, *places: Place) -> Raised | None:
+        """The exception that ended the run, if it passed the lines of these places (the finding's own, where none is named)."""
+        return next(iter(self.at(Raised, *places)), None)
+
+
+def happens_at(event: Event, place: Place) -> bool:
+    """Whether an event's own line, or one of the calls that led to it, lies in a place."""
+    return any(_within(site.place, place) for site in (event.at, *event.calls))
+
+
+def made_site(event: Event) -> Place | None:
+    """Where the subject of an event of a real run was constructed, if that is known."""
+    subject = getattr(event, "layer", None) or getattr(event, "optimizer", None) or getattr(event, "model", None)
+    return subject.at.place if isinstance(subject, Subject) and subject.at is not None else None
+
+
+def _within(inner: Place, outer: Place) -> bool:
+    return (inner.path, inner.cell) == (outer.path, outer.cell) and outer.line <= inner.line <= outer.end_line
+
+
+def numbers(events: list[E_], name: str) -> list[float]:
+    """One number of each event that has it, in order."""
+    return [event.numbers[name] for event in events if name in event.numbers]
+
+
+def losses(run: Run) -> Iterator[float]:
+    """The losses that were differentiated, in order."""
+    from nnlint.events import Backward
+
+    return (event.numbers["loss"] for event in run.events(Backward) if "loss" in event.numbers)
+
+
+def confirmed(reason: str, **evidence: float) -> Verdict:
+    """The fault was measured."""
+    return Verdict(Status.CONFIRMED, reason, tuple(evidence.items()))
+
+
+def harmless(reason: str, **evidence: float) -> Verdict:
+    """The fault is there, and changes nothing measurable in this script."""
+    return Verdict(Status.HARMLESS, reason, tuple(evidence.items()))
+
+
+def refuted(reason: str, **evidence: float) -> Verdict:
+    """The run reached the place, and the fault is not there."""
+    return Verdict(Status.REFUTED, reason, tuple(evidence.items()))
+
+
+def unverified(reason: str, **evidence: float) -> Verdict:
+    """The run could not decide."""
+    return Verdict(Status.UNVERIFIED, reason, tuple(evidence.items()))
+
+
+def not_reached(case: Case) -> Verdict:
+    """The run ended before, or went by, the line of the finding."""
+    return unverified(f"the run did not come to line {case.finding.place.line}")
+
+
+Witness = Callable[[Case], Verdict]
+"""A rule's witness."""
