@@ -72,7 +72,6 @@ def test_an_abstract_run_that_fails_costs_that_file_alone(command: Command) -> N
         (["--ignore", "sintax-error"], "did you mean syntax-error?"),
         (["--explain", "unused-supression"], "did you mean unused-suppression?"),
         (["--isolated", "--config", "x.toml"], "exclude each other"),
-        (["--verify"], "No such option"),
         (["--no-cache"], "No such option"),
         (["--jobs", "2"], "No such option"),
     ],

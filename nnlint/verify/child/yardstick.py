@@ -69,15 +69,16 @@ class Yardstick:
             try:
                 for part in modes:
                     part.training = False
-                pairs = [
-                    (_matching(model(*inputs, **keywords), target, self.kind), target)
-                    for inputs, keywords, target in self.batches
-                ]
+                outputs = [model(*inputs, **keywords) for inputs, keywords, _ in self.batches]
             except Exception:  # the network may not take its own first inputs any more: then there is no score
                 return {}
             finally:
                 for part, training in modes.items():
                     part.training = training
+        targets = [target for _, _, target in self.batches]
+        pairs = [
+            (_matching(output, target, self.kind), target) for output, target in zip(outputs, targets, strict=True)
+        ]
         return _scored([(output, target) for output, target in pairs if output is not None], self.kind)
 
 
@@ -92,16 +93,19 @@ def _copied(value: Any) -> Any:
 def _matching(output: Any, target: Tensor, loss: str) -> Tensor | None:
     """The tensor of a network's output that the target can be compared with."""
     for tensor in measures.tensors_in(output):
-        if loss in CLASS_LOSSES and target.dim() <= 1 < tensor.dim() and not target.is_floating_point():
-            if tensor.shape[0] == target.numel() or (
-                tensor.dim() > 2 and tensor.reshape(-1, tensor.shape[-1]).shape[0] == len(target)
-            ):
-                return tensor
-        elif (
-            loss in CLASS_LOSSES and tensor.dim() > 2 and tensor.numel() // tensor.shape[1] == target.numel()
-        ) or tensor.numel() == target.numel():
+        fits = _fits_classes(tensor, target) if loss in CLASS_LOSSES else tensor.numel() == target.numel()
+        if fits:
             return tensor
     return None
+
+
+def _fits_classes(tensor: Tensor, target: Tensor) -> bool:
+    """Whether a tensor holds a score of every class for each target: classes in dimension 1, or in the last one."""
+    if target.is_floating_point():
+        return tensor.shape == target.shape
+    if tensor.dim() < 2 or not target.numel():
+        return False
+    return target.numel() in (tensor.numel() // tensor.shape[1], tensor.numel() // tensor.shape[-1])
 
 
 def _scored(pairs: list[tuple[Tensor, Tensor]], loss: str) -> measures.Numbers:
