@@ -146,9 +146,13 @@ class Differentiated(Event):
 
 @dataclass(eq=False, slots=True)
 class OptimizerStepped(Event):
-    """Parameters are updated. `optimizer` is whatever was stepped; a hand-written update steps the parameter itself."""
+    """Parameters are updated. `optimizer` is whatever was stepped; a hand-written update steps the parameter itself.
+
+    `named` is the expression that stands for the optimizer there, where one does.
+    """
 
     optimizer: Value
+    named: Site | None = None
 
 
 @dataclass(eq=False, slots=True)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from dataclasses import replace
 
 from nnlint.events import Loop
-from nnlint.values import Data, Items, Loader, Value
+from nnlint.static.objects import CodeSite
+from nnlint.values import Data, Items, Loader, Site, Value
 
 WORD = re.compile(r"[a-z]+")
 WITHIN_EPOCH = re.compile(r"per_epoch|epoch_(size|len|length|steps?|iters?|batches)")
@@ -21,6 +24,14 @@ TRIALS = frozenset(
 
 VIEWS = frozenset({"enumerate", "progress", "iter", "list", "zip", "reversed"})
 PORTIONS = frozenset({"split", "batch"})
+
+
+def header_of(loop: Loop) -> Site:
+    """What to show of a loop: of a `while` its condition, as all of its lines are too many."""
+    node = loop.at.node if isinstance(loop.at, CodeSite) else None
+    return (
+        replace(loop.at, node=node.test) if isinstance(node, ast.While) and isinstance(loop.at, CodeSite) else loop.at
+    )
 
 
 def words_in(loop: Loop) -> frozenset[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from nnlint.finding import Finding, Place
 from nnlint.output import Presentation
@@ -65,8 +66,15 @@ def _headline(finding: Finding, width: int, colour: bool) -> list[str]:
 
 
 def _marks(finding: Finding) -> list[Mark]:
-    related = [Mark(item.place, item.message, "-", "related") for item in finding.related]
-    return [Mark(finding.place, finding.label, "^", finding.severity.value), *related]
+    """The finding's span and the related ones, each place once with all that is said of it."""
+    marks = {finding.place: Mark(finding.place, finding.label, "^", finding.severity.value)}
+    for item in finding.related:
+        known = marks.get(item.place)
+        if known is None:
+            marks[item.place] = Mark(item.place, item.message, "-", "related")
+        else:
+            marks[item.place] = replace(known, label="; ".join(filter(None, (known.label, item.message))))
+    return list(marks.values())
 
 
 def _grouped(marks: Sequence[Mark]) -> list[list[Mark]]:

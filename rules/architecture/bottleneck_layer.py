@@ -136,7 +136,7 @@ def _problem(data: Data, width: int, following: Data) -> Iterator[Problem]:
         f"everything behind this layer sees {numbers} of each sample, so the network can hardly tell samples apart",
         label=f"a hidden layer of width {width}",
         related=(
-            *([(behind, "this layer gets no more than that")] if behind is not None else []),
+            *([(behind, "the next layer gets no more than that")] if behind is not None else []),
             *related_call(data, "called here"),
         ),
         help="give the hidden layer a width like that of its neighbours",

@@ -64,19 +64,17 @@ def check(run: Run) -> Iterator[Problem]:
 
 def _message(foreign: Foreign) -> str:
     if foreign.overwritten:
-        return "these statistics are read from the training data after they were scaled, so they scale these data by nothing"
-    return (
-        "data to be predicted are scaled by their own statistics, so the network sees the same sample as another input"
-    )
+        return "these statistics are read from the training data after they were scaled, so they leave these data as they are"
+    return "data to be predicted are scaled by their own statistics, so the same sample has other numbers here than in training"
 
 
 def _related(foreign: Foreign) -> tuple[tuple[CodeSite, str], ...]:
-    site = foreign.training.result.at
-    if not isinstance(site, CodeSite) or not isinstance(foreign.at, CodeSite):
+    here, there = _site(foreign.scaling), foreign.training.result.at
+    if not isinstance(there, CodeSite) or not isinstance(foreign.at, CodeSite):
         return ()
-    if site.node is foreign.at.node or site.node is _site(foreign.scaling).node:
-        return ()
-    return ((site, "the training data are scaled here, by theirs"),)
+    if here.node is not foreign.at.node:
+        return ((here, "scaled here, each time by statistics of what is given"),)
+    return () if there.node is here.node else ((there, "the training data are scaled here, by theirs"),)
 
 
 def _site(scaling: Scaling) -> CodeSite:

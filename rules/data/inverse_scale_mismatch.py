@@ -128,7 +128,7 @@ def _foreign_ratio(unscaling: Unscaling, scaling: Scaling, foreign: Foreign) -> 
     related = [] if scaling.result.at is None else [(scaling.result.at, "the target is scaled here")]
     return Problem(
         unscaling.result.at,
-        "predictions are brought back by a ratio of the training data, though their inputs were scaled by another one",
+        "predictions are brought back by a statistic of the training data, but their inputs were scaled by their own",
         label="holds for inputs scaled like the training inputs only",
         related=(*related, (foreign.at, "the inputs are scaled here, by their own statistic")),
         help="scale the inputs by the statistic of the training inputs",

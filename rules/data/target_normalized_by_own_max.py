@@ -92,10 +92,14 @@ def _problem(run: Run, comparison: Comparison, scaling: Scaling) -> Iterator[Pro
     severity = _severity(run, comparison, scaling)
     if severity is None or scaling.result.at is None:
         return
+    harm = "predictions mean nothing until they are brought back"
+    if severity is not Severity.ADVICE:
+        harm = "the network learns no value that holds for other data"
+    verb = "divided" if scaling.kind == "ratio" else "scaled"
     yield Problem(
         scaling.result.at,
-        f"the target is scaled by {_by(scaling)}, so the network learns no value that holds for other data",
-        label=f"divided by {_by(scaling)}" if scaling.scaler is None else "fitted on the target",
+        f"the target is scaled by {_by(scaling)}, so {harm}",
+        label=f"{verb} by {_by(scaling)}" if scaling.scaler is None else "fitted on the target",
         related=() if comparison.at is None else ((comparison.at, "the target is learned here"),),
         help="train on the target in its own unit, or keep the statistics of the training targets and bring predictions back",
         severity=severity,

@@ -39,10 +39,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from dataclasses import replace
 
 from nnlint.events import ModelCalled, ModeSwitched, Run
 from nnlint.facts.evaluation import Evaluation, evaluations, trains_inside, words_of
 from nnlint.facts.modes import is_mode_given, is_mode_known, mode_dependent, switched_inside, training_follows
+from nnlint.facts.spellings import is_bound_in, spelling
 from nnlint.finding import Applicability, Fix, Severity
 from nnlint.mending import edits
 from nnlint.rule import Problem, Rule
@@ -103,7 +105,7 @@ def _another_evaluates(run: Run, evaluation: Evaluation) -> bool:
 
 EFFECTS = {
     "dropout": "dropout thins the network at random",
-    "batch_norm": "BatchNorm normalises by the test batch, and learns from it",
+    "batch_norm": "BatchNorm normalises by the test batch, and updates its statistics with it",
 }
 
 
@@ -117,7 +119,7 @@ def _problem(run: Run, evaluation: Evaluation, kinds: set[str]) -> Problem:
         f"the evaluation runs in training mode: {'; '.join(effects)}",
         label="in training mode",
         related=((trained.at, "switched to training mode here"),) if trained is not None else (),
-        help=f"call `{name or 'model'}.eval()` before the evaluation",
+        help=f"call {f'`{name}.eval()`' if name else '`eval()` of the network'} before the evaluation",
         fix=None if trained is not None or evaluation.at is not call.at else _fix(run, evaluation, name),
     )
 
@@ -129,10 +131,7 @@ def _name(at: object) -> str:
     callee: ast.expr = at.node.func
     if isinstance(callee, ast.Attribute) and callee.attr in ("forward", "module"):
         callee = callee.value
-    inner = callee
-    while isinstance(inner, ast.Attribute):
-        inner = inner.value
-    return edits.node_code(at, callee) if isinstance(inner, ast.Name) else ""
+    return spelling(replace(at, node=callee))
 
 
 def _fix(run: Run, evaluation: Evaluation, name: str) -> Fix | None:
@@ -145,7 +144,7 @@ def _fix(run: Run, evaluation: Evaluation, name: str) -> Fix | None:
         if follows or first is None:
             return None
         return edits.fix(Applicability.SAFE, f"call `{name}.eval()`", edits.insert_before(first, f"{name}.eval()"))
-    outermost = _outermost(run, at)
+    outermost = _outermost(run, at, name)
     if outermost is None:
         return None
     place = CodeSite(at.module, outermost, outermost, at.function)
@@ -176,11 +175,11 @@ def _first_statement(at: CodeSite) -> CodeSite | None:
     return CodeSite(at.module, rest[0], rest[0], at.function) if rest else None
 
 
-def _outermost(run: Run, at: CodeSite) -> ast.stmt | None:
-    """The widest loop or `with` around the call that holds no training, else the statement of the call."""
+def _outermost(run: Run, at: CodeSite, name: str) -> ast.stmt | None:
+    """The widest loop or `with` around the call that neither trains nor gives the network its name, else the statement."""
     for statement in edits.blocks_around(at):
         is_wide = isinstance(statement, (ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith))
-        if is_wide and not trains_inside(run, at, statement):
+        if is_wide and not trains_inside(run, at, statement) and not is_bound_in([statement], name):
             return statement
     return None if isinstance(at.statement, ast.Return) else at.statement
 

@@ -82,24 +82,36 @@ def _problem(found: LiveTotal, at: Site) -> Problem:
         "memory grows with every step, because the total keeps the graph of each loss that joins it",
         label="keeps the graph of this step",
         related=tuple(related),
-        help="add the number: `loss.item()`, or `loss.detach()` for a tensor",
+        help=_help(found, at),
         fix=_fix(found, at),
     )
 
 
-# The fix
+# The help and the fix
+
+
+def _help(found: LiveTotal, at: Site) -> str:
+    live = _live_expression(found, at)
+    text = edits.node_code(at, live) if isinstance(live, (ast.Name, ast.Attribute, ast.Subscript)) else ""
+    dotted = f"{text}." if text and "\n" not in text else ""
+    return f"add the number: `{dotted}item()`, or `{dotted}detach()` for a tensor"
 
 
 def _fix(found: LiveTotal, at: Site) -> Fix | None:
-    node = _added_expression(at)
-    if node is None or not isinstance(at, CodeSite):
+    live = _live_expression(found, at)
+    if live is None or not isinstance(at, CodeSite):
         return None
-    inner = _loss_inside(node, found.loss) or node
     method = "detach" if _stays_tensor(found, at) else "item"
-    text = edits.node_code(at, inner)
-    closed = isinstance(inner, (ast.Name, ast.Attribute, ast.Subscript, ast.Call))
-    edit = edits.replace(CodeSite(at.module, inner), f"{text}.{method}()" if closed else f"({text}).{method}()")
+    text = edits.node_code(at, live)
+    closed = isinstance(live, (ast.Name, ast.Attribute, ast.Subscript, ast.Call))
+    edit = edits.replace(CodeSite(at.module, live), f"{text}.{method}()" if closed else f"({text}).{method}()")
     return edits.fix(Applicability.SAFE, f"take the {_NOUNS[method]} with `{method}()`", edit)
+
+
+def _live_expression(found: LiveTotal, at: Site) -> ast.expr | None:
+    """The expression that brings the graph along: the loss by its name, else all that is added."""
+    node = _added_expression(at)
+    return None if node is None else _loss_inside(node, found.loss) or node
 
 
 _NOUNS = {"detach": "tensor without its graph", "item": "number"}

@@ -28,8 +28,8 @@ for inputs, targets in loader:
 ```
 
 ## Fix safety
-Safe: clearing is what every recipe does at this place. Where the step itself is conditional (gradient accumulation), the clear
-is put right after the step.
+Safe: clearing is what every recipe does at this place. Where the step itself is conditional (gradient accumulation), or the
+optimizer has no name yet at the backward pass, the clear is put right after the step.
 
 ## Witness
 At step k the gradient equals the sum of the gradients of all steps so far, not the fresh one.
@@ -44,6 +44,7 @@ from typing import Any, NamedTuple
 
 from nnlint.events import Backward, Escaped, GradientsCleared, OptimizerStepped, Run
 from nnlint.facts.gradients import GRADIENT_EVENTS, Trained, trained
+from nnlint.facts.spellings import is_bound_in, spelling
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.mending import edits
 from nnlint.rule import Problem, Rule
@@ -129,7 +130,7 @@ def _problem(run: Run, each: Trained, backward: Backward, step: OptimizerStepped
         "gradients pile up, because " + _reason(clears, backward),
         label="adds to the gradients of every earlier step",
         related=tuple(related),
-        help=f"call `{_receiver(step) or 'optimizer'}.zero_grad()` before the backward pass",
+        help=_help(backward, step),
         control=_clear_after_step(step),
         fix=None if any(_in_loop_of(clear, backward) for clear in clears) else _fix(backward, step),
     )
@@ -154,31 +155,44 @@ def _clear_message(clear: GradientsCleared, backward: Backward) -> str:
     return "cleared here, but not on every path"
 
 
-def _receiver(step: OptimizerStepped) -> str:
-    """The text of the optimizer in the step call: of `scaler.step(optimizer)`, the argument."""
-    node = step.at.node if isinstance(step.at, CodeSite) else None
-    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
-        return ""
-    held = node.args[0] if node.args and isinstance(node.args[0], (ast.Name, ast.Attribute)) else node.func.value
-    return edits.node_code(step.at, held) if isinstance(held, (ast.Name, ast.Attribute, ast.Subscript)) else ""
+def _help(backward: Backward, step: OptimizerStepped) -> str:
+    name = spelling(step.named)
+    if not name:
+        return "clear the gradients before the backward pass"
+    place = "before the backward pass" if _is_known_before(backward, step, name) else "after the step"
+    return f"call `{name}.zero_grad()` {place}"
+
+
+def _is_known_before(backward: Backward, step: OptimizerStepped, name: str) -> bool:
+    """Whether the step follows the backward pass in its block, and the name means the same before it."""
+    if not isinstance(step.at, CodeSite) or not isinstance(backward.at, CodeSite):
+        return False
+    block = edits.block_of(backward.at)
+    first, last = (_index(block, site) for site in (backward.at, step.at))
+    return first is not None and last is not None and not is_bound_in(block[first:last], name)
+
+
+def _index(block: list[ast.stmt], site: CodeSite) -> int | None:
+    return next((number for number, statement in enumerate(block) if statement is site.statement), None)
 
 
 def _fix(backward: Backward, step: OptimizerStepped) -> Fix | None:
-    name = _receiver(step)
+    name = spelling(step.named)
     if not name or not isinstance(step.at, CodeSite) or not isinstance(backward.at, CodeSite):
         return None
     if step.at.function is not backward.at.function:
         return None
-    message = f"call `{name}.zero_grad()`"
-    block = edits.block_of(backward.at)
-    if any(statement is step.at.statement for statement in block):
-        return edits.fix(Applicability.SAFE, message, edits.insert_before(backward.at, f"{name}.zero_grad()"))
-    return edits.fix(Applicability.SAFE, message, edits.insert_after(step.at, f"{name}.zero_grad()"))
+    clear = f"{name}.zero_grad()"
+    if _is_known_before(backward, step, name):
+        edit = edits.insert_before(backward.at, clear)
+    else:
+        edit = edits.insert_after(step.at, clear)
+    return edits.fix(Applicability.SAFE, f"call `{clear}`", edit)
 
 
 def _clear_after_step(step: OptimizerStepped) -> Fix | None:
     """The change for a verifying run: behind the step the optimizer is there in any case."""
-    name = _receiver(step)
+    name = spelling(step.named)
     if not name:
         return None
     return edits.fix(

@@ -42,7 +42,7 @@ import ast
 from collections.abc import Iterable, Iterator, Sequence
 
 from nnlint.events import OptimizerMade, OptimizerStepped, Run
-from nnlint.facts.loops import counts_epochs
+from nnlint.facts.loops import counts_epochs, header_of
 from nnlint.facts.remaking import Remade, holds_own_training, remade
 from nnlint.finding import Applicability, Severity
 from nnlint.mending.hoisting import hoisted
@@ -110,8 +110,8 @@ def _problem(found: Remade[OptimizerMade]) -> Iterator[Problem]:
             found.made.at,
             "the optimizer forgets its state, because every pass of this loop makes a new one",
             label="made anew in every pass",
-            related=((found.iteration.loop.at, "this loop repeats it"), (found.used.at, "steps with it")),
-            help="construct it once, before the loop; a new rate goes into `optimizer.param_groups` or a scheduler",
+            related=((header_of(found.iteration.loop), "this loop repeats it"), (found.used.at, "steps with it")),
+            help="construct it once, before the loop; a new rate goes into its `param_groups` or a scheduler",
             fix=hoisted(found.made.at, "construct the optimizer before the loop"),
         )
     elif _is_periodic(found):
@@ -120,7 +120,7 @@ def _problem(found: Remade[OptimizerMade]) -> Iterator[Problem]:
             "the optimizer starts again without its state whenever this condition holds",
             label="a new one, without the state of the old",
             related=((found.used.at, "steps with it"),),
-            help="to change the rate alone, set it in `optimizer.param_groups` or use a scheduler",
+            help="to change the rate alone, set it in its `param_groups` or use a scheduler",
             severity=Severity.ADVICE,
         )
 

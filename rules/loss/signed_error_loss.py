@@ -158,7 +158,7 @@ def _problem(error: SignedError, message: str, differentiated: Site | None = Non
         message,
         label="a signed error",
         related=((differentiated, "differentiated here"),) if differentiated is not None else (),
-        help="take the absolute or the squared error before the mean",
+        help="take the absolute or the squared error of each sample",
         fix=_fix(error),
     )
 

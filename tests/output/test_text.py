@@ -159,6 +159,29 @@ def test_a_related_place_whose_text_is_not_at_hand_is_named() -> None:
     )
 
 
+def test_a_place_of_which_two_things_are_said_is_underlined_once() -> None:
+    shows(
+        """
+        train.py:1:1: error NN102 missing-zero-grad: gradients pile up
+          |
+        1 | layer = make()
+          | ^^^^^^^^^^^^^^ a narrow layer; the next one too
+        2 | train()
+          | ------- used; and used again
+        """,
+        fault(
+            spot(1, 1, 15),
+            label="a narrow layer",
+            related=(
+                Related(spot(2, 1, 8), "used"),
+                Related(spot(1, 1, 15), "the next one too"),
+                Related(spot(2, 1, 8), "and used again"),
+            ),
+        ),
+        train="layer = make()\ntrain()",
+    )
+
+
 def test_two_marks_on_one_line_are_underlined_one_below_the_other() -> None:
     shows(
         """

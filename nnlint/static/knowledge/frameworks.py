@@ -143,7 +143,8 @@ def _distributed_optimizer(machine: Machine, name: str, given: Arguments, node: 
 def _xla_step(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
     optimizer = given.get(0, "optimizer")
     if optimizer is not None:
-        machine.emit(OptimizerStepped(machine.site(node), optimizer))
+        named = training.argument(machine, node, given, optimizer)
+        machine.emit(OptimizerStepped(machine.site(node), optimizer, named))
     return NONE
 
 

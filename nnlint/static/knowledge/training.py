@@ -27,7 +27,7 @@ from nnlint.static.knowledge.common import (
     role_name,
 )
 from nnlint.static.machine import Machine
-from nnlint.static.objects import Class, External, Function
+from nnlint.static.objects import Class, CodeSite, External, Function
 from nnlint.values import (
     NONE,
     Data,
@@ -117,17 +117,17 @@ def _step(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) ->
     first = given.get(0, "optimizer", "closure")
     stepped = next((each for each in given.values() if is_optimizer_like(each)), None)
     if stepped is not None:
-        machine.emit(OptimizerStepped(machine.site(node), stepped))
+        machine.emit(OptimizerStepped(machine.site(node), stepped, argument(machine, node, given, stepped)))
         return NONE
     if isinstance(receiver, Scheduler):
         machine.emit(SchedulerStepped(machine.site(node), receiver))
         return NONE
     if isinstance(first, Function) and (isinstance(receiver, Data) or is_optimizer_like(receiver)):
         result = machine.call(first, Arguments(), node)
-        machine.emit(OptimizerStepped(machine.site(node), receiver))
+        machine.emit(OptimizerStepped(machine.site(node), receiver, _receiver(machine, node)))
         return result
     if is_optimizer_like(receiver) and not (isinstance(receiver, Data) and given.positional):
-        machine.emit(OptimizerStepped(machine.site(node), receiver))
+        machine.emit(OptimizerStepped(machine.site(node), receiver, _receiver(machine, node)))
         return NONE
     if isinstance(receiver, Data) and SCHEDULING.search(role_name(receiver)):
         return NONE
@@ -137,9 +137,25 @@ def _step(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) ->
 @method("optimizer_step")
 def _optimizer_step(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
     if given.positional:
-        machine.emit(OptimizerStepped(machine.site(node), given.positional[0]))
+        stepped = given.positional[0]
+        machine.emit(OptimizerStepped(machine.site(node), stepped, argument(machine, node, given, stepped)))
         return NONE
     return None
+
+
+def _receiver(machine: Machine, node: ast.AST) -> CodeSite | None:
+    """The expression before the dot of a method call."""
+    function = node.func if isinstance(node, ast.Call) else None
+    return machine.site(function.value) if isinstance(function, ast.Attribute) else None
+
+
+def argument(machine: Machine, node: ast.AST, given: Arguments, value: Value) -> CodeSite | None:
+    """The expression by which a value was given to a call."""
+    if not isinstance(node, ast.Call) or any(isinstance(argument, ast.Starred) for argument in node.args):
+        return None
+    written = [*zip(given.positional, node.args, strict=False)]
+    written += [(given.keywords[each.arg], each.value) for each in node.keywords if each.arg in given.keywords]
+    return next((machine.site(expression) for each, expression in written if each is value), None)
 
 
 @method("zero_grad")
