@@ -7,48 +7,21 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from nnlint.events import Escaped, OptimizerMade, Run, SchedulerMade
-from nnlint.graph import parameters_of
-from nnlint.operations import WEIGHTED
+from nnlint.events import OptimizerMade, Run
 from nnlint.static.objects import CodeSite
 from nnlint.values import (
     Constant,
     Data,
     Entries,
-    Instance,
     Items,
-    Layer,
     Optimizer,
-    Scheduler,
     Site,
     Value,
     alternatives,
-    elements,
     number,
 )
-from nnlint.zoo import layers_of
 
 POSITIONS = {"lr": 1}
-UNKNOWN = frozenset({"argument", "name", "attribute", "call"})
-LAYERS_WITH_WEIGHTS = (WEIGHTED | {"transformer"}) - {"embedding"}
-DECAYS = frozenset(
-    "StepLR MultiStepLR ExponentialLR CosineAnnealingLR CosineAnnealingWarmRestarts ReduceLROnPlateau PolynomialLR".split()
-)
-"""Schedulers of torch.optim.lr_scheduler that begin with the optimizer's own rate; all others set it."""
-
-READERS = (
-    "print",
-    "save",
-    "len",
-    "isinstance",
-    "state_dict",
-    "load_state_dict",
-    "zero_grad",
-    "step",
-    "scale",
-    "unscale_",
-)
-"""Code that is not at hand and gets hold of an optimizer, but does not change its rate."""
 
 
 @dataclass(frozen=True)
@@ -186,103 +159,3 @@ def _lists_in(over: Value | None) -> Iterator[list[Value]]:
     elif isinstance(over, Data) and over.operation in ("zip", "enumerate", "progress", "iter", "list"):
         for inner in over.inputs:
             yield from _lists_in(inner)
-
-
-# Whether the rate stays as it is given
-
-
-def sets_rate(run: Run, optimizer: Value) -> bool:
-    """Whether anything but a plain decay writes the optimizer's rate during training, or may do so unseen."""
-    for made in run.events(SchedulerMade):
-        scheduler = made.scheduler
-        if (
-            isinstance(scheduler, Scheduler)
-            and scheduler.kind not in DECAYS
-            and _may_be(scheduler.optimizer, optimizer)
-        ):
-            return True
-    if any(
-        _writes_groups(data, optimizer)
-        for kind in ("parameter group", "index")
-        for data in run.operations.get(kind, ())
-    ):
-        return True
-    return any(
-        any(each is optimizer for value in escaped.values for each in _reached(value))
-        and escaped.callee.rpartition(".")[2] not in READERS
-        for escaped in run.events(Escaped)
-    )
-
-
-def _may_be(value: Value | None, optimizer: Value) -> bool:
-    return value is None or any(each is optimizer or not isinstance(each, Optimizer) for each in alternatives(value))
-
-
-def _reached(value: Value) -> Iterator[Value]:
-    for each in elements(value):
-        yield each
-        if isinstance(each, Instance):
-            yield from each.attributes.values()
-
-
-def _writes_groups(data: Value, optimizer: Value) -> bool:
-    """Whether the data is one of the optimizer's parameter groups, and a rate was written into it."""
-    if not isinstance(data, Data) or not data.inputs:
-        return False
-    holder = data.inputs[0]
-    if isinstance(holder, Data) and holder.operation == "attribute" and holder.name == "param_groups":
-        holder = holder.inputs[0]
-    elif data.operation == "index":
-        return False
-    if not any(each is optimizer for each in alternatives(holder)):
-        return False
-    written = data.parts.get(("index", "lr"))
-    return written is not None and not _is_read(written, data)
-
-
-def _is_read(value: Value, group: Data) -> bool:
-    return isinstance(value, Data) and value.operation == "index" and bool(value.inputs) and value.inputs[0] is group
-
-
-# What is trained
-
-
-def is_deep(optimizer: Optimizer) -> bool:
-    """Whether the optimizer trains more than one layer with weights, or a network that is not known.
-
-    A single layer is a convex problem (a linear probe, a logistic regression), a table of embeddings has a sparse gradient,
-    and a tensor may be anything (a picture, a temperature): for them other numbers are right.
-    """
-    owners = [each for owner in optimizer.owners for each in alternatives(owner)]
-    if not owners or any(isinstance(each, Data) and each.operation not in UNKNOWN for each in owners):
-        return False
-    layers = {id(layer) for owner in owners for layer in weighted_layers(owner)}
-    return len(layers) > 1 or any(_is_unknown(owner) for owner in owners)
-
-
-def _is_unknown(owner: Value) -> bool:
-    """Whether a network is not known, or has parts that are not."""
-    if isinstance(owner, Instance):
-        parts = [part for part in parameters_of(owner) if isinstance(part, (Instance, Layer))]
-        held = [each for part in parts for each in part.attributes.values()]
-        return any(isinstance(each, Data) and each.operation == "call" and layers_of(role_of(each)) for each in held)
-    return isinstance(owner, Data)
-
-
-def role_of(network: Data) -> str:
-    """The name of the constructor of a library's network."""
-    return network.name.rpartition(".")[2]
-
-
-def weighted_layers(network: Value) -> list[Value]:
-    """The layers of a network that have weights, embeddings aside: also a library's, and modules with parameters of their own."""
-    found: list[Value] = []
-    for part in parameters_of(network):
-        if isinstance(part, Layer) and part.operation in LAYERS_WITH_WEIGHTS:
-            found.append(part)
-        elif isinstance(part, Instance):
-            held = [each for each in part.attributes.values() if isinstance(each, Data)]
-            found.extend(each for each in held if each.operation == "call" and role_of(each)[:1].isupper())
-            if any(each.operation == "parameter" for each in held):
-                found.append(part)
-    return found

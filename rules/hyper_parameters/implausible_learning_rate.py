@@ -31,8 +31,10 @@ import math
 from collections.abc import Iterator
 
 from nnlint.events import GradientsClipped, OptimizerMade, Run
-from nnlint.facts.hyper_parameters import Setting, is_deep, sets_rate, settings, weighted_layers
+from nnlint.facts.hyper_parameters import Setting, settings
 from nnlint.facts.samples import single_sample_steps
+from nnlint.facts.schedules import sets_rate
+from nnlint.facts.trained import is_deep, weighted_layers, widest_input
 from nnlint.finding import Severity
 from nnlint.graph import parameters_of
 from nnlint.operations import NORMALIZATIONS
@@ -50,6 +52,8 @@ USUAL = {"SGD": "0.001 to 0.1", "RMSprop": "1e-4 to 1e-2"}
 SMALLEST = 1e-8
 LARGEST_FOR_ONE_SAMPLE = 0.05
 DEEP = 3
+NARROW = 16
+TOLERANCE_OF_NARROW = 2.0
 
 
 def check(run: Run) -> Iterator[Problem]:
@@ -70,15 +74,21 @@ def _message(run: Run, optimizer: Optimizer, setting: Setting) -> str:
     if 0 < smallest < SMALLEST:
         return f"at a learning rate of {smallest:g} the weights do not move"
     largest = max(setting.tried)
-    if not is_deep(optimizer):
+    if not is_deep(run, optimizer):
         return ""
     if optimizer.kind == "SGD" and any(run.events(GradientsClipped)):
         return ""
-    if largest > max(LARGEST.get(kind, math.inf) for kind in setting.kinds):
+    if largest > max(LARGEST.get(kind, math.inf) for kind in setting.kinds) * _tolerance(optimizer):
         return f"a learning rate of {largest:g} throws the weights out of range within a few {optimizer.kind} steps"
     if largest >= LARGEST_FOR_ONE_SAMPLE and _steps_on_one(run, optimizer) and _is_plain(optimizer.owners):
         return f"a learning rate of {largest:g} is too much for steps on single samples of a deep network"
     return ""
+
+
+def _tolerance(optimizer: Optimizer) -> float:
+    """By how much the rate may be larger: a unit with a handful of inputs has weights as large as a large step."""
+    widest = widest_input(optimizer.owners)
+    return TOLERANCE_OF_NARROW if widest is not None and widest <= NARROW else 1.0
 
 
 def _steps_on_one(run: Run, optimizer: Optimizer) -> bool:

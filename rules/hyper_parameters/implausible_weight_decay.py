@@ -30,7 +30,8 @@ import math
 from collections.abc import Iterator
 
 from nnlint.events import OptimizerMade, Run
-from nnlint.facts.hyper_parameters import Setting, is_deep, settings
+from nnlint.facts.hyper_parameters import Setting, settings
+from nnlint.facts.trained import is_deep
 from nnlint.finding import Severity
 from nnlint.rule import Problem, Rule
 from nnlint.values import Optimizer, truth
@@ -53,7 +54,7 @@ def check(run: Run) -> Iterator[Problem]:
         decoupled = truth(optimizer.arguments.get("decoupled_weight_decay")) is True
         for setting in settings(run, made, "weight_decay"):
             limit = DECOUPLED if decoupled else max(LIMITS.get(kind, math.inf) for kind in setting.kinds)
-            if max(setting.tried) >= limit and is_deep(optimizer):
+            if max(setting.tried) >= limit and is_deep(run, optimizer):
                 yield _problem(made, optimizer, setting)
 
 
