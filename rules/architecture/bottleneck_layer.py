@@ -28,6 +28,7 @@ The layer's output has rank 1 over a batch (or the rank of its width), and the n
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 
@@ -36,6 +37,7 @@ from nnlint.facts.layers import Wiring, inputs_of, made_by, names_around, place_
 from nnlint.finding import Severity
 from nnlint.operations import ACTIVATIONS, NORMALIZATIONS
 from nnlint.rule import Problem, Rule
+from nnlint.static.objects import CodeSite
 from nnlint.values import Constant, Data, Layer
 
 FEW = 4
@@ -48,12 +50,13 @@ PASSED = HIDES | {"sigmoid", "to", "clone", "contiguous", "identity"}
 
 SIZES = frozenset({"size", "shape", "dim", "ndim"})
 DECODES = frozenset({"transposed_convolution", "upsample"})
-MEANT = re.compile(
-    r"encod|decod|latent|code$|bottle|compress|squeez|excit|gate|atten|embed|reduc|lora|adapter|rank|mu$|logvar|vae|autoenc|"
-    r"^ae$|calib|visual",
-    re.IGNORECASE,
-)
+MEANT = re.compile(r"squeez|excit|gate|atten|lora|adapter|rank|calib", re.IGNORECASE)
 """Names of layers, classes and functions that tell that a layer is narrow on purpose."""
+
+CODES = re.compile(r"encod|latent|bottle|compress|code$|embed|reduc|mu$|logvar|vae|autoenc|^ae$|visual", re.IGNORECASE)
+"""Names that tell that one layer is narrow on purpose: the narrowest on the way."""
+
+LONGEST_WAY = 24
 
 
 def check(run: Run) -> Iterator[Problem]:
@@ -63,15 +66,23 @@ def check(run: Run) -> Iterator[Problem]:
         if data.layer is None or width is None or not 1 <= width < FEW:
             continue
         following = _next_layers(wiring(run), data)
-        if following and _is_narrow(wiring(run), data, data.layer, width, following) and not _is_meant(run, data):
+        if not following or not _is_narrow(wiring(run), data, data.layer, width, following):
+            continue
+        if not _is_meant(run, data, following):
             yield from _problem(data, width, following[0])
 
 
 def _size(layer: Layer | None, name: str) -> int | None:
-    """A size that the code fixes; None where it is not known, or is a default that callers may replace."""
+    """A size that the code fixes, or an option's default; None where it is not known, or is a parameter's default.
+
+    Whoever calls a function may have other sizes in mind; an option's default is what most runs take.
+    """
     given = layer.arguments.get(name) if layer is not None else None
-    known = isinstance(given, Constant) and isinstance(given.value, int) and not given.overridable
-    return given.value if isinstance(given, Constant) and known else None
+    if not isinstance(given, Constant) or not isinstance(given.value, int):
+        return None
+    statement = given.at.statement if isinstance(given.at, CodeSite) else None
+    is_of_parameter = isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef))
+    return None if given.overridable and is_of_parameter else given.value
 
 
 def _next_layers(wires: Wiring, data: Data) -> list[Data]:
@@ -87,20 +98,53 @@ def _is_narrow(wires: Wiring, data: Data, layer: Layer, width: int, following: l
         return False
     if width > 1:
         return (before or 0) > RATIO * width and all((each or 0) > RATIO * width for each in after)
-    if before is not None and before <= 1:
-        return False
-    return all(each is None or each > 1 for each in after) or any(
-        each.operation in HIDES for each in wires.used_by(data)
-    )
-
-
-def _is_meant(run: Run, data: Data) -> bool:
-    """Whether the layer is narrow for a reason: another path leads around it, it is a code, or it is called so."""
-    if any(MEANT.search(name) for name in names_around(data)):
+    if _is_hidden(wires, data):
         return True
-    outputs = [each for each in wiring(run).downstream(data) if each.operation == "output"]
+    return (before is None or before > 1) and all(each is None or each > 1 for each in after)
+
+
+def _is_hidden(wires: Wiring, data: Data) -> bool:
+    """Whether an activation, a normalisation or a dropout follows at once."""
+    return any(each.operation in HIDES for each in wires.used_by(data))
+
+
+def _is_meant(run: Run, data: Data, following: list[Data]) -> bool:
+    """Whether the layer is narrow for a reason: another path leads around it, it is a code, or it is called so."""
+    names = list(names_around(data))
+    if any(MEANT.search(name) for name in names):
+        return True
+    wires = wiring(run)
+    is_only_code = not any(_narrows_again(wires, each) for each in following)
+    if is_only_code and any(CODES.search(name) for name in names):
+        return True
+    outputs = [each for each in wires.downstream(data) if each.operation == "output"]
     behind = _behind(data, None)
-    return any(_is_decoded(each, data, behind) or _behind(each, data).keys() & behind.keys() for each in outputs)
+    if is_only_code and any(_is_decoded(each, data, behind) for each in outputs):
+        return True
+    has_way_around = any(_behind(each, data).keys() & behind.keys() for each in outputs)
+    return has_way_around and not _is_block_of_residual(wires, data, following)
+
+
+def _narrows_again(wires: Wiring, following: Data) -> bool:
+    """Whether a later hidden layer is narrower than the one before it: of a code there is one, and it is the narrowest."""
+    current, width = following, _size(following.layer, "out_features")
+    for _ in range(LONGEST_WAY):
+        after = _next_layers(wires, current)
+        if len(after) != 1 or width is None:
+            return False
+        current, before = after[0], width
+        width = _size(current.layer, "out_features")
+        if width is not None and 1 < width < before and _next_layers(wires, current):
+            return True
+    return False
+
+
+def _is_block_of_residual(wires: Wiring, data: Data, following: list[Data]) -> bool:
+    """Whether a single unit is all there is between two layers whose result is only added to what went around them."""
+    if _size(data.layer, "out_features") != 1 or not _is_hidden(wires, data):
+        return False
+    joined = [each for layer in following for each in wires.after(layer, lambda other: other.operation in HIDES)]
+    return bool(joined) and all(each.operation == "add" for each in joined)
 
 
 def _behind(end: Data, without: Data | None) -> dict[int, Data]:
