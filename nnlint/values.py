@@ -107,6 +107,9 @@ MODE_KEY = "<training>"
 FROZEN_KEY = "<frozen>"
 """The attribute under which a network keeps whether its gradients were switched off."""
 
+FILLED_KEY = "<filled>"
+"""The part of an array under which it keeps what was stored at places that are not known: by a counter, a mask."""
+
 
 @dataclass(eq=False, slots=True, repr=False)
 class Layer(Value):

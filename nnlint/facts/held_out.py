@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from nnlint.events import Run
-from nnlint.facts.identity import key_of, label_of, uncopied
+from nnlint.facts.identity import key_of, label_of, uncopied, wholes
 from nnlint.facts.roles import (
     comparisons,
     feeds,
@@ -119,10 +119,12 @@ def _is_counterpart(training: Scaling, scaling: Scaling) -> bool:
 
 
 def _name(scaling: Scaling) -> str:
-    """The name of the data before they are scaled, or else after."""
-    before = label_of(scaling.subject)
-    has_part = pair_name(before) is not None or training_name(before) is not None
-    return before if has_part else scaling.result.bound
+    """The name that tells the part of the data: of the data before they are scaled, of what they are a part of, or after."""
+    for each in (scaling.subject, *wholes(scaling.subject)):
+        label = label_of(each)
+        if pair_name(label) is not None or training_name(label) is not None:
+            return label
+    return scaling.result.bound
 
 
 def _split_of(scaling: Scaling) -> Hashable:

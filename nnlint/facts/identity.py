@@ -6,7 +6,7 @@ import re
 from collections.abc import Hashable, Iterator
 
 from nnlint.operations import REDUCTIONS
-from nnlint.values import Constant, Data, Either, Items, Value
+from nnlint.values import FILLED_KEY, Constant, Data, Either, Items, Value
 
 COPIES = frozenset(
     "view reshape squeeze unsqueeze flatten contiguous to clone values tensor array numpy detach identity item expand "
@@ -22,6 +22,11 @@ REPEATABLE = REDUCTIONS | frozenset(
     "var_mean slice exp log".split()
 )
 """Operations that give the same result for the same inputs."""
+
+LOCATORS = frozenset({"loc", "iloc", "at", "iat"})
+
+ALLOCATED = frozenset({"zeros", "ones", "full"})
+"""Operations that make an array of constants, often to be filled later."""
 
 DEEPEST_KEY = 12
 LARGEST_KEY = 200
@@ -56,9 +61,28 @@ def _key(value: Value | None, depth: int, room: list[int]) -> Hashable:
 
 def uncopied(value: Value | None) -> Value | None:
     """What a value is a copy or view of."""
-    while isinstance(value, Data) and value.operation in COPIES and value.inputs:
+    while isinstance(value, Data) and value.inputs and (value.operation in COPIES or is_locator(value)):
         value = value.inputs[0]
     return value
+
+
+def is_locator(data: Data) -> bool:
+    """Whether it is `frame.loc` or the like, by which parts of a frame are picked."""
+    return data.operation == "attribute" and data.name in LOCATORS
+
+
+def filling_of(data: Data) -> tuple[Value, ...]:
+    """What was stored in an array after it was allocated: item by item, column by column, in a loop."""
+    if data.operation not in ALLOCATED or not data.parts:
+        return ()
+    return tuple(part for key, part in data.parts.items() if _is_stored(key, part, data))
+
+
+def _is_stored(key: Hashable, part: Value, data: Data) -> bool:
+    if key == FILLED_KEY:
+        return True
+    is_read = isinstance(part, Data) and part.operation == "index" and bool(part.inputs) and part.inputs[0] is data
+    return isinstance(key, tuple) and key[0] in ("index", "slice") and not is_read
 
 
 def wholes(value: Value) -> Iterator[Value]:

@@ -8,9 +8,10 @@ from functools import lru_cache
 from nnlint.events import Backward, LossComputed, Run
 from nnlint.facts.identity import key_of
 from nnlint.facts.layers import made_by
-from nnlint.graph import ancestors, content, sources
-from nnlint.operations import LOSS_OPERATIONS, REGRESSION_LOSSES, TRANSPARENT
-from nnlint.values import Constant, Data, Value, elements
+from nnlint.facts.scaling import origins
+from nnlint.graph import ancestors, content
+from nnlint.operations import LOSS_OPERATIONS, REGRESSION_LOSSES
+from nnlint.values import Constant, Data, Items, Value, elements
 
 CLASSIFICATION_LOSSES = frozenset(
     "cross_entropy nll_loss binary_cross_entropy binary_cross_entropy_with_logits multi_margin_loss "
@@ -21,7 +22,8 @@ MADE_UP = frozenset({"zeros", "ones", "full", "one_hot", "compare"})
 """Operations that make targets which are no quantities: the real and fake of a GAN, classes."""
 
 FILLING = frozenset("fill_ new_ones new_zeros new_full scatter_ scatter size zero_".split())
-PEELED = TRANSPARENT | {"batch part", "multiply"}
+LABELS = frozenset({-1, 0, 1})
+"""Numbers that stand for real and fake, for no and yes."""
 
 
 @lru_cache(maxsize=2)
@@ -83,14 +85,20 @@ def _difference(value: Value) -> Iterator[tuple[Value, Value]]:
 def is_quantity(target: Value, prediction: Value) -> bool:
     """Whether a target is data that the network has to predict."""
     given = {key_of(each) for data in ancestors(prediction) if data.operation == "output" for each in data.inputs[2:]}
-    if key_of(target) in given or not all(isinstance(each, Data) for each in content(target)):
+    if key_of(target) in given or not all(isinstance(each, (Data, Items)) for each in content(target)):
         return False
-    if any(_is_made_up(each) for each in sources(target, lambda data: data.operation in PEELED)):
+    if _is_made_up(origins(target, stops=_is_made_by_method)):
         return False
     return not any(data.operation == "output" or data.operation in LOSS_OPERATIONS for data in ancestors(target))
 
 
-def _is_made_up(value: Value) -> bool:
-    if not isinstance(value, Data):
-        return isinstance(value, Constant)
-    return value.operation in MADE_UP or (value.operation == "method" and value.name in FILLING)
+def _is_made_by_method(data: Data) -> bool:
+    return data.operation == "method" and data.name in FILLING
+
+
+def _is_made_up(parts: list[Value]) -> bool:
+    """Whether what a target consists of is no data: constants, classes, or numbers that are only labels."""
+    if any(isinstance(each, Data) and (each.operation in MADE_UP or _is_made_by_method(each)) for each in parts):
+        return True
+    written = [each.value for each in parts if isinstance(each, Constant)]
+    return bool(written) and (len(written) == 1 or all(value in LABELS for value in written))

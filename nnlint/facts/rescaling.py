@@ -12,7 +12,7 @@ from nnlint.facts.identity import uncopied
 from nnlint.facts.inverses import unrun_code
 from nnlint.facts.roles import Comparison, is_computed_by_weights
 from nnlint.facts.scaling import origins, scaling_of
-from nnlint.graph import ancestors
+from nnlint.graph import ancestors, content
 from nnlint.static.objects import CodeSite
 from nnlint.values import Constant, Data, Items, Value, number
 
@@ -26,6 +26,10 @@ DRAWS = frozenset(
     "lognormal standard_normal laplace randn rand randint".split()
 )
 """Operations and methods that make data up."""
+
+
+BOUNDED = frozenset({"sigmoid", "tanh", "softmax", "hardtanh", "hardsigmoid"})
+"""Operations whose results are never larger than 1."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +127,24 @@ def is_picture(rescaling: Rescaling) -> bool:
     for data in ancestors(rescaling.subject):
         names += [data.bound, data.name]
     return PICTURES.search(" ".join(names)) is not None
+
+
+def is_brought_into_range(rescaling: Rescaling, comparison: Comparison) -> bool:
+    """Whether the target is divided because the network cannot answer with more than 1: it ends in a sigmoid or the like."""
+    ends = content(comparison.prediction)
+    return rescaling.divides and bool(ends) and all(_is_bounded(end) for end in ends)
+
+
+def _is_bounded(end: Value) -> bool:
+    if not isinstance(end, Data):
+        return False
+    if end.operation != "divide" or len(end.inputs) != 2:
+        return end.operation in BOUNDED
+    return number(end.inputs[0]) == 1 and any(data.operation == "exp" for data in ancestors(end.inputs[1], _is_exp))
+
+
+def _is_exp(data: Data) -> bool:
+    return data.operation == "exp"
 
 
 def is_undone(run: Run, rescaling: Rescaling) -> bool:

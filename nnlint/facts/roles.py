@@ -194,9 +194,10 @@ def training_name(name: str) -> tuple[str, ...] | None:
 def is_pair_of_names(training: str, evaluation: str) -> bool:
     """Whether two names differ in their part of the data only: `x_train` (or `x`) and `x_test`."""
     rest = pair_name(evaluation)
-    if not rest or pair_name(training) is not None:
+    if rest is None or pair_name(training) is not None:
         return False
-    return rest == (training_name(training) or words_of(training))
+    own = training_name(training)
+    return rest == own if own is not None else bool(rest) and rest == words_of(training)
 
 
 def _without(name: str, wanted: frozenset[str]) -> tuple[str, ...] | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
-from nnlint.facts.identity import COPIES, PARTS, is_part_of, key_of, uncopied
+from nnlint.facts.identity import COPIES, PARTS, filling_of, is_locator, is_part_of, key_of, uncopied
 from nnlint.operations import REDUCTIONS, TRANSPARENT
 from nnlint.static.objects import CodeSite
 from nnlint.values import Constant, Data, Either, Items, Value, number
@@ -78,11 +78,19 @@ def scaling_of(data: Value) -> Scaling | None:
 
 
 def _by_reciprocal(data: Data) -> Scaling | None:
-    """`x * (1 / x.max())`."""
+    """`x * (1 / x.max())`. Not `x * (height / x.max())`: that gives what is made up a size that is asked for."""
     for factor, subject in (data.inputs, data.inputs[::-1]):
-        if isinstance(factor, Data) and factor.operation == "divide" and number(factor.inputs[0]) is not None:
+        if isinstance(factor, Data) and factor.operation == "divide" and _is_written_at(factor.inputs[0], data):
             return _division(data, subject, factor.inputs[1])
     return None
+
+
+def _is_written_at(value: Value, data: Data) -> bool:
+    """Whether the value is a number that stands in the statement itself."""
+    if not isinstance(value, Constant) or number(value) is None:
+        return False
+    here, there = value.at, data.at
+    return isinstance(here, CodeSite) and isinstance(there, CodeSite) and here.statement is there.statement
 
 
 def _division(data: Data, dividend: Value, divisor: Value) -> Scaling | None:
@@ -211,9 +219,10 @@ def origins(value: Value | None, stops: Callable[[Data], bool]) -> list[Value]:
 
 
 def _inner(data: Data) -> tuple[Value, ...]:
-    if not data.inputs:
-        return ()
-    if data.operation in TRANSPARENT | COPIES | PARTS and data.operation != "output":
+    filling = filling_of(data)
+    if filling or not data.inputs:
+        return filling
+    if (data.operation in TRANSPARENT | COPIES | PARTS and data.operation != "output") or is_locator(data):
         return data.inputs[:1]
     if data.operation in ("multiply", "divide", "add", "subtract") and len(data.inputs) == 2:
         first, second = data.inputs

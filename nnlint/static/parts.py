@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from nnlint.facts.identity import key_of
+from nnlint.facts.identity import is_locator, key_of
 from nnlint.static.machine import Machine
-from nnlint.values import Constant, Data, Items, Value
+from nnlint.values import FILLED_KEY, Constant, Data, Items, Value, join
 
-LOCATORS = frozenset({"loc", "iloc", "at", "iat"})
 ANY_COLUMN = "<any column>"
 
 
@@ -23,6 +22,9 @@ def store_part(machine: Machine, data: Data, key: Value, stored: Value) -> None:
         machine.write(data.parts, ("slice", key_of(key)), stored)
     elif _runs_over_columns(data, key):
         _store_every_column(machine, data, stored)
+    else:
+        before = data.parts.get(FILLED_KEY)
+        machine.write(data.parts, FILLED_KEY, stored if before is None else join(before, stored))
 
 
 def stored_part(data: Data, key: Value) -> Value | None:
@@ -37,7 +39,7 @@ def stored_part(data: Data, key: Value) -> Value | None:
 
 def _column_by_locator(data: Data, key: Value) -> tuple[Data, Value]:
     """Of `frame.loc[:, name]`, the frame and the name."""
-    frame = data.inputs[0] if data.operation == "attribute" and data.name in LOCATORS and data.inputs else None
+    frame = data.inputs[0] if is_locator(data) and data.inputs else None
     if isinstance(frame, Data) and isinstance(key, Items) and len(key.items) == 2:
         column = key.items[1]
         if isinstance(column, Items) or (isinstance(column, Constant) and isinstance(column.value, str)):

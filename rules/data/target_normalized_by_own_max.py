@@ -67,11 +67,16 @@ def check(run: Run) -> Iterator[Problem]:
     if not any(run.operations.get(name) for name in ("divide", "scaled", "normalize")):
         return
     for comparison in comparisons(run):
-        if not comparison.trains:
+        if not comparison.trains or _compares_shapes(comparison):
             continue
         for scaling in scalings_behind(comparison.target):
             if _is_of_target(scaling) and not is_target_in_input(comparison):
                 yield from _problem(run, comparison, scaling)
+
+
+def _compares_shapes(comparison: Comparison) -> bool:
+    """Whether the prediction is scaled by itself too: then the loss compares shapes, as a correlation does, and no values."""
+    return any(scaling.is_own for scaling in scalings_behind(comparison.prediction))
 
 
 def _is_of_target(scaling: Scaling) -> bool:

@@ -3,7 +3,8 @@
 ## What it does
 Follows the target of a regression loss back to a multiplication or division by a constant of ten or more: where the data are
 prepared, in a data set, or in the argument of the loss. It keeps silent where the constant is undone on the predictions, where it
-is the range of pixels, and where it belongs to a formula that makes the data up.
+is the range of pixels, where it brings the target into the range of a network that ends in a sigmoid, and where it belongs to a
+formula that makes the data up.
 
 ## Why it matters
 The output must grow by the factor, and with it the weights of the last layers; gradients of a squared loss grow too. Learning
@@ -31,7 +32,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nnlint.events import Run
-from nnlint.facts.rescaling import Rescaling, is_made_up, is_picture, is_undone, rescalings_behind
+from nnlint.facts.rescaling import (
+    Rescaling,
+    is_brought_into_range,
+    is_made_up,
+    is_picture,
+    is_undone,
+    rescalings_behind,
+)
 from nnlint.facts.roles import Comparison, comparisons, is_computed_by_weights, is_reward, is_target_in_input
 from nnlint.finding import Severity
 from nnlint.rule import Problem, Rule
@@ -54,6 +62,7 @@ def _changes_target(run: Run, comparison: Comparison, rescaling: Rescaling) -> b
         is_computed_by_weights(rescaling.subject)
         or is_reward(rescaling.result)
         or is_picture(rescaling)
+        or is_brought_into_range(rescaling, comparison)
         or is_made_up(rescaling, comparison)
         or is_target_in_input(comparison)
         or is_undone(run, rescaling)

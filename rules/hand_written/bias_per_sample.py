@@ -167,7 +167,10 @@ def _broadcasts_bias(data: Data, site: CodeSite, allocated: set[str]) -> bool:
     if before is None or change is None or not before:
         return False
     after = broadcast(before, change)
-    return after is not None and None not in after and None not in before and after != before
+    if after is None or None in after or None in before or after == before:
+        return False
+    added = after[: len(after) - len(before)]
+    return after[len(added) :] != before or any(size != 1 for size in added)
 
 
 def _updates(site: CodeSite) -> bool:

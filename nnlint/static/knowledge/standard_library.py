@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import ast
+import re
 
+from nnlint.static.access import attribute, lookup
 from nnlint.static.arguments import Arguments
 from nnlint.static.iteration import spread
 from nnlint.static.knowledge.common import external
 from nnlint.static.machine import Machine
 from nnlint.static.objects import Native, Partial
 from nnlint.values import NONE, Constant, Data, Either, Entries, Instance, Items, Layer, Site, State, Value, join_all
+
+
+DOTTED_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
 @external("functools.partial")
@@ -75,6 +80,19 @@ def _copied_object(value: Value, deep: bool, at: Site | None, made: dict[int, Va
         for name, part in value.attributes.items():
             copy.attributes[name] = _copied_object(part, deep, getattr(part, "at", None), made)
     return copy
+
+
+@external("builtins.eval")
+def _eval(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
+    """`eval` of a known name, which scripts use to pick a class: `eval(options.model)(...)`."""
+    text = given.get(0)
+    if not isinstance(text, Constant) or not isinstance(text.value, str) or not DOTTED_NAME.fullmatch(text.value):
+        return machine.data("call", given.values(), node, name=name)
+    first, *rest = text.value.split(".")
+    value = lookup(machine, first, node)
+    for part in rest:
+        value = attribute(machine, value, part, node)
+    return value
 
 
 @external("collections.namedtuple")
