@@ -13,7 +13,6 @@ from nnlint.static.machine import Machine
 from nnlint.static.objects import Native, Partial
 from nnlint.values import NONE, Constant, Data, Either, Entries, Instance, Items, Layer, Site, State, Value, join_all
 
-
 DOTTED_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
