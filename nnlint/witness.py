@@ -5,11 +5,12 @@ A witness reads the mechanism of a fault off the run, not the loss. What the run
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
-from nnlint.events import Event, Raised, Run, Subject, ValueSeen
+from nnlint.events import Backward, Event, Raised, Run, Scored, Subject, ValueSeen
 from nnlint.finding import Finding, Place, Status, Verdict
 
 E_ = TypeVar("E_", bound=Event)
@@ -73,8 +74,6 @@ def numbers(events: list[E_], name: str) -> list[float]:
 
 def losses(run: Run) -> Iterator[float]:
     """The losses that were differentiated, in order."""
-    from nnlint.events import Backward
-
     return (event.numbers["loss"] for event in run.events(Backward) if "loss" in event.numbers)
 
 
@@ -105,3 +104,28 @@ def not_reached(case: Case) -> Verdict:
 
 Witness = Callable[[Case], Verdict]
 """A rule's witness."""
+
+
+def last(events: list[E_], name: str, otherwise: float = math.nan) -> float:
+    """The last of `numbers`."""
+    found = numbers(events, name)
+    return found[-1] if found else otherwise
+
+
+def score(run: Run | None) -> float:
+    """The last score of the yardstick; NaN where there is none."""
+    events = list(run.events(Scored)) if run is not None else []
+    found = [value for event in events for name, value in event.numbers.items() if name in ("accuracy", "auc", "r2")]
+    return found[-1] if found else math.nan
+
+
+def settled_loss(run: Run) -> float:
+    """The mean of the last quarter of the losses; NaN for a run without any."""
+    found = list(losses(run))
+    tail = found[-max(1, len(found) // 4) :]
+    return sum(tail) / len(tail) if tail else math.nan
+
+
+def is_finite(run: Run) -> bool:
+    """Whether every loss of a run was a finite number."""
+    return all(map(math.isfinite, losses(run)))

@@ -31,13 +31,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nnlint.events import Backward, ModelCalled, ModeSwitched, Run
+from nnlint.events import Backward, LayerApplied, LoaderMade, ModelCalled, ModeSwitched, Raised, Run
 from nnlint.facts.batch_sizes import Batch, batch_of, normalises_rows
 from nnlint.facts.layers import inputs_of, place_of, tracks_statistics
-from nnlint.finding import Severity
+from nnlint.finding import Severity, Verdict
 from nnlint.graph import ancestors, cuts_graph
 from nnlint.rule import Problem, Rule
 from nnlint.values import Data, Layer, Value, elements
+from nnlint.witness import Case, confirmed, numbers, refuted, unverified
 
 FEW = 3
 
@@ -126,4 +127,26 @@ def _help(batch: Batch, severity: Severity) -> str:
     return "use larger batches, or LayerNorm, which looks at one row at a time"
 
 
-rule = Rule(__name__, __doc__, check, code="NN313", severity=Severity.ERROR, since="0.1")
+def witness(case: Case) -> Verdict:
+    """Whether a BatchNorm in training averages over so few values, or the layer raises."""
+    raised = next(case.run.events(Raised), None)
+    if raised is not None and "more than 1 value per channel" in raised.message:
+        return confirmed("torch raises: BatchNorm expects more than one value per channel")
+    few = [event for event in case.run.events(LayerApplied) if event.numbers.get("values_per_channel", FEW + 1) <= FEW]
+    if few:
+        least = min(numbers(few, "values_per_channel"))
+        return confirmed(
+            f"BatchNorm averages over {least:.0f} value{'s' if least > 1 else ''} per channel", values=least
+        )
+    for loader in case.at(LoaderMade):
+        samples, size = loader.numbers.get("samples", 0.0), loader.numbers.get("batch_size", 0.0)
+        if size and samples % size == 1 and not loader.numbers.get("drop_last"):
+            return confirmed(
+                f"{samples:.0f} samples in batches of {size:.0f} leave a last batch of one", samples=samples
+            )
+    if any(case.run.events(ModelCalled)) and case.run.ended == "finished":
+        return refuted(f"no BatchNorm averaged over fewer than {FEW + 1} values in the whole run")
+    return unverified("the run ended before such a batch came")
+
+
+rule = Rule(__name__, __doc__, check, code="NN313", severity=Severity.ERROR, since="0.1", witness=witness)

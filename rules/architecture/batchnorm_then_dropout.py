@@ -42,19 +42,24 @@ than without the dropout.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
-from nnlint.events import Run
+from nnlint.events import LayerApplied, Run
 from nnlint.facts.layers import before, is_active_dropout, made_by, place_of, related_call, tracks_statistics, wiring
 from nnlint.facts.regression import regression_outputs
-from nnlint.finding import Applicability, Severity
+from nnlint.finding import Applicability, Severity, Verdict
 from nnlint.mending.layer_edits import without_layer
 from nnlint.operations import WEIGHTED
 from nnlint.rule import Problem, Rule
 from nnlint.values import Data, Site
+from nnlint.witness import Case, confirmed, harmless, not_reached, refuted, unverified
 
 GOES_ON = WEIGHTED | {"batch_norm", "call"}
 """Operations that make something of what the dropout lets through: layers, known ones and others."""
+
+NOTABLE = 1.05
+"""A smaller ratio of mean squares is no shift."""
 
 SHIFTED_STATISTICS = (
     "the next BatchNorm stores the variance that dropout has raised in training, and divides by it in evaluation mode, "
@@ -120,4 +125,35 @@ def _at(data: Data, message: str) -> list[tuple[Site, str]]:
     return [] if place is None else [(place, message)]
 
 
-rule = Rule(__name__, __doc__, check, code="NN301", severity=Severity.WARNING, since="0.1", fix=Applicability.UNSAFE)
+def witness(case: Case) -> Verdict:
+    """Whether the variance that the next BatchNorm, or the output layer, receives moves by the dropout between the modes."""
+    layers = {event.numbers["order"]: event for event in case.run.events(LayerApplied) if "order" in event.numbers}
+    dropouts = [event for event in case.made_at(LayerApplied) if event.kind == "dropout" and "order" in event.numbers]
+    if not dropouts:
+        return not_reached(case)
+    behind = [layers[order] for order in sorted(layers) if order > dropouts[0].numbers["order"]]
+    receiver = next((event for event in behind if event.kind == "batchnorm"), behind[-1] if behind else None)
+    if receiver is None or not dropouts[0].numbers.get("rate"):
+        return refuted("nothing behind this dropout can be shifted by it")
+    names = ("masked_input_square", "evaluated_input_square", "control_input_square")
+    masked, evaluated, control = (receiver.numbers.get(name, 0.0) for name in names)
+    if not masked or not evaluated or not control:
+        return unverified("what the next layer receives could not be measured in both modes")
+    shift, without = masked / evaluated, control / evaluated
+    numbers = {"shift": shift, "without_dropout": without}
+    words = f"the next layer receives {shift:.2f} times the mean square in training that it receives in evaluation"
+    if abs(math.log(masked / control)) > math.log(NOTABLE):
+        return confirmed(f"{words} ({without:.2f} without this dropout)", **numbers)
+    return harmless(f"{words}, and as much without this dropout", **numbers)
+
+
+rule = Rule(
+    __name__,
+    __doc__,
+    check,
+    code="NN301",
+    severity=Severity.WARNING,
+    since="0.1",
+    fix=Applicability.UNSAFE,
+    witness=witness,
+)

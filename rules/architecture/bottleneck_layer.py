@@ -32,13 +32,14 @@ import ast
 import re
 from collections.abc import Iterator
 
-from nnlint.events import Run
+from nnlint.events import LayerApplied, Run
 from nnlint.facts.layers import Wiring, inputs_of, made_by, names_around, place_of, related_call, wiring
-from nnlint.finding import Severity
+from nnlint.finding import Severity, Verdict
 from nnlint.operations import ACTIVATIONS, NORMALIZATIONS
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Constant, Data, Layer
+from nnlint.witness import Case, confirmed, not_reached, refuted
 
 FEW = 4
 RATIO = 16
@@ -187,4 +188,15 @@ def _problem(data: Data, width: int, following: Data) -> Iterator[Problem]:
     )
 
 
-rule = Rule(__name__, __doc__, check, code="NN302", severity=Severity.ERROR, since="0.1")
+def witness(case: Case) -> Verdict:
+    """Whether what the layer gives has no more than a few dimensions over a batch."""
+    layers = [event for event in case.made_at(LayerApplied) if "output_rank" in event.numbers]
+    if not layers:
+        return not_reached(case)
+    rank, rows = layers[0].numbers["output_rank"], layers[0].numbers["output_rows"]
+    if rank < FEW:
+        return confirmed(f"over {rows:.0f} samples its output has rank {rank:.0f}", rank=rank, samples=rows)
+    return refuted(f"over {rows:.0f} samples its output has rank {rank:.0f}", rank=rank, samples=rows)
+
+
+rule = Rule(__name__, __doc__, check, code="NN302", severity=Severity.ERROR, since="0.1", witness=witness)

@@ -32,17 +32,22 @@ The variance of a prediction over masks is more than a fifth of its variance ove
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
-from nnlint.events import Run
+from nnlint.events import LayerApplied, Run
 from nnlint.facts.layers import before, is_active_dropout, made_by, passes_between, place_of, related_call, wiring
 from nnlint.facts.regression import CLASSIFICATION_LOSSES, regression_outputs
-from nnlint.finding import Applicability, Severity
+from nnlint.finding import Applicability, Severity, Verdict
 from nnlint.graph import sources
 from nnlint.mending.layer_edits import without_layer
 from nnlint.operations import WEIGHTED
 from nnlint.rule import Problem, Rule
 from nnlint.values import Data
+from nnlint.witness import Case, confirmed, harmless, not_reached
+
+SHARE = 0.2
+"""The variance over masks that counts, as a share of the variance over inputs."""
 
 
 def check(run: Run) -> Iterator[Problem]:
@@ -90,4 +95,28 @@ def _problem(dropout: Data, layer: Data | None, fixable: bool) -> Iterator[Probl
     )
 
 
-rule = Rule(__name__, __doc__, check, code="NN303", severity=Severity.WARNING, since="0.1", fix=Applicability.UNSAFE)
+def witness(case: Case) -> Verdict:
+    """Whether predictions vary with the mask more than a fifth as much as with the input."""
+    layers = [event for event in case.run.events(LayerApplied) if "sample_variance" in event.numbers]
+    if not layers:
+        return not_reached(case)
+    output = max(layers, key=lambda event: event.numbers["order"]).numbers
+    masks, samples = output["mask_variance"], output["sample_variance"]
+    if masks > SHARE * samples:
+        ratio = masks / samples if samples else math.inf
+        return confirmed(f"predictions vary {ratio:.2g} times as much with the mask as with the input", ratio=ratio)
+    return harmless(
+        f"the mask moves predictions by {masks / samples:.0%} of what the input does", ratio=masks / samples
+    )
+
+
+rule = Rule(
+    __name__,
+    __doc__,
+    check,
+    code="NN303",
+    severity=Severity.WARNING,
+    since="0.1",
+    fix=Applicability.UNSAFE,
+    witness=witness,
+)

@@ -40,11 +40,15 @@ from collections.abc import Iterator
 from nnlint.events import Run
 from nnlint.facts.held_out import Foreign, foreign_scalings
 from nnlint.facts.scaling import Scaling
-from nnlint.finding import Applicability, Edit, Fix, Severity
+from nnlint.finding import Applicability, Edit, Fix, Place, Severity, Verdict
 from nnlint.mending import edits
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data
+from nnlint.witness import Case, confirmed, harmless, not_reached, unverified
+
+SAME = 0.01
+"""Scalings that differ by less than this part are the same."""
 
 
 def check(run: Run) -> Iterator[Problem]:
@@ -59,6 +63,7 @@ def check(run: Run) -> Iterator[Problem]:
             related=_related(foreign),
             help="scale by the statistics of the training data: compute them once, before scaling, and use them for all data",
             fix=None if foreign.overwritten else _fix(foreign),
+            probes=tuple(site for site in (foreign.training.result.at,) if site is not None),
         )
 
 
@@ -126,4 +131,49 @@ def _is_lasting_name(statistic: Data, site: CodeSite) -> bool:
     return bool(statistic.bound) and len(stores) == 1
 
 
-rule = Rule(__name__, __doc__, check, code="NN403", severity=Severity.ERROR, since="0.1", fix=Applicability.SAFE)
+def witness(case: Case) -> Verdict:
+    """Whether the same sample maps to two values: one among the training data, another among those to be predicted."""
+    here, there = _maps(case, case.finding.place), [m for place in _training_places(case) for m in _maps(case, place)]
+    if not here:
+        return not_reached(case)
+    pairs = [(first, second) for first in here for second in there or here]
+    apart = max(pairs, key=lambda pair: _distance(*pair))
+    if not there and len(here) < 2:
+        return unverified("the run did not come to the place where the training data are scaled")
+    first, second = (factor + offset for factor, offset in apart)
+    if _distance(*apart) > SAME:
+        return confirmed(
+            f"the value 1 becomes {second:.4g} in the training data and {first:.4g} here", here=first, training=second
+        )
+    return harmless("these data happen to have the statistics of the training data: the same sample keeps its value")
+
+
+def _maps(case: Case, place: Place) -> list[tuple[float, float]]:
+    """The factors and offsets by which the data at a place were scaled."""
+    seen = [each.numbers for each in case.values(place) if "factor" in each.numbers]
+    return [(numbers["factor"], numbers["offset"]) for numbers in seen if numbers["factor"]]
+
+
+def _training_places(case: Case) -> list[Place]:
+    return [
+        *(related.place for related in case.finding.related),
+        *(case.finding.plan.probes if case.finding.plan else ()),
+    ]
+
+
+def _distance(first: tuple[float, float], second: tuple[float, float]) -> float:
+    """How far apart two scalings are, as a part of the larger one."""
+    largest = max(abs(value) for value in (*first, *second))
+    return max(abs(a - b) for a, b in zip(first, second, strict=True)) / largest if largest else 0.0
+
+
+rule = Rule(
+    __name__,
+    __doc__,
+    check,
+    code="NN403",
+    severity=Severity.ERROR,
+    since="0.1",
+    fix=Applicability.SAFE,
+    witness=witness,
+)

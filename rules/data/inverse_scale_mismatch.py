@@ -33,18 +33,22 @@ The target, scaled and brought back, is not the target.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from nnlint.events import Run
+from nnlint.events import Run, ValueSeen
 from nnlint.facts.held_out import Foreign, foreign_scalings
 from nnlint.facts.identity import key_of
 from nnlint.facts.inverses import Unscaling, is_prediction, unscalings
 from nnlint.facts.roles import comparisons
 from nnlint.facts.scaling import Scaling, scaling_of, scalings_behind
-from nnlint.finding import Severity
+from nnlint.finding import Severity, Verdict
 from nnlint.graph import ancestors
 from nnlint.rule import Problem, Rule
 from nnlint.values import Data, Value
+from nnlint.witness import Case, confirmed, harmless, not_reached, unverified
+
+SAME = 0.01
+"""A round trip that is off by less than this part is the identity."""
 
 
 def check(run: Run) -> Iterator[Problem]:
@@ -135,4 +139,34 @@ def _foreign_ratio(unscaling: Unscaling, scaling: Scaling, foreign: Foreign) -> 
     )
 
 
-rule = Rule(__name__, __doc__, check, code="NN404", severity=Severity.ERROR, since="0.1")
+def witness(case: Case) -> Verdict:
+    """Whether a target that is scaled, and brought back as the predictions are, comes back as another."""
+    back = [each.numbers["factor"] for each in case.values() if each.numbers.get("factor")]
+    scaled = [each.numbers["factor"] for each in case.related(ValueSeen) if each.numbers.get("factor")]
+    if not back:
+        return not_reached(case)
+    if not scaled:
+        return unverified("the run did not come to the place where the target is scaled")
+    trip = scaled[0] * back[0]
+    if len(case.finding.related) > 1:
+        inputs = [each.numbers for each in case.values(case.finding.related[1].place) if each.numbers.get("factor")]
+        return _through_inputs(case, inputs, back[0])
+    if abs(trip - 1) > SAME:
+        return confirmed(f"a target of 1, scaled and brought back, is {trip:.4g}", round_trip=trip)
+    return harmless(f"the two statistics happen to agree: a target of 1 comes back as {trip:.4g}", round_trip=trip)
+
+
+def _through_inputs(case: Case, inputs: list[Mapping[str, float]], back: float) -> Verdict:
+    """Where the inputs were scaled by another statistic: it, and the one that predictions are brought back by."""
+    if not inputs:
+        return unverified("the run did not come to the place where the inputs are scaled")
+    ratio = inputs[0]["factor"] * back
+    return confirmed(
+        f"inputs are multiplied by {inputs[0]['factor']:.4g} and predictions by {back:.4g}: together {ratio:.4g}, and only one "
+        "pair of statistics makes that right",
+        input_factor=inputs[0]["factor"],
+        output_factor=back,
+    )
+
+
+rule = Rule(__name__, __doc__, check, code="NN404", severity=Severity.ERROR, since="0.1", witness=witness)

@@ -39,6 +39,7 @@ The normalised target equals the normalised input, or predictions for data with 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from nnlint.events import Run
@@ -46,10 +47,12 @@ from nnlint.facts.held_out import foreign_scalings
 from nnlint.facts.inverses import is_held, is_inverted, is_kept
 from nnlint.facts.roles import Comparison, comparisons, is_reward, is_target_in_input
 from nnlint.facts.scaling import Scaling, is_per_sample, scalings_behind
-from nnlint.finding import Severity
+from nnlint.finding import Severity, Verdict
 from nnlint.graph import ancestors
+from nnlint.mending.controls import left_out
 from nnlint.rule import Problem, Rule
 from nnlint.values import Data
+from nnlint.witness import Case, confirmed, harmless, not_reached, unverified
 
 BY = {
     "ratio": "its own {statistic}",
@@ -58,6 +61,9 @@ BY = {
     "scaler": "a scaler fitted on it",
 }
 STATISTICS = {"max": "maximum", "min": "minimum", "norm": "norm", "sum": "sum", "mean": "mean", "median": "median"}
+SAME = 0.01
+"""Values that differ by less than this part are the same."""
+
 USUAL = frozenset({"standard", "range", "scaler"})
 """Scalings that are good practice where they are undone."""
 
@@ -108,6 +114,7 @@ def _problem(run: Run, comparison: Comparison, scaling: Scaling) -> Iterator[Pro
         related=() if comparison.at is None else ((comparison.at, "the target is learned here"),),
         help="train on the target in its own unit, or keep the statistics of the training targets and bring predictions back",
         severity=severity,
+        control=left_out(scaling.result.at, "learn the target in its own unit"),
     )
 
 
@@ -136,4 +143,27 @@ def _by(scaling: Scaling) -> str:
     return BY[scaling.kind].format(statistic=STATISTICS.get(statistic, statistic))
 
 
-rule = Rule(__name__, __doc__, check, code="NN401", severity=Severity.ERROR, since="0.1")
+def witness(case: Case) -> Verdict:
+    """Whether the target that is learned lies on a scale of its own: by which factor, and what that makes of other data."""
+    seen = [each for each in case.values() if "deviation" in each.numbers]
+    if not seen:
+        return not_reached(case)
+    numbers = seen[0].numbers
+    raw = max((numbers[f"{part}_max"] for part in ("argument", "left") if f"{part}_max" in numbers), default=None)
+    if raw is None:
+        return unverified("the target before the scaling could not be measured")
+    largest, factor = numbers["max"], numbers.get("factor", math.nan)
+    if abs(largest - raw) <= SAME * max(abs(largest), abs(raw)):
+        return harmless(
+            f"the scaling leaves the target as it is: its largest value is {raw:.4g} before and after", largest=raw
+        )
+    return confirmed(
+        f"the largest target is {raw:.4g}, the network learns {largest:.4g} for it: for data whose largest is twice that, all "
+        "predictions are off by a factor of 2",
+        raw_max=raw,
+        scaled_max=largest,
+        factor=factor,
+    )
+
+
+rule = Rule(__name__, __doc__, check, code="NN401", severity=Severity.ERROR, since="0.1", witness=witness)

@@ -31,7 +31,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nnlint.events import Run
+from nnlint.events import OptimizerStepped, Run
 from nnlint.facts.rescaling import (
     Rescaling,
     is_brought_into_range,
@@ -41,8 +41,13 @@ from nnlint.facts.rescaling import (
     rescalings_behind,
 )
 from nnlint.facts.roles import Comparison, comparisons, is_computed_by_weights, is_reward, is_target_in_input
-from nnlint.finding import Severity
+from nnlint.finding import Severity, Verdict
+from nnlint.mending.controls import left_out
 from nnlint.rule import Problem, Rule
+from nnlint.witness import Case, confirmed, last, not_reached, numbers, refuted, unverified
+
+LEAST = 9.0
+"""A smaller factor, up or down, is none that this rule speaks of."""
 
 
 def check(run: Run) -> Iterator[Problem]:
@@ -78,7 +83,34 @@ def _problem(comparison: Comparison, rescaling: Rescaling) -> Problem:
         label=f"{done} by {rescaling.factor:g}, and no prediction is brought back",
         related=() if comparison.at is None else ((comparison.at, "the target is learned here"),),
         help="train on the target in its own unit, or standardise it and bring the predictions back",
+        control=left_out(rescaling.result.at, "learn the target in its own unit"),
     )
 
 
-rule = Rule(__name__, __doc__, check, code="NN402", severity=Severity.WARNING, since="0.1")
+def witness(case: Case) -> Verdict:
+    """Whether the target is moved by the factor, and how far the weights have to grow for it."""
+    seen = [each for each in case.values() if "deviation" in each.numbers]
+    if not seen:
+        return not_reached(case)
+    factors = [abs(factor) for factor in numbers(seen, "factor")]
+    if not factors:
+        return unverified("the target before the scaling could not be measured")
+    if 1 / LEAST < factors[0] < LEAST:
+        return refuted(f"the target is scaled by {factors[0]:.3g} only", factor=factors[0])
+    weights, without = _weight_norm(case.run), _weight_norm(case.mended)
+    words = f"the target that the loss sees is {factors[0]:.4g} times the one that was given"
+    if weights and without:
+        return confirmed(
+            f"{words}; the norm of the weights ends at {weights:.3g}, without the factor at {without:.3g}",
+            factor=factors[0],
+            weight_norm=weights,
+            weight_norm_without=without,
+        )
+    return confirmed(words, factor=factors[0])
+
+
+def _weight_norm(run: Run | None) -> float:
+    return last(list(run.events(OptimizerStepped)), "weight_norm", 0.0) if run is not None else 0.0
+
+
+rule = Rule(__name__, __doc__, check, code="NN402", severity=Severity.WARNING, since="0.1", witness=witness)

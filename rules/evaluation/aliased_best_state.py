@@ -37,13 +37,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from nnlint.events import Run, StateKept
+from nnlint.events import OptimizerStepped, Run, StateKept, ValueSeen
 from nnlint.facts.kept_states import Stale, stale_states
-from nnlint.finding import Applicability, Edit, Fix, Severity
+from nnlint.finding import Applicability, Edit, Fix, Severity, Verdict
 from nnlint.mending import edits
 from nnlint.mending.importing import spelled
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
+from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted
 
 
 def check(run: Run) -> Iterator[Problem]:
@@ -103,4 +104,27 @@ def _is_call_of(node: ast.AST, name: str) -> bool:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == name
 
 
-rule = Rule(__name__, __doc__, check, code="NN504", severity=Severity.ERROR, since="0.1", fix=Applicability.SAFE)
+def witness(case: Case) -> Verdict:
+    """Whether the kept tensors move when training goes on."""
+    kept = [seen for seen in case.at(ValueSeen) if seen.what == "kept"]
+    if not kept:
+        return not_reached(case)
+    change = max(numbers(kept, "change"))
+    if change > 0:
+        return confirmed(f"the kept weights have moved by {change:.2g} since they were kept", change=change)
+    taken = max(seen.order for seen in case.values())
+    if any(step.order > taken for step in case.run.events(OptimizerStepped)):
+        return refuted("the kept weights have not moved in the steps that followed")
+    return harmless("no step followed: what is kept is what was meant")
+
+
+rule = Rule(
+    __name__,
+    __doc__,
+    check,
+    code="NN504",
+    severity=Severity.ERROR,
+    since="0.1",
+    fix=Applicability.SAFE,
+    witness=witness,
+)

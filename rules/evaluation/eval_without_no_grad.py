@@ -43,7 +43,7 @@ from collections.abc import Iterator
 
 from nnlint.events import Accumulated, Backward, Loop, ModelCalled, ModeSwitched, OptimizerMade, Run
 from nnlint.facts.evaluation import Evaluation, evaluations, switched_here, trains_inside
-from nnlint.finding import Applicability, Fix, Severity
+from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.graph import ancestors, cuts_graph, parameters_of
 from nnlint.mending import edits
 from nnlint.rule import Problem, Rule
@@ -62,6 +62,7 @@ from nnlint.values import (
     elements,
     truth,
 )
+from nnlint.witness import Case, confirmed, not_reached, numbers, refuted
 
 
 def check(run: Run) -> Iterator[Problem]:
@@ -216,4 +217,26 @@ def _only_evaluates(run: Run, at: CodeSite, evaluation: Evaluation) -> bool:
     return not trains_inside(run, at, at.function)
 
 
-rule = Rule(__name__, __doc__, check, code="NN501", severity=Severity.WARNING, since="0.1", fix=Applicability.SAFE)
+def witness(case: Case) -> Verdict:
+    """Whether the outputs of the evaluation carry a graph."""
+    calls = case.at(ModelCalled)
+    recorded = numbers(calls, "gradient")
+    if not recorded:
+        return not_reached(case)
+    if any(recorded):
+        return confirmed(
+            f"{sum(recorded):.0f} of {len(recorded)} outputs measured here carry a graph", calls=len(recorded)
+        )
+    return refuted(f"none of {len(recorded)} outputs measured here carries a graph", calls=len(recorded))
+
+
+rule = Rule(
+    __name__,
+    __doc__,
+    check,
+    code="NN501",
+    severity=Severity.WARNING,
+    since="0.1",
+    fix=Applicability.SAFE,
+    witness=witness,
+)

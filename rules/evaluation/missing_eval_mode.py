@@ -45,10 +45,11 @@ from nnlint.events import ModelCalled, ModeSwitched, Run
 from nnlint.facts.evaluation import Evaluation, evaluations, trains_inside, words_of
 from nnlint.facts.modes import is_mode_given, is_mode_known, mode_dependent, switched_inside, training_follows
 from nnlint.facts.spellings import is_bound_in, spelling
-from nnlint.finding import Applicability, Fix, Severity
+from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.mending import edits
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
+from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted
 
 ON_PURPOSE = frozenset(
     "mc monte carlo uncertainty bayesian bayes stochastic calibrate recalibrate bn update precise".split()
@@ -184,4 +185,32 @@ def _outermost(run: Run, at: CodeSite, name: str) -> ast.stmt | None:
     return None if isinstance(at.statement, ast.Return) else at.statement
 
 
-rule = Rule(__name__, __doc__, check, code="NN502", severity=Severity.ERROR, since="0.1", fix=Applicability.SAFE)
+def witness(case: Case) -> Verdict:
+    """Whether the network is in training mode there, with layers that behave differently in it."""
+    calls = [event for event in case.at(ModelCalled) if "training" in event.numbers]
+    if not calls:
+        return not_reached(case)
+    training = [event for event in calls if event.numbers["dropouts"] + event.numbers["batchnorms"] > 0]
+    if training:
+        dropouts, batchnorms = training[0].numbers["dropouts"], training[0].numbers["batchnorms"]
+        return confirmed(
+            f"in training mode at {len(training)} of {len(calls)} calls, with {dropouts:.0f} dropout and "
+            f"{batchnorms:.0f} BatchNorm layers at work",
+            dropouts=dropouts,
+            batchnorms=batchnorms,
+        )
+    if any(numbers(calls, "training")):
+        return harmless("in training mode, but no layer of this network behaves differently in it")
+    return refuted(f"in evaluation mode at all {len(calls)} calls")
+
+
+rule = Rule(
+    __name__,
+    __doc__,
+    check,
+    code="NN502",
+    severity=Severity.ERROR,
+    since="0.1",
+    fix=Applicability.SAFE,
+    witness=witness,
+)

@@ -43,11 +43,12 @@ from collections.abc import Iterator
 
 from nnlint.events import Backward, Run
 from nnlint.facts.running_totals import LiveTotal, live_totals
-from nnlint.finding import Applicability, Fix, Severity
+from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.mending import edits
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Items, Site
+from nnlint.witness import Case, confirmed, not_reached, numbers, refuted
 
 NUMERIC_USES = frozenset("print format float round append add_scalar info debug set_postfix set_description".split())
 """Calls that take a number as well as a tensor."""
@@ -174,4 +175,31 @@ def _uses_as_tensor(node: ast.AST, name: str) -> bool:
     return False
 
 
-rule = Rule(__name__, __doc__, check, code="NN115", severity=Severity.ERROR, since="0.1", fix=Applicability.SAFE)
+def witness(case: Case) -> Verdict:
+    """Whether what is added still has its graph, and the total's graph grows."""
+    seen = case.values()
+    if not seen:
+        return not_reached(case)
+    sizes = numbers(seen, "graph")
+    if len(sizes) > 1 and sizes[-1] > sizes[0] > 0:
+        return confirmed(
+            f"the graph behind the total grew from {sizes[0]:.0f} to {sizes[-1]:.0f} nodes",
+            first_nodes=sizes[0],
+            last_nodes=sizes[-1],
+        )
+    live = [sum(numbers([each], "argument_requires_grad") + numbers([each], "right_requires_grad")) for each in seen]
+    if any(live):
+        return confirmed(f"{sum(map(bool, live))} of {len(seen)} values that joined the total kept their graph")
+    return refuted(f"none of the {len(seen)} values that joined the total had a graph")
+
+
+rule = Rule(
+    __name__,
+    __doc__,
+    check,
+    code="NN115",
+    severity=Severity.ERROR,
+    since="0.1",
+    fix=Applicability.SAFE,
+    witness=witness,
+)

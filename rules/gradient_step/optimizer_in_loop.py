@@ -44,11 +44,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from nnlint.events import OptimizerMade, OptimizerStepped, Run
 from nnlint.facts.loops import counts_epochs, header_of
 from nnlint.facts.remaking import Remade, holds_own_training, remade
-from nnlint.finding import Applicability, Severity
+from nnlint.finding import Applicability, Severity, Verdict
 from nnlint.mending.hoisting import hoisted
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Constant, Optimizer, Value, alternatives
+from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted, unverified
 
 
 def check(run: Run) -> Iterator[Problem]:
@@ -141,4 +142,41 @@ def _stands_under_modulo(site: CodeSite) -> bool:
     return False
 
 
-rule = Rule(__name__, __doc__, check, code="NN101", severity=Severity.ERROR, since="0.1", fix=Applicability.SAFE)
+def witness(case: Case) -> Verdict:
+    """Whether optimizers made here one after the other step the same parameters, and what the old one remembered is lost."""
+    made = case.made_at(OptimizerStepped)
+    optimizers = list(dict.fromkeys(event.optimizer for event in made))
+    constructed = len(case.at(OptimizerMade))
+    if not constructed:
+        return not_reached(case)
+    if constructed < 2 or len(optimizers) < 2:
+        if case.run.ended == "finished":
+            return refuted("the optimizer was made and used once in the whole run")
+        return unverified("the run ended before a second optimizer was made here")
+    parameters = set(numbers(case.at(OptimizerMade), "first_parameter"))
+    if len(parameters) == constructed:
+        return refuted(f"each of the {constructed} optimizers made here has parameters of its own")
+    steps = len(list(case.run.events(OptimizerStepped)))
+    if not any(numbers(list(case.run.events(OptimizerStepped)), "remembers")):
+        return harmless(
+            f"made {constructed} times in {steps} steps, but this optimizer keeps no state that could be lost",
+            constructions=constructed,
+            steps=steps,
+        )
+    return confirmed(
+        f"made {constructed} times in {steps} steps, each time without the state of the one before",
+        constructions=constructed,
+        steps=steps,
+    )
+
+
+rule = Rule(
+    __name__,
+    __doc__,
+    check,
+    code="NN101",
+    severity=Severity.ERROR,
+    since="0.1",
+    fix=Applicability.SAFE,
+    witness=witness,
+)

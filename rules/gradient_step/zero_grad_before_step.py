@@ -42,11 +42,12 @@ from typing import Any, NamedTuple
 
 from nnlint.events import Backward, Escaped, GradientsCleared, OptimizerStepped, Run
 from nnlint.facts.gradients import GRADIENT_EVENTS, Trained, trained
-from nnlint.finding import Applicability, Fix, Severity
+from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.mending import edits
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.trace import follow, select
+from nnlint.witness import Case, confirmed, not_reached, numbers, refuted
 
 
 class Gradients(NamedTuple):
@@ -147,4 +148,24 @@ def _stands_in(block: set[int], event: Backward | OptimizerStepped) -> bool:
     return isinstance(event.at, CodeSite) and id(event.at.statement) in block
 
 
-rule = Rule(__name__, __doc__, check, code="NN103", severity=Severity.ERROR, since="0.1", fix=Applicability.SAFE)
+def witness(case: Case) -> Verdict:
+    """Whether every step finds gradients of zero, or none."""
+    steps = case.related(OptimizerStepped)
+    norms = numbers(steps, "gradient_norm")
+    if not norms:
+        return not_reached(case)
+    if not any(norms):
+        return confirmed(f"the gradient is zero at all {len(norms)} steps that were measured", steps=len(norms))
+    return refuted(f"the gradient is not zero at the step ({max(norms):.2g})", gradient_norm=max(norms))
+
+
+rule = Rule(
+    __name__,
+    __doc__,
+    check,
+    code="NN103",
+    severity=Severity.ERROR,
+    since="0.1",
+    fix=Applicability.SAFE,
+    witness=witness,
+)

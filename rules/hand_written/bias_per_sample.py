@@ -39,10 +39,11 @@ from collections.abc import Iterator
 from nnlint.events import Run
 from nnlint.facts.identity import label_of, uncopied
 from nnlint.facts.shapes import FILLED, Shape, broadcast, dimension_of, rows_of, shape_of
-from nnlint.finding import Severity
+from nnlint.finding import Severity, Verdict
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
-from nnlint.values import Data, Value
+from nnlint.values import Data, Site, Value
+from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted
 
 BIAS = re.compile(r"bias|^_*b[a-z]?_?\d*$|^_*b_|_b\d*$", re.IGNORECASE)
 WEIGHT = re.compile(r"weight|theta|^_*syn|^_*[wuv]([\d_].*|[ihoxy]{1,2}\d*)?$|kernel", re.IGNORECASE)
@@ -61,7 +62,7 @@ def check(run: Run) -> Iterator[Problem]:
                 found = _allocation(product, bias)
                 if found is not None and isinstance(found.at, CodeSite):
                     allocated.update(_targets(found.at))
-                    yield _allocated(found.at)
+                    yield _allocated(found.at, data.at)
     for name in ("subtract", "add"):
         for data in run.operations.get(name, ()):
             if isinstance(data, Data) and isinstance(data.at, CodeSite) and _broadcasts_bias(data, data.at, allocated):
@@ -183,12 +184,13 @@ def _updates(site: CodeSite) -> bool:
     return isinstance(site.node, ast.BinOp) and ast.unparse(site.node.left) == ast.unparse(statement.targets[0])
 
 
-def _allocated(site: CodeSite) -> Problem:
+def _allocated(site: CodeSite, added: Site | None) -> Problem:
     return Problem(
         _assignment(site),
         "this bias has one row for each sample, so it learns the training targets by heart and the weights learn nothing",
         label="one row per sample",
         help="give the bias the width of the layer, such as (1, units), and sum its gradient over the samples",
+        probes=() if added is None else (added,),
     )
 
 
@@ -211,4 +213,24 @@ def _assignment(site: CodeSite) -> CodeSite:
     return site
 
 
-rule = Rule(__name__, __doc__, check, code="NN701", severity=Severity.ERROR, since="0.1")
+def witness(case: Case) -> Verdict:
+    """Whether the bias has come to differ from row to row, so that an input is answered by its place in the batch."""
+    probed = case.finding.plan.probes if case.finding.plan else ()
+    seen = [*case.values(), *(case.values(*probed) if probed else [])]
+    if not seen:
+        return not_reached(case)
+    differences = [value for part in ("", "left_", "right_") for value in numbers(seen, f"{part}row_deviation")]
+    rows = max(numbers(seen, "rows"), default=1.0)
+    if rows < 2:
+        return refuted("the bias has a single row")
+    biases = numbers(seen, "right_row_deviation") or differences
+    if biases and biases[-1] > 0:
+        return confirmed(
+            f"the bias has {rows:.0f} rows, which differ by {biases[-1]:.2g}: one input is answered by its row in the batch",
+            rows=rows,
+            deviation=biases[-1],
+        )
+    return harmless(f"the bias has {rows:.0f} rows, all alike in this run", rows=rows)
+
+
+rule = Rule(__name__, __doc__, check, code="NN701", severity=Severity.ERROR, since="0.1", witness=witness)

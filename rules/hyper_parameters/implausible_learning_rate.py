@@ -30,16 +30,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from nnlint.events import GradientsClipped, OptimizerMade, Run
+from nnlint.events import GradientsClipped, OptimizerMade, OptimizerStepped, Run, Scored
 from nnlint.facts.hyper_parameters import Setting, settings
 from nnlint.facts.samples import single_sample_steps
 from nnlint.facts.schedules import sets_rate
 from nnlint.facts.trained import is_deep, weighted_layers, widest_input
-from nnlint.finding import Severity
+from nnlint.finding import Severity, Verdict
 from nnlint.graph import parameters_of
+from nnlint.mending.controls import other_number
 from nnlint.operations import NORMALIZATIONS
 from nnlint.rule import Problem, Rule
 from nnlint.values import Layer, Optimizer, Site, Value, alternatives
+from nnlint.witness import Case, confirmed, harmless, is_finite, last, numbers, settled_loss, unverified
 
 LARGEST = {
     "SGD": 1.0,
@@ -54,6 +56,11 @@ LARGEST_FOR_ONE_SAMPLE = 0.05
 DEEP = 3
 NARROW = 16
 TOLERANCE_OF_NARROW = 2.0
+FLAT = 0.2
+"""Predictions that spread by less than this part of the control's are flat."""
+
+WORSE = 1.5
+"""A loss is worse from this multiple of the control's on."""
 
 
 def check(run: Run) -> Iterator[Problem]:
@@ -118,7 +125,42 @@ def _problem(made: OptimizerMade, optimizer: Optimizer, setting: Setting, messag
         label=f"usual for {optimizer.kind}: {usual}",
         related=related,
         help=f"begin with {'0.01' if optimizer.kind == 'SGD' else '1e-3'}",
+        control=other_number(setting.at, "a tenth of the rate", "({}) / 10"),
     )
 
 
-rule = Rule(__name__, __doc__, check, code="NN602", severity=Severity.WARNING, since="0.1")
+def witness(case: Case) -> Verdict:
+    """Whether training fails at this rate, by its losses and its predictions, and not at a tenth of it."""
+    steps = list(case.run.events(OptimizerStepped))
+    rates = numbers(steps, "lr")
+    if not rates:
+        return unverified("the run took no step")
+    if max(rates) < SMALLEST:
+        moved = abs(last(steps, "weight_norm") / numbers(steps, "weight_norm")[0] - 1)
+        return confirmed(
+            f"after {len(steps)} steps the norm of the weights has moved by {moved:.1g} of itself", moved=moved
+        )
+    if not is_finite(case.run):
+        return confirmed(f"the loss is no finite number any more within {len(steps)} steps", rate=max(rates))
+    if case.mended is None or not any(case.mended.events(OptimizerStepped)):
+        return unverified("the control at a tenth of the rate was not run")
+    return _compared(case)
+
+
+def _compared(case: Case) -> Verdict:
+    assert case.mended is not None
+    loss, control = settled_loss(case.run), settled_loss(case.mended)
+    spread = last(list(case.run.events(Scored)), "spread")
+    control_spread = last(list(case.mended.events(Scored)), "spread")
+    evidence = {"loss": loss, "loss_at_a_tenth": control, "spread": spread, "spread_at_a_tenth": control_spread}
+    if spread < FLAT * control_spread:
+        return confirmed(
+            f"the predictions hardly differ any more: their spread is {spread:.2g}, at a tenth of the rate {control_spread:.2g}",
+            **evidence,
+        )
+    if loss > WORSE * control and loss - control > WORSE * abs(control) / 10:
+        return confirmed(f"the loss settles at {loss:.3g}, at a tenth of the rate at {control:.3g}", **evidence)
+    return harmless(f"the loss settles at {loss:.3g}, at a tenth of the rate at {control:.3g}", **evidence)
+
+
+rule = Rule(__name__, __doc__, check, code="NN602", severity=Severity.WARNING, since="0.1", witness=witness)

@@ -29,12 +29,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from nnlint.events import OptimizerMade, Run
+from nnlint.events import OptimizerMade, OptimizerStepped, Run
 from nnlint.facts.hyper_parameters import Setting, settings
 from nnlint.facts.trained import is_deep
-from nnlint.finding import Severity
+from nnlint.finding import Severity, Verdict
+from nnlint.mending.controls import other_number
 from nnlint.rule import Problem, Rule
 from nnlint.values import Optimizer, truth
+from nnlint.witness import Case, confirmed, harmless, last, numbers, unverified
 
 COUPLED = 0.5
 DECOUPLED = 2.0
@@ -43,6 +45,9 @@ LIMITS = {
     "AdamW": DECOUPLED,
 }
 """The smallest implausible decay of torch.optim's classes; optimizers that are not listed have ranges of their own."""
+
+SHRUNK = 0.5
+"""Weights that end below this part of where they began, or would be without the decay, have shrunk."""
 
 
 def check(run: Run) -> Iterator[Problem]:
@@ -72,7 +77,25 @@ def _problem(made: OptimizerMade, optimizer: Optimizer, setting: Setting) -> Pro
         label=f"tries values up to {largest:g}" if tries else "usual values are 0 to 0.01",
         related=tuple(related),
         help="use 1e-4 or so; if a search prefers a large value, look at the scale of the targets first",
+        control=other_number(setting.at, "train without weight decay", "0.0") if not tries else None,
     )
 
 
-rule = Rule(__name__, __doc__, check, code="NN601", severity=Severity.WARNING, since="0.1")
+def witness(case: Case) -> Verdict:
+    """Whether the weights shrink under such a decay, and not without it."""
+    strong = [event for event in case.run.events(OptimizerStepped) if event.numbers.get("weight_decay", 0.0) >= COUPLED]
+    if not strong:
+        return unverified(f"the run did not come to a step with a weight decay of {COUPLED:g} or more")
+    trained = [event for event in strong if event.optimizer is strong[-1].optimizer]
+    first, end = numbers(trained, "weight_norm")[0], last(trained, "weight_norm")
+    if len(trained) < 2:
+        return unverified("the run took too few steps with it")
+    without = last(list(case.mended.events(OptimizerStepped)), "weight_norm") if case.mended is not None else math.nan
+    words = f"the norm of the weights goes from {first:.3g} to {end:.3g}"
+    if end < first * SHRUNK or (math.isfinite(without) and end < without * SHRUNK):
+        more = f"; without the decay to {without:.3g}" if math.isfinite(without) else ""
+        return confirmed(words + more, first=first, last=end)
+    return harmless(f"{words}: the data hold against the decay", first=first, last=end)
+
+
+rule = Rule(__name__, __doc__, check, code="NN601", severity=Severity.WARNING, since="0.1", witness=witness)

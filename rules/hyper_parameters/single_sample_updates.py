@@ -34,13 +34,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from nnlint.events import Run
+from nnlint.events import Backward, LoaderMade, Run
 from nnlint.facts.samples import SingleSampleStep, single_sample_steps
-from nnlint.finding import Severity
+from nnlint.finding import Severity, Verdict
 from nnlint.graph import parameters_of
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite, External
 from nnlint.values import NONE, Data, Instance, Layer, Loader, Site, Value, alternatives
+from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted
 
 SEQUENCES = frozenset({"recurrent", "embedding", "attention", "transformer"})
 """Operations on sentences and series: one of variable length at a time is common and right."""
@@ -120,4 +121,23 @@ def _has_pictures(step: SingleSampleStep) -> bool:
     return "convolution" in operations and "linear" not in operations
 
 
-rule = Rule(__name__, __doc__, check, code="NN603", severity=Severity.WARNING, since="0.1")
+def witness(case: Case) -> Verdict:
+    """Whether consecutive gradients disagree: a noise scale over 1."""
+    for loader in case.at(LoaderMade):
+        if loader.numbers.get("batch_size", 1.0) > 1:
+            size = loader.numbers["batch_size"]
+            return refuted(f"the loader gives batches of {size:.0f}", batch_size=size)
+    scales = numbers(list(case.run.events(Backward)), "noise_scale")
+    if not scales:
+        return not_reached(case)
+    if scales[-1] > 1:
+        return confirmed(
+            f"the gradient noise scale is {scales[-1]:.3g}: one sample's gradient is mostly noise",
+            noise_scale=scales[-1],
+        )
+    return harmless(
+        f"the gradient noise scale is {scales[-1]:.2g}: the samples' gradients agree", noise_scale=scales[-1]
+    )
+
+
+rule = Rule(__name__, __doc__, check, code="NN603", severity=Severity.WARNING, since="0.1", witness=witness)

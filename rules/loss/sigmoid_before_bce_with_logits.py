@@ -39,11 +39,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nnlint.events import Run
+from nnlint.events import LossComputed, Run
 from nnlint.facts.predictions import Bound, BoundLoss, losses_over_probabilities
-from nnlint.finding import Applicability, Severity
+from nnlint.finding import Applicability, Severity, Verdict
 from nnlint.mending.layer_edits import without_use
 from nnlint.rule import Problem, Rule
+from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
 
 LOSSES = frozenset({"binary_cross_entropy_with_logits", "multilabel_soft_margin_loss"})
 
@@ -74,4 +75,30 @@ def _message(loss: BoundLoss, bound: Bound, function: str) -> str:
     return f"the loss applies sigmoid to the output of this {function}, so no prediction can go below 0.5 or above 0.73"
 
 
-rule = Rule(__name__, __doc__, check, code="NN202", severity=Severity.ERROR, since="0.1", fix=Applicability.UNSAFE)
+def witness(case: Case) -> Verdict:
+    """Whether all that reaches the loss lies in (0, 1), on several batches."""
+    seen = [event for event in case.related(LossComputed) if "prediction_min" in event.numbers]
+    if not seen:
+        return not_reached(case)
+    low, high = min(numbers(seen, "prediction_min")), max(numbers(seen, "prediction_max"))
+    if low < 0 or high > 1:
+        return refuted(f"the loss receives values from {low:.3g} to {high:.3g}, which are no probabilities")
+    if len(seen) < 2:
+        return unverified("one batch alone does not tell probabilities from small logits")
+    return confirmed(
+        f"on {len(seen)} batches all that reaches the loss lies between {low:.3g} and {high:.3g}",
+        lowest=low,
+        highest=high,
+    )
+
+
+rule = Rule(
+    __name__,
+    __doc__,
+    check,
+    code="NN202",
+    severity=Severity.ERROR,
+    since="0.1",
+    fix=Applicability.UNSAFE,
+    witness=witness,
+)

@@ -37,12 +37,13 @@ from collections.abc import Iterator
 
 from nnlint.events import Accumulated, Backward, Run
 from nnlint.facts.signed_errors import SignedError, signed_error, signed_terms
-from nnlint.finding import Applicability, Fix, Severity
+from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.graph import content
 from nnlint.mending import edits
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite, External
 from nnlint.values import Data, Site, Value
+from nnlint.witness import Case, confirmed, harmless, not_reached, numbers
 
 LOSS_NAME = re.compile(r"(?i)(?:^|_)(?:\w*loss(?:es)?|costs?|mae|mse|rmse|objective)(?:_|$)|(?:Loss|Cost|MAE|MSE)")
 OTHER_LOSS = re.compile(r"(?i)kl|critic|adv|gan|wasser|policy|actor|pg|entropy|bias|_d$|_g$|^d_|^g_")
@@ -194,4 +195,30 @@ def _library(function: ast.expr, site: CodeSite) -> str:
     return ""
 
 
-rule = Rule(__name__, __doc__, check, code="NN210", severity=Severity.ERROR, since="0.1", fix=Applicability.UNSAFE)
+def witness(case: Case) -> Verdict:
+    """Whether the value goes below zero, or is far smaller than the errors it is made of."""
+    seen = case.values()
+    if not seen:
+        return not_reached(case)
+    lowest = min(numbers(seen, "min"), default=0.0)
+    if lowest < 0:
+        return confirmed(f"it goes down to {lowest:.3g}, below any error", lowest=lowest)
+    for part in ("argument", "receiver"):
+        for mean, size in zip(numbers(seen, f"{part}_mean"), numbers(seen, f"{part}_mean_size"), strict=False):
+            if abs(mean) < size / 2:
+                return confirmed(
+                    f"the errors cancel: their mean is {mean:.3g}, their mean size {size:.3g}", mean=mean, size=size
+                )
+    return harmless(f"in {len(seen)} measurements all errors had the same sign")
+
+
+rule = Rule(
+    __name__,
+    __doc__,
+    check,
+    code="NN210",
+    severity=Severity.ERROR,
+    since="0.1",
+    fix=Applicability.UNSAFE,
+    witness=witness,
+)

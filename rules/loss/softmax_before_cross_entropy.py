@@ -40,13 +40,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nnlint.events import Run
+from nnlint.events import LossComputed, Run
 from nnlint.facts.predictions import Bound, BoundLoss, losses_over_probabilities
-from nnlint.finding import Applicability, Severity
+from nnlint.finding import Applicability, Severity, Verdict
 from nnlint.mending.layer_edits import without_use
 from nnlint.rule import Problem, Rule
+from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted, unverified
 
 LOSSES = frozenset({"cross_entropy", "nll_loss"})
+ROUNDING = 1e-3
+"""How far sums of 32-bit (or 16-bit) probabilities may be from 1."""
 
 
 def check(run: Run) -> Iterator[Problem]:
@@ -85,4 +88,38 @@ def _help(loss: BoundLoss, bound: Bound, function: str) -> str:
     return f"give the loss the logits, without the {function}; or `nll_loss` the logarithm of the probabilities"
 
 
-rule = Rule(__name__, __doc__, check, code="NN201", severity=Severity.ERROR, since="0.1", fix=Applicability.UNSAFE)
+def witness(case: Case) -> Verdict:
+    """Whether what reaches the loss are probabilities: rows in [0, 1] that sum to 1, or entries in (0, 1) on all batches."""
+    seen = [event for event in case.related(LossComputed) if "prediction_min" in event.numbers]
+    if not seen:
+        return not_reached(case)
+    low, high = min(numbers(seen, "prediction_min")), max(numbers(seen, "prediction_max"))
+    sums = (min(numbers(seen, "row_sum_min")), max(numbers(seen, "row_sum_max")))
+    if low < 0 or high > 1 + ROUNDING:
+        exponentials = (min(numbers(seen, "exp_row_sum_min")), max(numbers(seen, "exp_row_sum_max")))
+        if max(abs(each - 1) for each in exponentials) < ROUNDING:
+            return harmless("the loss receives log-probabilities, which its own softmax leaves as they are")
+        return refuted(f"the loss receives values from {low:.3g} to {high:.3g}, which are no probabilities")
+    if max(abs(each - 1) for each in sums) < ROUNDING:
+        return confirmed(
+            f"on {len(seen)} batches all rows that reach the loss lie in [0, 1] and sum to 1", batches=len(seen)
+        )
+    if len(seen) < 2:
+        return unverified("one batch alone does not tell probabilities from small logits")
+    return confirmed(
+        f"on {len(seen)} batches all that reaches the loss lies between {low:.3g} and {high:.3g}",
+        lowest=low,
+        highest=high,
+    )
+
+
+rule = Rule(
+    __name__,
+    __doc__,
+    check,
+    code="NN201",
+    severity=Severity.ERROR,
+    since="0.1",
+    fix=Applicability.UNSAFE,
+    witness=witness,
+)

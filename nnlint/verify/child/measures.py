@@ -69,6 +69,9 @@ def summary(value: Any) -> Numbers:
     flat = tensor.reshape(-1)[:LARGEST_MEASURED]
     numbers |= {"min": float(flat.min()), "max": float(flat.max()), "mean": float(flat.mean())}
     numbers["deviation"] = float(flat.std(unbiased=False))
+    numbers["mean_size"] = float(flat.abs().mean())
+    if tensor.dim() > 1 and len(tensor) > 1:
+        numbers["row_deviation"] = float(tensor.reshape(len(tensor), -1).std(0, unbiased=False).max())
     numbers["finite"] = float(bool(torch.isfinite(flat).all()))
     return numbers
 

@@ -27,6 +27,7 @@ from nnlint.verify.protocol import Record, Request
 SITE = "_nnlint_site"
 ALL_UNTIL = 16
 MEASUREMENTS = 50
+FEW_VALUES = 4
 
 LOSSES = (
     "cross_entropy",
@@ -239,6 +240,18 @@ class Recorder:
 
     def _before_forward(self, module: nn.Module, inputs: Any) -> None:
         self.depth += 1
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.training and not self.paused:
+            self._normalised(module, inputs)
+
+    def _normalised(self, layer: nn.Module, inputs: Any) -> None:
+        """Tell of a BatchNorm that averages over hardly any values."""
+        given = next(measures.tensors_in(inputs), None)
+        if given is None or given.dim() < 2 or given.numel() > FEW_VALUES * given.shape[1]:
+            return
+        calls = self.places.calls()
+        if self.is_measured("batchnorm", calls):
+            values = given.numel() / max(1, given.shape[1])
+            self.tell("LayerApplied", calls, {"values_per_channel": values}, layer, does="batchnorm")
 
     def _after_forward(self, module: nn.Module, inputs: Any, keywords: Any, output: Any) -> None:
         self.depth = max(0, self.depth - 1)
@@ -334,7 +347,7 @@ def _step_numbers(optimizer: Optimizer) -> measures.Numbers:
     numbers["gradient_norm"] = measures.norm(gradients)
     numbers["weight_norm"] = measures.norm(parameters)
     numbers["state"] = float(sum(len(state) for state in optimizer.state.values()))
-    numbers["memory"] = float(any(_remembers(state.values()) for state in optimizer.state.values()))
+    numbers["remembers"] = float(any(_remembers(state.values()) for state in optimizer.state.values()))
     return numbers
 
 

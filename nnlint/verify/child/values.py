@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,8 +11,18 @@ from torch import Tensor
 from nnlint.verify.child import measures
 from nnlint.verify.protocol import Probe, Record
 
+MOST_KEPT = 4
+"""So many weights of a kept state are looked at again."""
+
 ALL_UNTIL = 64
 """The first sightings are all measured; later ones ever more rarely."""
+
+
+class _Part(NamedTuple):
+    """An operand as it was before the operation, and its numbers."""
+
+    value: Any
+    numbers: measures.Numbers
 
 
 class Sightings:
@@ -22,18 +32,14 @@ class Sightings:
         self.tell = tell
         self.probes = {probe.number: probe for probe in probes}
         self.counts = dict.fromkeys(self.probes, 0)
-        self.parts: dict[int, dict[str, Any]] = {}
-        self.kept: dict[int, tuple[Tensor, Tensor]] = {}
+        self.parts: dict[int, dict[str, _Part]] = {}
+        self.kept: dict[int, list[tuple[Tensor, Tensor]]] = {}
+        self.changes: dict[int, float] = {}
 
     def part(self, number: int, role: str, value: Any) -> Any:
         """An operand of the probed expression; `role` is left, right, receiver or argument."""
         if self._is_wanted(number):
-            kept = (
-                value.detach().clone()
-                if isinstance(value, Tensor) and value.numel() < measures.LARGEST_MEASURED
-                else value
-            )
-            self.parts.setdefault(number, {})[role] = kept
+            self.parts.setdefault(number, {})[role] = _Part(_frozen(value), measures.summary(value))
         return value
 
     def value(self, number: int, value: Any) -> Any:
@@ -51,35 +57,42 @@ class Sightings:
             self._record(number, "reached", {})
 
     def changed_since_kept(self) -> None:
-        """Tells of every kept state whether its tensors have changed since they were seen."""
-        for number, (live, copy) in self.kept.items():
-            difference = float((live.detach() - copy).norm())
-            self._record(number, "kept", {"change": difference, "norm": float(copy.norm())})
+        """Tells of every kept state how far its tensors have moved since they were seen."""
+        for number in self.kept:
+            self._note_change(number)
+            self._record(number, "kept", {"change": self.changes[number]})
 
     def _is_wanted(self, number: int) -> bool:
         count = self.counts[number]
         return count < ALL_UNTIL or count & (count - 1) == 0
 
-    def _tell(self, number: int, value: Any, parts: dict[str, Any]) -> None:
+    def _tell(self, number: int, value: Any, parts: dict[str, _Part]) -> None:
         numbers = measures.summary(value)
         if isinstance(value, Tensor):
             numbers["graph"] = float(graph_size(value))
         for role, part in parts.items():
-            numbers |= {f"{role}_{name}": number_ for name, number_ in measures.summary(part).items()}
-        raw = next((parts[role] for role in ("argument", "left") if role in parts), None)
+            numbers |= {f"{role}_{name}": each for name, each in part.numbers.items()}
+        raw = next((parts[role].value for role in ("argument", "left") if role in parts), None)
         if raw is not None:
             numbers |= affine_map(raw, value)
         self._record(number, "value", numbers)
         self._keep(number, value)
 
     def _keep(self, number: int, value: Any) -> None:
-        """Of a state dict or a network: its first floating-point weight as it is now, and a copy."""
+        """Of a state dict or a network: its weights as they are now, and copies."""
+        if not isinstance(value, (dict, torch.nn.Module)):
+            return
         held = value.parameters() if isinstance(value, torch.nn.Module) else measures.tensors_in(value)
-        if isinstance(value, (dict, torch.nn.Module)):
-            for tensor in held:
-                if tensor.is_floating_point() and tensor.numel():
-                    self.kept[number] = (tensor, tensor.detach().clone())
-                    return
+        weights = [tensor for tensor in held if tensor.is_floating_point() and tensor.numel()][:MOST_KEPT]
+        if weights:
+            self._note_change(number)
+            self.kept[number] = [(tensor, tensor.detach().clone()) for tensor in weights]
+
+    def _note_change(self, number: int) -> None:
+        """How far what is kept has moved since it was kept; the largest such change counts."""
+        pairs = self.kept.get(number, [])
+        moved = measures.norm(live.detach() - copy for live, copy in pairs)
+        self.changes[number] = max(self.changes.get(number, 0.0), moved)
 
     def _record(self, number: int, what: str, numbers: measures.Numbers) -> None:
         probe = self.probes[number]
@@ -91,6 +104,15 @@ class Sightings:
                 "numbers": {**numbers, "count": float(self.counts[number])},
             }
         )
+
+
+def _frozen(value: Any) -> Any:
+    """A copy of an array, which the operation may overwrite; anything else as it is."""
+    if isinstance(value, Tensor):
+        return value.detach().clone() if value.numel() < measures.LARGEST_MEASURED else value
+    if hasattr(value, "__array__") and hasattr(value, "copy") and getattr(value, "size", 0) < measures.LARGEST_MEASURED:
+        return value.copy()
+    return value
 
 
 def graph_size(value: Tensor, most: int = 20_000) -> int:
