@@ -6,9 +6,9 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import PurePath
 
 from nnlint.events import (
+    Accumulated,
     Backward,
     Differentiated,
     Escaped,
@@ -49,6 +49,16 @@ HOOK = re.compile(
     r"^(on_)?(validation|val|valid|test|predict|prediction|eval|evaluation)_(step|forward|epoch_end|batch)"
 )
 """Methods that a framework calls, with gradients and training mode off: Lightning, Trainer, composer, mmengine."""
+
+DIFFERENTIATES = re.compile(
+    r"backward|optimi[sz]e|train_?(?:step|batch)|update_(?:param|weight|model|net|policy)|apply_grad|minimi[sz]e", re.I
+)
+"""Names of functions that are not at hand, or not followed, and may differentiate what they are given."""
+
+LOOKS = frozenset(
+    "shape size ndim ndimension dim dtype device numel nelement layout is_cuda requires_grad grad_fn".split()
+)
+"""What tells about a tensor without its numbers: an output of which nothing else is asked is no evaluation."""
 
 METRIC = re.compile(
     r"accuracy|f1|precision|recall|auc|iou|dice|score|psnr|ssim|bleu|rouge|mse|mae|rmse|r2|perplexity|confusion|metric",
@@ -96,7 +106,7 @@ def evaluations(run: Run) -> Iterator[Evaluation]:
 
 
 def _evaluations(run: Run) -> tuple[Evaluation, ...]:
-    if run.cut_short or _is_test_suite(run) or not any(run.events(ModelCalled)):
+    if run.cut_short or not any(run.events(ModelCalled)):
         return ()
     differentiated = _behind(run)
     return () if differentiated is None else tuple(_Reader(run, differentiated).evaluations())
@@ -112,6 +122,7 @@ class _Reader:
         self.returned = {
             id(data) for value in run.results for data in ancestors(value, stop=cuts_graph) if not cuts_graph(data)
         }
+        self.kept = {id(each) for event in run.events(Accumulated) for each in elements(event.value)}
         self.losses = {id(event.value) for event in run.events(LossComputed)}
         self.training = {_node(call.at) for call in run.events(ModelCalled) if self.trains(call)}
         self.uses: _Uses | None = None
@@ -134,7 +145,7 @@ class _Reader:
             context, function = _context(call)
             self.uses = self.uses or _Uses(self.run)
             fate = self.uses.fate(outputs)
-            if context != "acting" and not _acts(fate):
+            if context != "acting" and not _acts(fate) and self.is_used(outputs, fate):
                 yield Evaluation(
                     call,
                     _place(self.run, call),
@@ -147,6 +158,10 @@ class _Reader:
                     afterwards=not self.run.symbolic and self._is_afterwards(call),
                     function=function,
                 )
+
+    def is_used(self, outputs: list[Data], fate: list[Data]) -> bool:
+        """Whether anybody asks for the numbers: a dry run, or a look at the shape, evaluates nothing."""
+        return bool(fate) or any(id(output) in self.returned or id(output) in self.kept for output in outputs)
 
     def _is_afterwards(self, call: ModelCalled) -> bool:
         training = [each for each in self.run.events(ModelCalled) if each.model is call.model and self.trains(each)]
@@ -216,6 +231,9 @@ def _behind(run: Run) -> set[int] | None:
     """All data behind any backward pass, also behind a detach: targets and teachers belong to training. None if too many."""
     pending: list[Value | None] = [event.loss for event in run.events(Backward)]
     pending.extend(event.value for event in run.events(Differentiated))
+    for data in (*run.operations.get("call", ()), *run.operations.get("method", ())):
+        if isinstance(data, Data) and DIFFERENTIATES.search(data.name):
+            pending.extend(data.inputs)
     for event in run.events(Escaped):
         if any(isinstance(each, Optimizer) for value in event.values for each in elements(value)):
             pending.extend(event.values)
@@ -300,11 +318,6 @@ def _is_hook(run: Run, call: ModelCalled) -> bool:
     return run.symbolic and bool(around) and HOOK.match(getattr(around[0], "name", "")) is not None
 
 
-def _is_test_suite(run: Run) -> bool:
-    name = PurePath(run.path).name
-    return (name.startswith("test_") and "tests" in PurePath(run.path).parts) or name == "conftest.py"
-
-
 def _is_held_out(call: ModelCalled) -> bool:
     pending: list[Value] = list(call.inputs)
     seen: set[int] = set()
@@ -369,10 +382,14 @@ class _Uses:
         while pending and len(found) < MOST_FOLLOWED:
             current = pending.pop(0)
             for user in self.users.get(id(current), ()):
-                if id(user) not in found:
+                if id(user) not in found and not _only_looks(user):
                     found[id(user)] = user
                     pending.append(user)
         return list(found.values())
+
+
+def _only_looks(data: Data) -> bool:
+    return data.operation in LOOKS or (data.operation in ("attribute", "method") and data.name in LOOKS)
 
 
 def _acts(fate: list[Data]) -> bool:

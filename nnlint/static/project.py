@@ -18,6 +18,7 @@ from nnlint.static.imports import Importer
 from nnlint.static.machine import Machine
 from nnlint.static.objects import External, Module
 from nnlint.static.syntax import Newer, SyntaxProblem, Unparsable, parse
+from nnlint.static.test_suites import is_test_suite
 from nnlint.values import Value
 
 RELEVANT = re.compile(
@@ -51,7 +52,11 @@ class Project:
         sys.setrecursionlimit(max(sys.getrecursionlimit(), DEEPEST_RECURSION))
         modules = [module for source in self.sources if (module := self._parsed(source)) is not None]
         for module in _scripts_first(modules):
-            if RELEVANT.search(module.source.text):
+            if is_test_suite(module.source):
+                self.note(
+                    module.source, None, "not analysed: it is a test suite, which trains nothing that has to learn"
+                )
+            elif RELEVANT.search(module.source.text):
                 yield from entry_runs(self, module)
 
     def _parsed(self, source: Source) -> Module | None:

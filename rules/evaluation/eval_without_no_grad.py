@@ -81,6 +81,8 @@ def check(run: Run) -> Iterator[Problem]:
 def _is_meant(run: Run, evaluation: Evaluation) -> bool:
     """Whether enough speaks for an evaluation."""
     call = evaluation.call
+    if run.symbolic and call.within is not None and not switched_here(run, call, _switches(run)):
+        return False
     in_eval_mode = call.training is False and switched_here(run, call, _switches(run))
     if evaluation.context == "evaluation":
         return evaluation.measured or in_eval_mode or (evaluation.in_loop and not evaluation.returned)

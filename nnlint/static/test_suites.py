@@ -1,0 +1,24 @@
+"""Which files are test suites: what a unit test trains is not meant to learn anything."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePath
+
+from nnlint.source import Source
+
+NAMED = re.compile(r"^test_.*\.py$|_test\.py$")
+TOOLS = re.compile(r"^\s*(?:import|from)\s+(?:pytest|unittest|absl\.testing|torch\.testing\._internal)\b", re.MULTILINE)
+TESTS = re.compile(r"^(?:async )?def test_\w+\(", re.MULTILINE)
+ASSERTS = re.compile(r"^\s+assert\b", re.MULTILINE)
+
+
+def is_test_suite(source: Source) -> bool:
+    """Whether a file holds unit tests, by its name and by what it is written with. A script `test_model.py` is none."""
+    name = PurePath(source.path).name
+    if name == "conftest.py":
+        return True
+    if NAMED.search(name) is None:
+        return False
+    text = source.text
+    return TOOLS.search(text) is not None or (TESTS.search(text) is not None and ASSERTS.search(text) is not None)
