@@ -19,6 +19,23 @@ LARGEST_IMPORT = 1_000_000
 
 MOST_PARENTS = 6
 NEVER_LOCAL = frozenset({"torch", "numpy", "pandas", "scipy", "sklearn", "matplotlib", "torchvision"})
+FRAMEWORKS = {
+    "accelerate": "accelerator.py",
+    "composer": "trainer",
+    "deepspeed": "runtime",
+    "fastai": "learner.py",
+    "higher": "patch.py",
+    "ignite": "engine",
+    "lightning": "pytorch",
+    "lightning_fabric": "__init__.py",
+    "mmengine": "runner",
+    "pytorch_lightning": "trainer",
+    "skorch": "net.py",
+    "torch_geometric": "nn",
+    "transformers": "modeling_utils.py",
+}
+"""Frameworks that the tables know, and what their folder holds: beside their own source, examples use them as all others do."""
+
 STAR_NAMES = frozenset({*LAYERS, *CONTAINERS, *FUNCTIONS, *LOSSES, "Module", "Parameter", "functional", "nn", "optim"})
 
 
@@ -112,7 +129,8 @@ class Importer:
         folder = str(Path(here.source.file).parent)
         key = (folder, "." * level + name)
         if key not in self.found:
-            self.found[key] = _resolve(Path(folder), name, level)
+            file = _resolve(Path(folder), name, level)
+            self.found[key] = None if file is not None and not level and _is_framework(file, name) else file
         return self.found[key]
 
     def _load(self, file: str) -> Module | None:
@@ -154,6 +172,14 @@ class Importer:
             machine.frame, machine.block, machine.statement = frame, block, statement
             machine.journals, machine.iterations, machine.calls = journals, iterations, calls
             machine.block.items.extend(imported.items)
+
+
+def _is_framework(file: str, name: str) -> bool:
+    """Whether a file belongs to the source of a framework that the tables know better than its text tells."""
+    root = name.split(".")[0]
+    mark = FRAMEWORKS.get(root)
+    folder = next((each for each in Path(file).parents if each.name == root), None)
+    return mark is not None and folder is not None and (folder / mark).exists()
 
 
 def _resolve(folder: Path, name: str, level: int) -> str | None:
