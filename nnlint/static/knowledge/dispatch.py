@@ -10,12 +10,12 @@ from nnlint.operations import METHODS as OPERATIONS
 from nnlint.static.arguments import Arguments
 from nnlint.static.knowledge import (
     arrays,
+    decorators,
     fitting,
     frameworks,
     inherited,
     layers,
     options,
-    python,
     recording,
     training,
     zoo,
@@ -23,6 +23,7 @@ from nnlint.static.knowledge import (
 from nnlint.static.knowledge import ignite as ignite  # the tables of these fill as they are imported
 from nnlint.static.knowledge import loaders as loaders
 from nnlint.static.knowledge import modules as modules
+from nnlint.static.knowledge import python as python
 from nnlint.static.knowledge.common import (
     EXTERNALS,
     METHODS,
@@ -58,9 +59,9 @@ apply_layer = layers.apply_layer
 forward_inherited = inherited.forward_inherited
 context_gradient = recording.context_gradient
 decorated_gradient = recording.decorated_gradient
-decorated = python.decorated
+decorated = decorators.decorated
 decorated_options = options.decorated_options
-has_fields = python.has_fields
+has_fields = decorators.has_fields
 is_network = frameworks.is_network
 
 NUMERIC = frozenset({"torch", "numpy", "scipy", "cupy", "torch_scatter"})

@@ -15,7 +15,7 @@ from nnlint.static.iteration import element, known_elements, spread
 from nnlint.static.knowledge.common import EXTERNALS, LOSSES, external, method, role_name
 from nnlint.static.knowledge.standard_library import copied
 from nnlint.static.machine import Machine
-from nnlint.static.objects import Class, External, Function, Generator, Native, Partial
+from nnlint.static.objects import Class, External, Function, Generator
 from nnlint.values import (
     NONE,
     TRUE,
@@ -38,39 +38,6 @@ MOST_ITEMS = 32
 UNNAMED = "attribute of a computed name"
 """How the label of an attribute begins that was set under a name that is not known."""
 MODULES = frozenset({"torch.nn.Module", "torch.nn.modules.Module", "torch.nn.modules.module.Module"})
-
-TRANSPARENT_DECORATORS = (
-    "wraps",
-    "no_grad",
-    "inference_mode",
-    "staticmethod",
-    "classmethod",
-    "property",
-    "lru_cache",
-    "cache",
-)
-
-
-# Decorators and data classes
-
-
-def decorated(machine: Machine, function: Function, node: ast.FunctionDef | ast.AsyncFunctionDef) -> Value:
-    """The function as its name is bound: wrapped by its decorators where their source is at hand."""
-    value: Value = function
-    for decorator in reversed(function.decorators):
-        if isinstance(decorator, (Function, Class, Partial, Native)):
-            made = machine.call(decorator, Arguments([value]), node)
-            value = made if isinstance(made, (Function, Native, Partial, Instance)) else value
-    return value
-
-
-def has_fields(cls: Class) -> bool:
-    """Whether the class is a dataclass, a NamedTuple or the like: its fields are its constructor's parameters."""
-    for decorator in cls.decorators:
-        name = decorator.name if isinstance(decorator, (External, Data)) else ""
-        if name.rpartition(".")[2] in ("dataclass", "define", "s", "attrs", "frozen"):
-            return True
-    return any(base.rpartition(".")[2] in ("NamedTuple", "BaseModel", "TypedDict") for base in cls.external_bases())
 
 
 # Builtins
