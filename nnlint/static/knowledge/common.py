@@ -46,6 +46,16 @@ NETWORKS = re.compile(
     r"model|net|encoder|decoder|generator|discriminator|backbone|classifier|critic|actor|policy|^[dg]$|learner|student",
     re.IGNORECASE,
 )
+MAKES = re.compile(
+    r"^_*(?:get|build|make|create|construct|instantiate|define|load|download|init|initialize|setup|set|prepare|configure|resolve|"
+    r"register|wrap|to|from|convert|export|save|compile|count|num|parse|check|is|has|reset|freeze|unfreeze|select|copy|clone|"
+    r"average|merge|update|print|show|plot|log|list|find|add|new)_|"
+    r"_(?:class|cls|type|builder|factory|fn|func|function|constructor|creator|maker|name|path|zoo)$",
+    re.IGNORECASE,
+)
+"""Names of functions that have to do with networks and are none: `build_model`, `to_captum_model`, `net_factory`."""
+
+CLASS_NAME = re.compile(r"^[A-Z][A-Za-z0-9]*[a-z]")
 LOSSES = re.compile(r"crit|loss", re.IGNORECASE)
 LASTING = frozenset({"argument", "name", "attribute", "index", "call", "element", "method"})
 
@@ -106,7 +116,18 @@ def is_network_like(value: Value) -> bool:
     if not isinstance(value, Data) or value.operation not in LASTING:
         return False
     name = role_name(value)
-    return bool(NETWORKS.search(name)) and not LOSSES.search(name)
+    return bool(NETWORKS.search(name)) and not LOSSES.search(name) and not _is_maker(value)
+
+
+def _is_maker(value: Data) -> bool:
+    """Whether unknown data goes by the name of a function or class that makes networks, not by that of a network."""
+    if value.bound or value.operation not in ("name", "attribute", "argument"):
+        return False
+    last = value.name.rpartition(".")[2]
+    of_module = value.operation == "name" or any(
+        isinstance(each, Data) and each.operation == "name" for each in value.inputs
+    )
+    return MAKES.search(last) is not None or (of_module and CLASS_NAME.match(last) is not None)
 
 
 def owners_in(value: Value | None) -> tuple[Value, ...]:
