@@ -13,6 +13,7 @@ from nnlint.static.iteration import spread
 from nnlint.static.knowledge import dispatch as knowledge
 from nnlint.static.machine import Machine, Space, install_calls
 from nnlint.static.objects import Bound, Class, External, Function, Generator, Module, Native, Partial, Super
+from nnlint.static.signatures import takes
 from nnlint.values import (
     NONE,
     TRUE,
@@ -115,8 +116,9 @@ def call(machine: Machine, callee: Value, given: Arguments, node: ast.AST) -> Va
         result: Value = callee.call(machine, given, node)
         return result
     if isinstance(callee, Either):
-        known = [each for each in callee.alternatives if each is not NONE][:MOST_CALLED]
-        return _call_one_of(machine, known, given, node)
+        known = [each for each in callee.alternatives if each is not NONE]
+        able = [each for each in known if takes(each, given)]
+        return _call_one_of(machine, (able or known)[:MOST_CALLED], given, node)
     if isinstance(callee, Data):
         return knowledge.call_unknown(machine, callee, given, node)
     return machine.data("call", (callee, *given.values()), node)
@@ -150,8 +152,9 @@ def call_method(machine: Machine, receiver: Value, name: str, given: Arguments, 
         if name in TELLS:
             told = [each for each in receiver.alternatives if each is not NONE]
             return join_all(call_method(machine, each, name, given, node) for each in told)
-        known = [Bound(each, name) for each in receiver.alternatives if each is not NONE][:MOST_CALLED]
-        return _call_one_of(machine, list(known), given, node)
+        bound = [Bound(each, name) for each in receiver.alternatives if each is not NONE]
+        able = [each for each in bound if takes(each, given)]
+        return _call_one_of(machine, [*(able or bound)[:MOST_CALLED]], given, node)
     if isinstance(receiver, (Layer, Optimizer)):
         held = receiver.attributes.get(name)
         if held is not None:
