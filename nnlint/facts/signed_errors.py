@@ -65,7 +65,14 @@ def signed_terms(loss: Value | None) -> Iterator[SignedError]:
         elif isinstance(term, Data) and term.operation in ("add", "subtract"):
             pending.extend(term.inputs)
         elif isinstance(term, Data) and term.operation in WEIGHS and term.inputs:
-            pending.extend(term.inputs if term.operation == "multiply" else term.inputs[:1])
+            pending.extend(_weighed(term))
+
+
+def _weighed(term: Data) -> tuple[Value, ...]:
+    """What a product or quotient weighs. A product of two computed values, as of an error by itself, weighs neither."""
+    if term.operation != "multiply":
+        return term.inputs[:1]
+    return () if all(_is_computed(side) for side in term.inputs) else term.inputs
 
 
 def _of_path(value: Value) -> SignedError | None:

@@ -35,7 +35,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from nnlint.events import Accumulated, Backward, Run
+from nnlint.events import Accumulated, Backward, OptimizerStepped, Run
 from nnlint.facts.signed_errors import SignedError, signed_error, signed_terms
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.graph import content
@@ -55,6 +55,8 @@ def check(run: Run) -> Iterator[Problem]:
     """One problem for each signed error that is differentiated, or kept as the loss."""
     found: dict[int, SignedError] = {}
     for event in run.events(Backward):
+        if not _trains(run, event):
+            continue
         for error in signed_terms(event.loss):
             if id(error.reduced) not in found:
                 found[id(error.reduced)] = error
@@ -66,6 +68,11 @@ def check(run: Run) -> Iterator[Problem]:
             yield _problem(
                 error, "errors of opposite sign cancel in this loss: near zero, it says nothing about the fit"
             )
+
+
+def _trains(run: Run, backward: Backward) -> bool:
+    """Whether the gradient may change anything: a lone `backward()` in a script that never steps shows how it works."""
+    return run.symbolic or bool(backward.iterations or backward.calls) or any(run.events(OptimizerStepped))
 
 
 def _named(run: Run) -> Iterator[SignedError]:
