@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from nnlint.events import Accumulated, Backward, Differentiated, Event, Iteration, Run
+from nnlint.events import Accumulated, Backward, Differentiated, Event, Iteration, OptimizerStepped, Run
 from nnlint.facts.gradients import OPEN_OPERATIONS
 from nnlint.graph import ancestors, cuts_graph, networks_behind
 from nnlint.operations import TRANSPARENT
@@ -44,7 +44,7 @@ def live_totals(run: Run) -> Iterator[LiveTotal]:
         loss = next((each for each in backwards if _is_differentiated_alone(total, each, added, terms[each])), None)
         if (
             loss is None
-            or not _outlives(totals, total, loss)
+            or not _outlives(run, totals, total, loss)
             or _is_differentiated_whole(totals, total, loss, differentiated)
         ):
             continue
@@ -75,9 +75,15 @@ def _terms(value: Value | None, held: set[int]) -> dict[int, Data]:
             pending.extend(current.entries.values())
         elif isinstance(current, Data) and not cuts_graph(current) and current.gradient is not None:
             found[id(current)] = current
-            if current.operation in KEEPS_GRAPH:
+            if current.operation in KEEPS_GRAPH and not _is_part_of_result(current):
                 pending.extend(current.inputs)
     return found
+
+
+def _is_part_of_result(data: Data) -> bool:
+    """Whether the data is one of several that code not at hand returned: of which some may be cut from the graph."""
+    whole = data.inputs[0] if data.operation == "index" and data.inputs else None
+    return isinstance(whole, Data) and whole.operation in ("call", "method")
 
 
 def _is_differentiated_alone(
@@ -117,14 +123,19 @@ def _shared(first: Event, second: Event) -> tuple[Iteration, ...]:
     return first.iterations[:count]
 
 
-def _outlives(totals: Sequence[Accumulated], total: Accumulated, loss: Backward) -> bool:
-    """Whether the total of an earlier pass lives on in this one."""
+def _outlives(run: Run, totals: Sequence[Accumulated], total: Accumulated, loss: Backward) -> bool:
+    """Whether the total of an earlier pass lives on in this one, and a step lies between: not one per batch, over its parts."""
     shared = _shared(total, loss)
     live = {id(each) for each in ancestors(total.total, stop=cuts_graph) if not cuts_graph(each)}
     live.add(id(total.total))
     alike = [each for each in totals if _same_node(each, total)]
     before = [each for each in alike if any(_is_of_earlier_pass(each, here) for here in shared)]
-    return any(each.total is total.total or id(each.result) in live for each in before)
+    steps = [step.order for step in run.events(OptimizerStepped)]
+    return any(
+        (each.total is total.total or id(each.result) in live)
+        and (not steps or any(each.order < step < total.order for step in steps))
+        for each in before
+    )
 
 
 def _is_of_earlier_pass(event: Event, here: Iteration) -> bool:
