@@ -106,11 +106,20 @@ def _conditions_unrelated(run: Run, each: Trained, backward: Backward, step: Opt
     if len({test[2] for test in tests}) < len(tests):
         return True  # cleared where a count is one, and elsewhere where it is more
     return step.conditional and any(
-        not set(clear.conditions) & set(step.conditions)
+        _are_unrelated(clear, step, backward)
         and clear.iterations
         and clear.iterations[-1].loop is backward.iterations[-1].loop
         for clear in clears
     )
+
+
+def _are_unrelated(clear: GradientsCleared, step: OptimizerStepped, backward: Backward) -> bool:
+    """Whether clear and step stand under no common condition, or under different ones in what the backward pass stands under."""
+    if not set(clear.conditions) & set(step.conditions):
+        return True
+    around = set(backward.conditions)
+    own_clear, own_step = set(clear.conditions) - around, set(step.conditions) - around
+    return bool(own_clear) and bool(own_step) and not own_clear & own_step
 
 
 def _node(site: Any) -> Any:
