@@ -40,7 +40,8 @@ from nnlint.graph import parameters_of
 from nnlint.mending.controls import other_number
 from nnlint.operations import NORMALIZATIONS
 from nnlint.rule import Problem, Rule
-from nnlint.values import Layer, Optimizer, Site, Value, alternatives
+from nnlint.static.objects import CodeSite
+from nnlint.values import Data, Layer, Optimizer, Site, Value, alternatives
 from nnlint.witness import Case, confirmed, harmless, is_finite, last, numbers, settled_loss, unverified
 
 LARGEST = {
@@ -70,12 +71,12 @@ def check(run: Run) -> Iterator[Problem]:
         if not isinstance(optimizer, Optimizer) or optimizer.kind not in LARGEST or sets_rate(run, optimizer):
             continue
         for setting in settings(run, made, "lr"):
-            message = _message(run, optimizer, setting)
+            message = _message(run, made, optimizer, setting)
             if message:
                 yield _problem(made, optimizer, setting, message)
 
 
-def _message(run: Run, optimizer: Optimizer, setting: Setting) -> str:
+def _message(run: Run, made: OptimizerMade, optimizer: Optimizer, setting: Setting) -> str:
     """What is wrong with a rate; "" if nothing is."""
     smallest = min(setting.tried)
     if 0 < smallest < SMALLEST:
@@ -83,7 +84,7 @@ def _message(run: Run, optimizer: Optimizer, setting: Setting) -> str:
     largest = max(setting.tried)
     if not is_deep(run, optimizer):
         return ""
-    if optimizer.kind == "SGD" and any(run.events(GradientsClipped)):
+    if optimizer.kind == "SGD" and (any(run.events(GradientsClipped)) or _is_clipped_elsewhere(run, made)):
         return ""
     if largest > max(LARGEST.get(kind, math.inf) for kind in setting.kinds) * _tolerance(optimizer):
         return f"a learning rate of {largest:g} throws the weights out of range within a few {optimizer.kind} steps"
@@ -96,6 +97,16 @@ def _tolerance(optimizer: Optimizer) -> float:
     """By how much the rate may be larger: a unit with a handful of inputs has weights as large as a large step."""
     widest = widest_input(optimizer.owners)
     return TOLERANCE_OF_NARROW if widest is not None and widest <= NARROW else 1.0
+
+
+def _is_clipped_elsewhere(run: Run, made: OptimizerMade) -> bool:
+    """Whether a Trainer steps the optimizer, which clips by an option of its own, or is not at hand."""
+    function = made.at.function if isinstance(made.at, CodeSite) else None
+    if getattr(function, "name", "") != "configure_optimizers":
+        return False
+    return run.symbolic or any(
+        isinstance(data, Data) and "gradient_clip_val" in data.options for data in run.operations.get("call", ())
+    )
 
 
 def _steps_on_one(run: Run, optimizer: Optimizer) -> bool:
