@@ -46,6 +46,8 @@ class Reader:
             run.ended = str(words["how"])
             if run.ended == "raised":
                 run.record(self._event(run, {**record, "calls": words.get("calls", [])}, _raised))
+        elif kind == "StoodIn":
+            run.stood_in = (*run.stood_in, str(words["what"]))
         elif kind in MAKERS:
             run.record(self._event(run, record, MAKERS[kind]))
 

@@ -14,6 +14,7 @@ from nnlint.reading.document import Document
 from nnlint.report import Report
 from nnlint.trials import Arm, Trial
 from nnlint.verify.effects import arm_of, conclude, effect
+from nnlint.verify.ladder import WAYS, climb, has_trained, hindrance
 from nnlint.verify.protocol import Probe, Request
 from nnlint.verify.reading import Reader
 from nnlint.verify.runner import Runner, runner
@@ -80,11 +81,12 @@ class _Trial:
         self.start = time.monotonic()
         self.reader = Reader(script.sources())
         self.verdicts: dict[Finding, Verdict] = {}
+        self.way = "as-is"
 
     def measure(self) -> Trial:
         """Run as written, then with the findings mended; fills `verdicts`."""
         self.progress(f"{self.script.document.path}: running as written")
-        written = self._run(self.script.texts(), self.limits.seconds * SHARE_OF_FIRST, self.script.probes())
+        self.way, written = climb(self._as_written, ("as-is", "stand-ins"))
         taken = time.monotonic() - self.start
         changes = self._changes(written)
         runs = self._all_runs(changes, written, taken)
@@ -104,12 +106,17 @@ class _Trial:
         self._add_effects(arms)
         return Trial(
             self.script.document.path,
-            "as it is",
+            WAYS[self.way] if has_trained(written) else "",
             tuple(arms),
+            stood_in=written.stood_in,
             measure=_measure(written),
             conclusion=conclude(arms, self.verdicts),
             seconds=time.monotonic() - self.start,
         )
+
+    def _as_written(self, way: str) -> Run:
+        self.way = way
+        return self._run(self.script.texts(), self.limits.seconds * SHARE_OF_FIRST, self.script.probes())
 
     def _changes(self, written: Run) -> list[Change]:
         """The files of each further run, with the findings that are mended in it."""
@@ -134,7 +141,7 @@ class _Trial:
 
     def _run(self, texts: dict[str, str], seconds: float, probes: tuple[Probe, ...] = ()) -> Run:
         request = Request(
-            self.script.root, self.script.path, texts, probes=probes, steps=self.limits.steps, seconds=seconds
+            self.script.root, self.script.path, texts, probes, steps=self.limits.steps, seconds=seconds, way=self.way
         )
         return self.reader.run(self.script.document.path, self.runs.run(request))
 
@@ -161,9 +168,10 @@ def _verdict(finding: Finding, written: Run, alone: Run | None) -> Verdict:
     witness = rules_by_code()[finding.code].witness
     if witness is None:
         return unverified("this rule has nothing that a run could measure")
-    if written.ended == "lost":
-        return unverified("the run was lost")
     try:
-        return witness(Case(finding, written, alone))
+        verdict = witness(Case(finding, written, alone))
     except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
         return unverified(f"its witness failed with {type(error).__name__}: {error}")
+    if verdict.status is Status.UNVERIFIED and not has_trained(written):
+        return unverified(hindrance(written))
+    return verdict

@@ -86,6 +86,10 @@ class ScriptRun:
         sys.argv = [script, *self.request.arguments]
         sys.path.insert(0, os.path.dirname(script))
         os.chdir(self.folder)
+        if self.request.way == "stand-ins":
+            from nnlint.verify.child.stand_ins.install import install
+
+            install(self.folder, self.request.script, self.channel.write)
 
     def _probe_imports(self) -> None:
         """The files that the script imports from its folder are compiled with their probes."""

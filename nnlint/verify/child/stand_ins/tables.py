@@ -1,0 +1,68 @@
+"""Contents for missing files: tables with the columns that the script names, texts, arrays."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from nnlint.verify.child.stand_ins import synthetic
+from nnlint.verify.child.stand_ins.ledger import ledger
+
+ROWS = 1500
+TIMES = re.compile(r"date|time|day|month|year", re.I)
+CLASSES = re.compile(r"label|class|target|species|categor|survived|outcome|sentiment", re.I)
+TEXTS = re.compile(r"text|sentence|review|comment|question|tweet|title|content|message", re.I)
+TRAINING_WORDS = frozenset(
+    "loss acc accuracy train val test valid params lr state_dict optimizer model epoch x y image images labels".split()
+)
+"""Subscripts that speak of a dictionary of the script's own rather than of a column."""
+
+
+def columns() -> list[str]:
+    """The columns that the script's tables should have; numbered ones where it names none."""
+    named = [name for name in ledger.hints.columns() if len(name) < 40 and name.lower() not in TRAINING_WORDS]
+    if len(named) >= 2 or (named and not ledger.hints.features()):
+        return named
+    count = min(ledger.hints.features() or 8, 2000)
+    return [*named, *(f"x{i}" for i in range(count - len(named))), "y"]
+
+
+def table(path: str = "") -> dict[str, synthetic.Array]:
+    """Columns by name: dates, texts, classes and series, by what their names say; the last is a function of the others."""
+    names = columns()
+    numeric = [name for name in names if not (TIMES.search(name) or CLASSES.search(name) or TEXTS.search(name))]
+    waves = synthetic.series(ROWS, max(1, len(numeric)))
+    classes = ledger.hints.classes() or 2
+    labels = synthetic.labels(ROWS, min(classes, 50))
+    waves += labels[:, None] * np.linspace(3, 6, waves.shape[1])
+    found: dict[str, synthetic.Array] = dict(zip(numeric, waves.round(4).T, strict=False))
+    start = np.datetime64("2020-01-01")
+    for name in names:
+        if TIMES.search(name):
+            found[name] = (start + np.arange(ROWS)).astype(str)
+        elif TEXTS.search(name):
+            found[name] = np.array([synthetic.sentence(i, int(label)) for i, label in enumerate(labels)], dtype=object)
+        elif CLASSES.search(name):
+            found[name] = labels
+    return {name: found[name] for name in names}
+
+
+def separated(path: str, separator: str = ",") -> str:
+    """The table as text, with a head line."""
+    held = table(path)
+    lines = [separator.join(held), *(separator.join(map(str, row)) for row in zip(*held.values(), strict=True))]
+    return "\n".join(lines) + "\n"
+
+
+def text(path: str) -> str:
+    """A text in a made-up grammar."""
+    return "\n".join(synthetic.sentence(i) for i in range(ROWS)) + "\n"
+
+
+def array(path: str) -> synthetic.Array:
+    """Labels or inputs, by the file's name."""
+    name = path.rsplit("/", 1)[-1]
+    features, classes = ledger.hints.features() or 8, ledger.hints.classes() or 10
+    inputs, labels = synthetic.clusters(ROWS, features, classes)
+    return labels if re.search(r"label|target|(^|_)y", name, re.I) else inputs.astype(np.float32)

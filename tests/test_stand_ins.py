@@ -1,0 +1,185 @@
+"""Scripts that lack packages, data, arguments and devices still run; what was stood in for is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from textwrap import dedent
+
+import pytest
+
+pytest.importorskip("torch")
+
+from nnlint.events import OptimizerStepped, Raised, Run, Scored
+from nnlint.verify.protocol import Request
+from nnlint.verify.reading import Reader
+from nnlint.verify.runner import Runner, runner
+
+pytestmark = pytest.mark.xdist_group("real runs")
+
+
+@pytest.fixture(scope="module")
+def runs() -> Iterator[Runner]:
+    with runner() as started:
+        yield started
+
+
+def run(runs: Runner, text: str, steps: int = 20) -> Run:
+    request = Request("", "train.py", {"train.py": dedent(text)}, steps=steps, seconds=30, way="stand-ins")
+    return Reader({}).run("train.py", runs.run(request))
+
+
+def trouble(run: Run) -> list[str]:
+    return [f"{raised.error}: {raised.message}" for raised in run.events(Raised)]
+
+
+def test_digits_come_without_torchvision_and_can_be_learned(runs: Runner) -> None:
+    seen = run(
+        runs,
+        """
+        import torch
+        from torch import nn
+        from torchvision import datasets, transforms
+
+        scale = transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.1307,), (0.3081,))])
+        digits = datasets.MNIST("data", train=True, download=True, transform=scale)
+        loader = torch.utils.data.DataLoader(digits, batch_size=64, shuffle=True, num_workers=4)
+        model = nn.Sequential(nn.Flatten(), nn.Linear(784, 32), nn.ReLU(), nn.Linear(32, 10))
+        optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+        for images, labels in loader:
+            assert images.shape[1:] == (1, 28, 28) and labels.max() < 10
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(model(images), labels).backward()
+            optimizer.step()
+        """,
+    )
+    assert trouble(seen) == []
+    assert seen.stood_in == ("package torchvision", "data set MNIST")
+    assert [event.numbers["accuracy"] for event in seen.events(Scored)][-1] > 0.8
+
+
+def test_a_network_without_torchvision_has_the_usual_parts(runs: Runner) -> None:
+    seen = run(
+        runs,
+        """
+        import torch
+        from torch import nn
+        from torchvision import models
+
+        resnet = models.resnet18(weights=models.ResNet18_Weights.DEFAULT)
+        resnet.fc = nn.Linear(resnet.fc.in_features, 2)
+        vgg = models.vgg16(pretrained=True)
+        vgg.classifier[6] = nn.Linear(vgg.classifier[6].in_features, 2)
+        images = torch.randn(4, 3, 64, 64)
+        parameters = [*resnet.parameters(), *vgg.classifier[6].parameters()]
+        optimizer = torch.optim.SGD(parameters, lr=0.01)
+        for _ in range(2):
+            optimizer.zero_grad()
+            (resnet(images) + vgg(images)).square().mean().backward()
+            optimizer.step()
+        assert resnet.layer4(torch.zeros(2, 256, 8, 8)).shape[1] == 512
+        """,
+    )
+    assert trouble(seen) == []
+    assert len(list(seen.events(OptimizerStepped))) == 2
+
+
+def test_required_arguments_the_environment_and_the_accelerator_are_there(runs: Runner) -> None:
+    seen = run(
+        runs,
+        """
+        import argparse, os
+        import torch
+        from torch import nn
+
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--kind", choices=["gru", "mlp"], required=True)
+        parser.add_argument("width", type=int)
+        options = parser.parse_args()
+        assert options.kind == "mlp"
+        torch.distributed.init_process_group("nccl", rank=int(os.environ["RANK"]))
+        model = nn.parallel.DistributedDataParallel(nn.Linear(3, options.width).cuda(0), device_ids=[0])
+        print(os.environ["NOBODY_SETS_THIS"], os.environ.get("NOR_THIS", 1) + 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+        images = torch.ones(2, 3, device="cuda:0").to(torch.device("cuda"))
+        scaler = torch.amp.GradScaler("cuda")
+        with torch.autocast("cuda"):
+            loss = model(images).sum()
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        torch.cuda.synchronize()
+        """,
+    )
+    assert trouble(seen) == []
+    assert len(list(seen.events(OptimizerStepped))) == 1
+    assert {"argument --kind", "argument width", "environment variable NOBODY_SETS_THIS"} < set(seen.stood_in)
+
+
+def test_missing_files_hold_data(runs: Runner) -> None:
+    seen = run(
+        runs,
+        """
+        import csv
+        import numpy as np
+        import torch
+        from torch import nn
+
+        with open("data/prices.csv") as stream:
+            rows = list(csv.DictReader(stream))
+        prices = torch.tensor([[float(row["open"]), float(row["close"])] for row in rows])
+        inputs = torch.from_numpy(np.load("/nowhere/inputs.npy"))
+        model = nn.Linear(5, 1)
+        model.load_state_dict(torch.load("model.pt")["state_dict"])
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.001)
+        (model(inputs[:8]).mean() - prices[:8].mean()).backward()
+        optimizer.step()
+        """,
+    )
+    assert trouble(seen) == []
+    assert len(list(seen.events(OptimizerStepped))) == 1
+    assert "file data/prices.csv" in seen.stood_in and "checkpoint model.pt" in seen.stood_in
+
+
+def test_who_can_do_without_is_left_without(runs: Runner) -> None:
+    seen = run(
+        runs,
+        """
+        import os
+        try:
+            import apex_like_extra
+        except ImportError:
+            apex_like_extra = None
+        try:
+            numbers = open("cache.csv").read()
+        except FileNotFoundError:
+            numbers = None
+        assert apex_like_extra is None and numbers is None and not os.path.exists("cache.csv")
+        """,
+    )
+    assert trouble(seen) == []
+    assert seen.stood_in == ()
+
+
+def test_an_unknown_package_takes_everything(runs: Runner) -> None:
+    seen = run(
+        runs,
+        """
+        import some_tracker as tracker
+        from some_plots.figures import subplots
+
+        class Callback(tracker.Callback):
+            pass
+
+        @tracker.watch
+        def double(x):
+            return 2 * x
+
+        with tracker.start(project="x") as session:
+            session.log({"loss": double(1)})
+        figure, (left, right) = subplots(1, 2)
+        for line in left.plot([1, 2]):
+            line.set_color("red")
+        assert double(2) == 4 and Callback()
+        """,
+    )
+    assert trouble(seen) == []
+    assert seen.stood_in == ("package some_tracker", "package some_plots")
