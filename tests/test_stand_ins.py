@@ -183,3 +183,63 @@ def test_an_unknown_package_takes_everything(runs: Runner) -> None:
     )
     assert trouble(seen) == []
     assert seen.stood_in == ("package some_tracker", "package some_plots")
+
+
+def test_a_table_without_pandas_has_the_columns_that_the_script_names(runs: Runner) -> None:
+    seen = run(
+        runs,
+        """
+        import pandas as pd
+        import torch
+        from sklearn.metrics import accuracy_score
+        from sklearn.model_selection import train_test_split
+        from sklearn.preprocessing import StandardScaler
+        from torch import nn
+
+        table = pd.read_csv("flowers.csv")
+        table = table.drop("id", axis=1).dropna()
+        table["area"] = table["length"] * table["width"]
+        features = table[["length", "width", "area"]].values
+        labels = table["species"].to_numpy()
+        train_x, test_x, train_y, test_y = train_test_split(features, labels, test_size=0.2, stratify=labels)
+        scaler = StandardScaler()
+        train_x = torch.tensor(scaler.fit_transform(train_x), dtype=torch.float32)
+        test_x = torch.tensor(scaler.transform(test_x), dtype=torch.float32)
+        model = nn.Sequential(nn.Linear(3, 16), nn.ReLU(), nn.Linear(16, 3))
+        optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
+        for _ in range(60):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(model(train_x), torch.from_numpy(train_y)).backward()
+            optimizer.step()
+        assert len(test_x) == 300 and 0 <= accuracy_score(test_y, model(test_x).argmax(1).numpy()) <= 1
+        """,
+        steps=100,
+    )
+    assert trouble(seen) == []
+    assert [event.numbers["accuracy"] for event in seen.events(Scored)][-1] > 0.4
+    assert "file flowers.csv" in seen.stood_in
+
+
+def test_an_environment_without_gym_can_be_played_in(runs: Runner) -> None:
+    seen = run(
+        runs,
+        """
+        import gym
+        import torch
+        from torch import nn
+
+        game = gym.make("CartPole-v1")
+        policy = nn.Linear(game.observation_space.shape[0], game.action_space.n)
+        optimizer = torch.optim.SGD(policy.parameters(), lr=0.01)
+        state, done = game.reset(), False
+        while not done:
+            choice = torch.distributions.Categorical(logits=policy(torch.from_numpy(state)))
+            action = choice.sample()
+            state, reward, done, _ = game.step(action.item())
+            optimizer.zero_grad()
+            (-choice.log_prob(action) * reward).backward()
+            optimizer.step()
+        """,
+    )
+    assert trouble(seen) == []
+    assert any(seen.events(OptimizerStepped))

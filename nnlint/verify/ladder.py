@@ -24,14 +24,14 @@ MISSING = frozenset(
 
 
 def climb(run: Callable[[str], Run], ways: Sequence[str]) -> tuple[str, Run]:
-    """The first way in which the script trains, and that run; where none does, the one that came furthest."""
+    """The first way in which the script trains, and that run; where none does, the last that came furthest."""
     tried: list[tuple[str, Run]] = []
     for way in ways:
         result = run(way)
         tried.append((way, result))
         if has_trained(result) and not _lacks_something(result):
             break
-    return max(tried, key=lambda each: (has_trained(each[1]), len(list(each[1].events(Backward)))))
+    return max(reversed(tried), key=lambda each: (has_trained(each[1]), len(list(each[1].events(Backward)))))
 
 
 def has_trained(run: Run) -> bool:

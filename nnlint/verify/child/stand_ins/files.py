@@ -6,6 +6,8 @@ import builtins
 import io
 import json
 import os
+import sys
+import urllib.request
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +20,8 @@ from nnlint.verify.child.stand_ins.ledger import ledger, stood_in
 from nnlint.verify.child.stand_ins.patching import put
 
 OPEN = builtins.open
+LIBRARIES = tuple({sys.prefix, sys.base_prefix, "/proc", "/sys", "/dev", "/etc"})
+"""Folders in which nothing of the user's can be missing."""
 
 
 def _bytes_of(array: Any) -> bytes:
@@ -75,8 +79,10 @@ def _shown(path: str) -> str:
     return os.path.relpath(path, ledger.folder) if path.startswith(ledger.folder) else path
 
 
-def _is_missed() -> bool:
+def _is_missed(path: str) -> bool:
     """Whether somebody cannot do without: no library for its own needs, no user who catches the error."""
+    if any(path.startswith(folder) for folder in LIBRARIES):
+        return False
     frame = caller(3)
     if frame is None or "linecache" in frame.f_code.co_filename or "/torch/_" in frame.f_code.co_filename:
         return False
@@ -90,9 +96,9 @@ def install() -> None:
         try:
             return OPEN(file, mode, *rest, **keywords)
         except FileNotFoundError:
-            if not isinstance(file, (str, os.PathLike)) or not _is_missed():
+            path = os.fspath(file) if isinstance(file, (str, os.PathLike)) else ""
+            if not path or not _is_missed(str(path)):
                 raise
-            path = os.fspath(file)
             if any(letter in mode for letter in "wax"):
                 place = _place(str(path))
                 os.makedirs(os.path.dirname(place), exist_ok=True)
@@ -106,6 +112,9 @@ def install() -> None:
     put(io, open=open_)
     for name in ("loadtxt", "genfromtxt", "load", "fromfile"):
         setattr(np, name, _of_existing(getattr(np, name)))
+    put(os, popen=_answered, system=lambda command: 0)
+    put(urllib.request, urlretrieve=_retrieve, urlopen=_opened)
+    put(torch.hub, download_url_to_file=lambda url, file, *rest, **keywords: make(str(file)))
     put(torch, load=_load, save=_save)
     put(torch.hub, load_state_dict_from_url=lambda *arguments, **keywords: Checkpoint())
     for name in ("exists", "isfile", "isdir"):
@@ -137,6 +146,23 @@ def _of_existing(read: Callable[..., Any]) -> Callable[..., Any]:
     return read_existing
 
 
+def _answered(command: str, *rest: Any) -> Any:
+    """What a command in a shell writes: the size of a terminal, else nothing."""
+    return io.StringIO("24 80\n" if "stty size" in command else "")
+
+
+def _retrieve(url: str, filename: Any = None, *rest: Any, **keywords: Any) -> tuple[str, Any]:
+    name = os.fspath(filename) if filename else url.rsplit("/", 1)[-1]
+    return make(str(name)) or str(name), {}
+
+
+def _opened(url: Any, *rest: Any, **keywords: Any) -> Any:
+    name = url if isinstance(url, str) else str(getattr(url, "full_url", "page.txt"))
+    suffix = os.path.splitext(name)[1].lower()
+    stood_in(f"download {name[:80]}")
+    return io.BytesIO(CONTENTS.get(suffix, CONTENTS[".txt"])(name))
+
+
 class Checkpoint(dict[str, Any]):
     """The content of a missing checkpoint: every key is there, and no network objects to being loaded from it."""
 
@@ -145,6 +171,24 @@ class Checkpoint(dict[str, Any]):
         if any(word in name for word in ("epoch", "step", "iter", "best", "loss", "acc")):
             return 0
         return Checkpoint()
+
+    def __getitem__(self, key: Any) -> Any:
+        return super().__getitem__(key) if isinstance(key, str) else self._array()[key]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        return self._array()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Taken for data, it is a series in each row."""
+        return tuple(self._array().shape)
+
+    def _array(self) -> Any:
+        return tables.series_in_rows()
+
+    def eval(self) -> Checkpoint:
+        """Taken for a network, it does nothing."""
+        return self
 
 
 LOAD, SAVE = torch.load, torch.save

@@ -6,6 +6,7 @@ torch and other libraries try packages that they can do without, and so does a u
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import importlib.abc
@@ -14,6 +15,7 @@ import os
 import sys
 import types
 from collections.abc import Sequence
+from typing import Any
 
 from nnlint.verify.child.stand_ins.callers import caller, expects, is_users
 from nnlint.verify.child.stand_ins.ledger import ledger, stood_in
@@ -21,11 +23,10 @@ from nnlint.verify.child.stand_ins.permissive import attribute_of
 
 OURS = "nnlint.verify.child.stand_ins."
 PACKAGES = f"{OURS}packages"
-TORCH_TENSORBOARD = "torch.utils.tensorboard"
 
 
 class Finder(importlib.abc.MetaPathFinder):
-    """Finds every module that nothing else does."""
+    """Stands last, and finds every module that nothing else does."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: types.ModuleType | None = None
@@ -34,21 +35,35 @@ class Finder(importlib.abc.MetaPathFinder):
         top = name.partition(".")[0]
         if top in sys.stdlib_module_names or top == "nnlint" or not _is_wanted():
             return None
+        standing.add(top)
         stood_in(f"package {top}")
-        return importlib.machinery.ModuleSpec(name, _Loader(), is_package=True)
+        return _spec(name)
 
 
-class TensorBoardFinder(importlib.abc.MetaPathFinder):
-    """`torch.utils.tensorboard` is there and fails where TensorBoard is not; so this finder stands first."""
+class FirstFinder(importlib.abc.MetaPathFinder):
+    """Stands first, for modules of packages that are stood in for already, and for what is there but fails without another."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: types.ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        """A spec for that one module, where TensorBoard is missing."""
-        if name != TORCH_TENSORBOARD:
-            return None
-        stood_in("package tensorboard")
-        return importlib.machinery.ModuleSpec(name, _Loader(), is_package=True)
+        """A spec for those, None for all others."""
+        top = name.partition(".")[0]
+        needed = NEEDS.get(name)
+        if needed is not None and not is_installed(needed):
+            stood_in(f"package {needed}")
+            return _spec(name)
+        return _spec(name) if top in standing else None
+
+
+standing: set[str] = set()
+"""The packages that are stood in for."""
+
+NEEDS = {"torch.utils.tensorboard": "tensorboard"}
+"""Modules that are there, by the package that they cannot do without."""
+
+
+def _spec(name: str) -> importlib.machinery.ModuleSpec:
+    return importlib.machinery.ModuleSpec(name, _Loader(), is_package=True)
 
 
 class _Loader(importlib.abc.Loader):
@@ -58,23 +73,35 @@ class _Loader(importlib.abc.Loader):
         return importlib.import_module(ours) if _exists(ours) else None
 
     def exec_module(self, module: types.ModuleType) -> None:
-        """Whatever the module lacks is permissive."""
+        """What the module lacks is as in the package above it, else permissive."""
         module.__dict__.setdefault("__path__", [])
-        module.__dict__.setdefault("__getattr__", attribute_of(module.__name__))
+        parent, _, name = (module.__spec__.name if module.__spec__ else "").rpartition(".")
+        held = getattr(sys.modules.get(parent), "__dict__", {})
+        if isinstance(held.get(name), types.SimpleNamespace):
+            module.__dict__.update(vars(held[name]))
+        missing = attribute_of(module.__name__)
+        own = module.__dict__.get("__getattr__")
+
+        def attribute(wanted: str) -> Any:
+            if own is not None:
+                with contextlib.suppress(AttributeError):
+                    return own(wanted)
+            return held[wanted] if wanted in held and not wanted.startswith("__") else missing(wanted)
+
+        module.__dict__["__getattr__"] = attribute
 
 
 @functools.cache
 def is_installed(name: str) -> bool:
     """Whether a package is there by itself."""
-    finders = [each for each in sys.meta_path if not isinstance(each, (Finder, TensorBoardFinder))]
+    finders = [each for each in sys.meta_path if not isinstance(each, (Finder, FirstFinder))]
     return any(each.find_spec(name, None) is not None for each in finders)
 
 
 def install() -> None:
     """Put the finders in place."""
     sys.meta_path.append(Finder())
-    if not is_installed("tensorboard"):
-        sys.meta_path.insert(0, TensorBoardFinder())
+    sys.meta_path.insert(0, FirstFinder())
     _add_parents()
 
 

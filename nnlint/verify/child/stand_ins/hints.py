@@ -57,6 +57,14 @@ class Hints:
             else self.number_named(frozenset({"input_size", "input_dim", "n_features", "in_features"}))
         )
 
+    def taken_of(self, method: str) -> int | None:
+        """How many things an assignment takes of the result of a method of this name."""
+        for node in self._nodes(ast.Assign):
+            target, value = node.targets[0], node.value
+            if isinstance(value, ast.Call) and _last_name(value.func) == method and isinstance(target, ast.Tuple):
+                return len(target.elts)
+        return None
+
     def image_size(self) -> int | None:
         """How large the script's images are."""
         return self.number_named(IMAGE_NAMES)

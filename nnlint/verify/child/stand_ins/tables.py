@@ -60,6 +60,13 @@ def text(path: str) -> str:
     return "\n".join(synthetic.sentence(i) for i in range(ROWS)) + "\n"
 
 
+def series_in_rows() -> synthetic.Array:
+    """A hundred waves of a thousand points."""
+    phases = np.random.default_rng(41).integers(-80, 80, (100, 1))
+    result: synthetic.Array = np.sin((np.arange(1000)[None] + phases) / 20.0).astype(np.float64)
+    return result
+
+
 def array(path: str) -> synthetic.Array:
     """Labels or inputs, by the file's name."""
     name = path.rsplit("/", 1)[-1]

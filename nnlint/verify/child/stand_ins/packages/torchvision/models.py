@@ -96,12 +96,26 @@ def _convolutions(width: int, norm: bool, halvings: int = 5) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def _vgg(width: int, classes: int, norm: bool) -> nn.Module:
+BLOCKS = {"11": (1, 1, 2, 2, 2), "13": (2, 2, 2, 2, 2), "16": (2, 2, 3, 3, 3), "19": (2, 2, 4, 4, 4)}
+"""Convolutions in each block of a VGG, by its name."""
+
+
+def _vgg(blocks: tuple[int, ...], classes: int, norm: bool) -> nn.Module:
+    layers: list[nn.Module] = []
+    inner = 3
+    for number, count in enumerate(blocks):
+        for i in range(count):
+            is_last = number == len(blocks) - 1 and i == count - 1
+            outer = 512 if is_last else NARROW * 2 ** min(number, 3)
+            layers += [nn.Conv2d(inner, outer, 3, padding=1), *([nn.BatchNorm2d(outer)] if norm else [])]
+            layers.append(nn.ReLU(inplace=True))
+            inner = outer
+        layers.append(nn.MaxPool2d(2, 2))
     first = [nn.Linear(512 * 49, 64), nn.ReLU(True), nn.Dropout(), nn.Linear(64, 4096), nn.ReLU(True), nn.Dropout()]
-    return Featured(_convolutions(512, norm), 7, nn.Sequential(*first, nn.Linear(4096, classes)))
+    return Featured(nn.Sequential(*layers), 7, nn.Sequential(*first, nn.Linear(4096, classes)))
 
 
-def _alexnet(width: int, classes: int, norm: bool) -> nn.Module:
+def _alexnet(width: int, classes: int) -> nn.Module:
     layers = [
         nn.Dropout(),
         nn.Linear(256 * 36, 64),
@@ -113,21 +127,21 @@ def _alexnet(width: int, classes: int, norm: bool) -> nn.Module:
     return Featured(_convolutions(256, False), 6, nn.Sequential(*layers, nn.Linear(4096, classes)))
 
 
-def _one_linear(width: int, classes: int, norm: bool) -> nn.Module:
+def _one_linear(width: int, classes: int) -> nn.Module:
     return Featured(_convolutions(width, True), 1, nn.Linear(width, classes))
 
 
-def _dropout_linear(width: int, classes: int, norm: bool) -> nn.Module:
+def _dropout_linear(width: int, classes: int) -> nn.Module:
     return Featured(_convolutions(width, True), 1, nn.Sequential(nn.Dropout(0.2), nn.Linear(width, classes)))
 
 
-def _mobilenet_v3(width: int, classes: int, norm: bool) -> nn.Module:
+def _mobilenet_v3(width: int, classes: int) -> nn.Module:
     inner, outer = width, 1280 if width == 960 else 1024
     layers = [nn.Linear(inner, outer), nn.Hardswish(), nn.Dropout(0.2), nn.Linear(outer, classes)]
     return Featured(_convolutions(width, True), 1, nn.Sequential(*layers))
 
 
-def _squeezenet(width: int, classes: int, norm: bool) -> nn.Module:
+def _squeezenet(width: int, classes: int) -> nn.Module:
     choice = [nn.Dropout(0.5), nn.Conv2d(512, classes, 1), nn.ReLU(inplace=True)]
     head = nn.Sequential(*choice, nn.AdaptiveAvgPool2d((1, 1)), nn.Flatten())
     model = Featured(_convolutions(512, False), 7, head)
@@ -135,7 +149,7 @@ def _squeezenet(width: int, classes: int, norm: bool) -> nn.Module:
     return model
 
 
-def _resnet(width: int, classes: int, norm: bool) -> nn.Module:
+def _resnet(width: int, classes: int) -> nn.Module:
     return ResNet(width, classes)
 
 
@@ -157,11 +171,10 @@ class VisionTransformer(nn.Module):
         return result
 
 
-Builder = Callable[[int, int, bool], nn.Module]
+Builder = Callable[[int, int], nn.Module]
 BUILDERS: tuple[tuple[str, Builder, int], ...] = (
     ("resnet18|resnet34", _resnet, 512),
     ("resnet.*|resnext.*|wide_resnet.*", _resnet, 2048),
-    ("vgg.*", _vgg, 512),
     ("alexnet", _alexnet, 256),
     ("densenet121", _one_linear, 1024),
     ("densenet169", _one_linear, 1664),
@@ -177,8 +190,8 @@ BUILDERS: tuple[tuple[str, Builder, int], ...] = (
     ("squeezenet.*", _squeezenet, 512),
     ("inception_v3|shufflenet.*|googlenet|regnet.*", _resnet, 1024),
     ("convnext.*", _dropout_linear, 768),
-    ("vit_l.*", lambda width, classes, norm: VisionTransformer(width, classes), 1024),
-    ("vit_.*|swin_.*", lambda width, classes, norm: VisionTransformer(width, classes), 768),
+    ("vit_l.*", lambda width, classes: VisionTransformer(width, classes), 1024),
+    ("vit_.*|swin_.*", lambda width, classes: VisionTransformer(width, classes), 768),
 )
 WIDTHS_OF = {"inception_v3": 2048}
 NAMES = (
@@ -191,11 +204,14 @@ NAMES = (
 
 
 def _constructor(name: str) -> Callable[..., nn.Module]:
-    build, width = next((build, width) for pattern, build, width in BUILDERS if re.fullmatch(pattern, name))
+    matching = ((build, width) for pattern, build, width in BUILDERS if re.fullmatch(pattern, name))
+    build, width = next(matching, (_resnet, 512))
 
     def construct(*arguments: Any, num_classes: int = 1000, **keywords: Any) -> nn.Module:
         stood_in(f"network torchvision.models.{name}")
-        return build(WIDTHS_OF.get(name, width), num_classes, name.endswith("_bn"))
+        if name.startswith("vgg"):
+            return _vgg(BLOCKS[name[3:5]], num_classes, name.endswith("_bn"))
+        return build(WIDTHS_OF.get(name, width), num_classes)
 
     construct.__name__ = construct.__qualname__ = name
     return construct

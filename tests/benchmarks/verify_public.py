@@ -1,0 +1,125 @@
+"""`python -m tests.benchmarks.verify_public REPOSITORY...`: which training scripts of public repositories run without their data.
+
+Each Python file with a backward pass is run in the way that `--verify` would: as it is, with stand-ins, as a harness. Prints one
+line for each script and a table of all repositories; with `--verdicts` the scripts with findings are verified too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nnlint.events import OptimizerStepped, Run
+from nnlint.lint import lint_documents
+from nnlint.reading.files import read_paths
+from nnlint.reading.patterns import Patterns
+from nnlint.settings import Settings
+from nnlint.verify.ladder import WAYS, climb, has_trained, hindrance
+from nnlint.verify.protocol import Request
+from nnlint.verify.reading import Reader
+from nnlint.verify.runner import Runner, runner
+from nnlint.verify.verify import Limits, verify
+
+
+@dataclass
+class Row:
+    """One repository: scripts by the way in which they ran, verdicts by their status."""
+
+    name: str
+    ways: Counter[str] = field(default_factory=Counter)
+    verdicts: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+
+    def cells(self) -> list[str]:
+        """The row of the table."""
+        counts = [self.ways[way] for way in (*WAYS, "")]
+        statuses = [self.verdicts[status] for status in ("confirmed", "harmless", "refuted", "unverified")]
+        numbers = [sum(counts), *counts, *statuses]
+        return [self.name, *map(str, numbers), f"{self.seconds / max(1, sum(counts)):.1f}"]
+
+
+HEAD = "repository|scripts|as they are|with stand-ins|as a harness|not|confirmed|harmless|refuted|unverified|seconds each".split(
+    "|"
+)
+
+
+def main() -> None:
+    """Runs and prints."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("repositories", nargs="+", type=Path)
+    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--seconds", type=float, default=15.0)
+    parser.add_argument("--only", default="", help="scripts whose path holds this text")
+    parser.add_argument("--verdicts", action="store_true")
+    options = parser.parse_args()
+    rows = []
+    for repository in options.repositories:
+        with runner() as runs:
+            rows.append(_ran(runs, repository, options.steps, options.seconds, options.only))
+        if options.verdicts:
+            _verdicts(rows[-1], repository, options.seconds)
+    print()
+    for cells in (HEAD, ["---"] * len(HEAD), *(row.cells() for row in rows)):
+        print(f"| {' | '.join(cells)} |")
+
+
+def _ran(runs: Runner, repository: Path, steps: int, seconds: float, only: str) -> Row:
+    row = Row(repository.name.replace("+", "/"))
+    for script in training_scripts(repository):
+        if only not in script:
+            continue
+        start = time.monotonic()
+
+        def run(way: str, script: str = script) -> Run:
+            request = Request(str(repository.resolve()), script, steps=steps, seconds=seconds, way=way)
+            return Reader({}).run(script, runs.run(request))
+
+        way, seen = climb(run, ("as-is", "stand-ins"))
+        trained = has_trained(seen)
+        row.ways[way if trained else ""] += 1
+        row.seconds += time.monotonic() - start
+        steps_taken = len(list(seen.events(OptimizerStepped)))
+        outcome = f"{WAYS[way]}, {steps_taken} steps, {seen.ended}" if trained else hindrance(seen)
+        print(f"{time.monotonic() - start:5.1f} s  {script}: {outcome} ({', '.join(seen.stood_in)})", flush=True)
+    return row
+
+
+def training_scripts(repository: Path) -> Iterator[str]:
+    """The files with a backward pass, relative to the repository."""
+    for file in sorted(repository.rglob("*.py")):
+        if ".backward(" in file.read_text(errors="replace"):
+            yield file.relative_to(repository).as_posix()
+
+
+def _verdicts(row: Row, repository: Path, seconds: float) -> None:
+    here = Path.cwd()
+    os.chdir(repository)
+    try:
+        settings = Settings()
+        documents = read_paths(["."], Patterns(settings.root, settings.exclude)).documents
+        report = lint_documents(documents, settings)
+        limits = Limits(seconds=4 * seconds)
+        verified = verify(report, documents, limits, lambda now: lint_documents(now, settings), _silent)
+    finally:
+        os.chdir(here)
+    _count(row, [*verified.findings, *verified.withdrawn])
+
+
+def _count(row: Row, findings: Sequence[object]) -> None:
+    for finding in findings:
+        verdict = getattr(finding, "verdict", None)
+        if verdict is not None:
+            row.verdicts[verdict.status.value] += 1
+
+
+def _silent(path: str) -> None:
+    """No progress is shown."""
+
+
+if __name__ == "__main__":
+    main()
