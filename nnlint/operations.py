@@ -189,6 +189,7 @@ METHODS: dict[str, str] = {
             "gather": "gather index_select masked_select take",
             "compare": "eq ne gt lt ge le",
             "index": "narrow select iloc loc head tail sample",
+            "rest": "drop select_dtypes",
             "argmax": "argmax argmin argsort",
             "identity": "register_hook share_memory_ reset_index dropna fillna",
         }

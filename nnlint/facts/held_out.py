@@ -9,6 +9,7 @@ from functools import lru_cache
 from nnlint.events import Run
 from nnlint.facts.identity import key_of, label_of, uncopied, wholes
 from nnlint.facts.roles import (
+    Feed,
     comparisons,
     feeds,
     is_of_batch,
@@ -19,7 +20,7 @@ from nnlint.facts.roles import (
     training_name,
     upper_bound_of_rows,
 )
-from nnlint.facts.scaling import Scaling, is_per_sample, scaling_of, scalings_behind
+from nnlint.facts.scaling import Scaling, is_per_sample, scaling_of, scalings_behind, scalings_of_columns
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Site
 
@@ -73,10 +74,15 @@ def _by_feed(run: Run) -> Iterator[Foreign]:
     learned: dict[Hashable, list[Scaling]] = {}
     for feed in feeds(run):
         if feed.trains:
-            learned.setdefault(feed.network, []).extend(_if_own(scalings_behind(feed.value)))
+            learned.setdefault(feed.network, []).extend(_scalings_of_inputs(feed))
     for feed in feeds(run):
         if not feed.trains and learned.get(feed.network):
-            yield from _foreign_to(learned[feed.network], _if_own(scalings_behind(feed.value)))
+            yield from _foreign_to(learned[feed.network], _scalings_of_inputs(feed))
+
+
+def _scalings_of_inputs(feed: Feed) -> list[Scaling]:
+    """Those of the whole inputs, or of some of their columns: a part of an input is enough to make it another one."""
+    return _if_own(scalings_behind(feed.value) or scalings_of_columns(feed.value))
 
 
 def _if_own(scalings: list[Scaling]) -> list[Scaling]:

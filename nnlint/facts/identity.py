@@ -14,11 +14,11 @@ COPIES = frozenset(
 )
 """Operations whose result holds the same numbers as their first input, all of them."""
 
-PARTS = frozenset({"index", "batch part", "train split", "test split", "element", "gather"})
+PARTS = frozenset({"index", "batch part", "train split", "test split", "element", "gather", "rest"})
 """Operations whose result holds some of the numbers of their first input."""
 
 REPEATABLE = REDUCTIONS | frozenset(
-    "index attribute abs square sqrt power subtract add multiply divide negative concatenate length ptp std_mean "
+    "index rest attribute abs square sqrt power subtract add multiply divide negative concatenate length ptp std_mean "
     "var_mean slice exp log".split()
 )
 """Operations that give the same result for the same inputs."""
@@ -54,9 +54,16 @@ def _key(value: Value | None, depth: int, room: list[int]) -> Hashable:
     if isinstance(value, Items) and not value.open:
         return ("items", *(_key(item, depth - 1, room) for item in value.items))
     if isinstance(value, Data) and value.operation in REPEATABLE:
+        inputs = (*value.inputs[:1], *(_only_item(each) for each in value.inputs[1:]))
         options = tuple((name, _key(option, depth - 1, room)) for name, option in sorted(value.options.items()))
-        return (value.operation, value.name, options, *(_key(each, depth - 1, room) for each in value.inputs))
+        return (value.operation, value.name, options, *(_key(each, depth - 1, room) for each in inputs))
     return id(value)
+
+
+def _only_item(key: Value) -> Value:
+    """The name in a list of one: `frame[["price"]]` has the numbers of `frame["price"]`."""
+    is_list_of_one = isinstance(key, Items) and key.kind == "list" and len(key.items) == 1 and not key.open
+    return key.items[0] if isinstance(key, Items) and is_list_of_one else key
 
 
 def uncopied(value: Value | None) -> Value | None:
@@ -73,8 +80,11 @@ def is_locator(data: Data) -> bool:
 
 def filling_of(data: Data) -> tuple[Value, ...]:
     """What was stored in an array after it was allocated: item by item, column by column, in a loop."""
-    if data.operation not in ALLOCATED or not data.parts:
-        return ()
+    return stored_parts(data) if data.operation in ALLOCATED else ()
+
+
+def stored_parts(data: Data) -> tuple[Value, ...]:
+    """What was stored in parts of the data: in columns, slices, items."""
     return tuple(part for key, part in data.parts.items() if _is_stored(key, part, data))
 
 

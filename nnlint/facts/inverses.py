@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from nnlint.events import ModelCalled, Run
+from nnlint.facts.fitted_scalers import by_attributes
 from nnlint.facts.identity import key_of
 from nnlint.facts.roles import is_computed_by_weights
 from nnlint.facts.scaling import Scaling, origins, scaling_of, statistics_in
@@ -26,13 +27,17 @@ LAST_OPERATIONS = ACTIVATIONS | {"matmul", "add", "divide", "maximum"}
 
 @dataclass(frozen=True)
 class Unscaling:
-    """`result` is `subject` multiplied by statistics, or put through a scaler's inverse."""
+    """`result` is `subject` multiplied by statistics, or put through a scaler's inverse.
+
+    It is not `proper` where it is done by hand with a scaler's attributes that do not undo it.
+    """
 
     result: Data
     subject: Value
     statistics: tuple[Data, ...]
     scaler: Value | None = None
     fitted: Value | None = None
+    proper: bool = True
 
     def undoes(self, scaling: Scaling) -> bool:
         """Whether it brings back what the scaling took away."""
@@ -44,7 +49,7 @@ class Unscaling:
 @lru_cache(maxsize=2)
 def unscalings(run: Run) -> tuple[Unscaling, ...]:
     """Everything in a run that is multiplied by a statistic or goes through an inverse transform."""
-    return (*_products(run), *_inverse_transforms(run))
+    return (*_products(run), *_inverse_transforms(run), *_by_hand(run))
 
 
 def _products(run: Run) -> Iterator[Unscaling]:
@@ -62,6 +67,14 @@ def _inverse_transforms(run: Run) -> Iterator[Unscaling]:
     for data in run.operations.get("unscaled", ()):
         if isinstance(data, Data) and len(data.inputs) > 1:
             yield Unscaling(data, data.inputs[0], (), data.inputs[1], data.inputs[2] if len(data.inputs) > 2 else None)
+
+
+def _by_hand(run: Run) -> Iterator[Unscaling]:
+    for name in ("multiply", "divide"):
+        for data in run.operations.get(name, ()):
+            found = by_attributes(data) if isinstance(data, Data) and len(data.inputs) == 2 else None
+            if found is not None and isinstance(data, Data):
+                yield Unscaling(data, found.subject, (), found.scaler, found.fitted, found.is_proper)
 
 
 def is_inverted(run: Run, scaling: Scaling) -> bool:

@@ -8,25 +8,30 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nnlint.events import Run
-from nnlint.facts.identity import uncopied
+from nnlint.facts.identity import PARTS, uncopied
 from nnlint.facts.inverses import unrun_code
-from nnlint.facts.roles import Comparison, is_computed_by_weights
+from nnlint.facts.roles import Comparison
 from nnlint.facts.scaling import origins, scaling_of
 from nnlint.graph import ancestors, content
+from nnlint.operations import LOSS_OPERATIONS, REDUCTIONS
 from nnlint.static.objects import CodeSite
-from nnlint.values import Constant, Data, Items, Value, number
+from nnlint.values import Constant, Data, Items, Value, elements, number
 
 LEAST_FACTOR = 10.0
 PIXEL_RANGES = frozenset({255.0, 256.0, 127.5, 127.0, 128.0, 65535.0, 65536.0, 1023.0, 4095.0})
 """Constants that bring pixels to a unit range and back."""
 
 PICTURES = re.compile(r"imread|image|img|pixel|mask|depth|dispar|flow|frame_?rgb|raster|heat_?map|spectr|\bmel", re.I)
+MOST_NAMED = 400
 DRAWS = frozenset(
     "random arange linspace ones zeros full randperm normal uniform gamma poisson exponential choice integers beta binomial "
     "lognormal standard_normal laplace randn rand randint".split()
 )
 """Operations and methods that make data up."""
 
+
+MEASURES = (REDUCTIONS - {"max", "min"}) | LOSS_OPERATIONS | frozenset("abs item compare argmax length".split())
+"""Operations that compare predictions, or sum them up."""
 
 BOUNDED = frozenset({"sigmoid", "tanh", "softmax", "hardtanh", "hardsigmoid"})
 """Operations whose results are never larger than 1."""
@@ -73,7 +78,8 @@ def is_made_up(rescaling: Rescaling, comparison: Comparison) -> bool:
     given = [id(value) for value in _given_to_networks(comparison.prediction)]
     if _is_afterthought(rescaling, comparison) and id(subject) not in given:
         return False
-    behind = {id(data) for data in ancestors(rescaling.subject)}
+    rows_of = {id(each) for each in _read_row_by_row(rescaling.subject)} - {id(subject)}
+    behind = {id(data) for data in ancestors(rescaling.subject)} - rows_of
     return any(value in behind for value in given)
 
 
@@ -96,12 +102,17 @@ def _given_to_networks(prediction: Value | None) -> Iterator[Value]:
     """The arrays behind a prediction, as long as they are read row by row: of `x[rows]`, `x`."""
     given = [each for data in ancestors(prediction) if data.operation == "output" for each in data.inputs[2:]]
     for value in given or ([] if prediction is None else [prediction]):
-        current = uncopied(value)
-        while isinstance(current, Data) and (inner := _read_from(current)) is not None:
-            yield current
-            current = uncopied(inner)
-        if current is not None:
-            yield current
+        yield from _read_row_by_row(value)
+
+
+def _read_row_by_row(value: Value) -> Iterator[Value]:
+    """The value without copies, and the arrays that it is rows of."""
+    current = uncopied(value)
+    while isinstance(current, Data) and (inner := _read_from(current)) is not None:
+        yield current
+        current = uncopied(inner)
+    if current is not None:
+        yield current
 
 
 def _read_from(data: Data) -> Value | None:
@@ -124,8 +135,14 @@ def _picks_rows(data: Data) -> bool:
 def is_picture(rescaling: Rescaling) -> bool:
     """Whether the data are pictures, depths, spectra: brought from the unit of a file to another."""
     names = [rescaling.result.bound]
-    for data in ancestors(rescaling.subject):
-        names += [data.bound, data.name]
+    pending: list[Value] = [rescaling.subject]
+    seen: set[int] = set()
+    while pending and len(seen) < MOST_NAMED:
+        for data in elements(pending.pop()):
+            if isinstance(data, Data) and id(data) not in seen:
+                seen.add(id(data))
+                names += [data.bound, data.name]
+                pending.extend(data.inputs[:1] if data.operation in PARTS else data.inputs)
     return PICTURES.search(" ".join(names)) is not None
 
 
@@ -153,10 +170,23 @@ def is_undone(run: Run, rescaling: Rescaling) -> bool:
     for data in made:
         if data is rescaling.result or not isinstance(data, Data) or not _has_factor(data, rescaling):
             continue
-        if any(is_computed_by_weights(side) for side in data.inputs):
+        if any(_is_prediction(side) for side in data.inputs):
             return True
     site = rescaling.result.at
     return isinstance(site, CodeSite) and any(_undoes(function, site, rescaling) for function in unrun_code(site))
+
+
+def _is_prediction(value: Value) -> bool:
+    """Whether the value is computed by weights and no measure of them, as an error or a count of hits in percent is."""
+    return any(
+        data.operation in ("output", "matmul") for data in ancestors(value, stop=_measures) if not _measures(data)
+    )
+
+
+def _measures(data: Data) -> bool:
+    if data.operation == "subtract":
+        return all(isinstance(each, Data) for each in data.inputs)
+    return data.operation in MEASURES
 
 
 def _has_factor(data: Data, rescaling: Rescaling) -> bool:

@@ -29,6 +29,7 @@ TARGET_NAME = re.compile(r"^_*y(?![a-z_]*(?:hat|pred))|label|target|truth|price|
 TEST_WORDS = frozenset("test testing tst te val valid validation vali dev holdout hold eval heldout unseen new".split())
 TRAIN_WORDS = frozenset("train training trn tr".split())
 PREFIXED = re.compile(r"^([xy])(train|test|val|valid|dev)$|^(train|test|val|valid|dev)([a-z]\w*)$")
+UNKNOWN = frozenset({"argument", "name", "attribute", "element", "batch"})
 REWARDS = re.compile(r"return|reward|advantage|discount|gae|episode|q_?value|td_", re.IGNORECASE)
 PLAYS = re.compile(r"\bgymnasium\b|\bimport gym\b|\.step\(action|env\.step\(|env\.reset\(")
 
@@ -247,6 +248,29 @@ def _rows(value: Value) -> Data | None:
     if isinstance(key, Data) and key.operation == "index":
         return _rows(key)
     return key if isinstance(key, Data) and key.operation == "slice" else None
+
+
+def is_other_data(first: Value, second: Value) -> bool:
+    """Whether two values are certainly of two arrays, or of different rows of one; columns are not told apart."""
+    roots = [list(wholes(each))[-1:] for each in (first, second)]
+    if not all(root and isinstance(root[0], Data) and root[0].operation not in UNKNOWN for root in roots):
+        return False
+    if key_of(roots[0][0]) != key_of(roots[1][0]):
+        return True
+    rows = [_rows_taken(each) for each in (first, second)]
+    return bool(rows[0]) and bool(rows[1]) and rows[0] != rows[1]
+
+
+def _rows_taken(value: Value) -> tuple[Hashable, ...]:
+    """Which rows of an array a value holds: by splits and by slices."""
+    found: list[Hashable] = []
+    for each in wholes(value):
+        rows = _rows(each)
+        if rows is not None:
+            found.append(key_of(rows))
+        elif isinstance(each, Data) and each.operation in ("train split", "test split"):
+            found.append(each.operation)
+    return tuple(found)
 
 
 def is_of_batch(value: Value) -> bool:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nnlint.events import Backward, Iteration, ModelCalled, OptimizerStepped, Run
+from nnlint.facts.identity import uncopied
 from nnlint.graph import ancestors
-from nnlint.values import NONE, Constant, Data, Either, Entries, Items, Loader, Value, elements, number
+from nnlint.values import NONE, Constant, Data, Either, Entries, Items, Loader, Value, elements, number, truth
 
 ARRAYS = frozenset("tensor array random linspace arange load zeros ones full values numpy values_array".split())
 """Operations that make an array whole."""
@@ -19,6 +20,7 @@ KEEPS_ROWS = frozenset(
     "to tensor array numpy detach clone contiguous identity squeeze multiply divide add subtract".split()
 )
 DRAWS_ONE = ("random.randint", "random.randrange", "random.choice", "numpy.random.randint", "numpy.random.choice")
+DATA_SETS = ("torchvision.datasets.", "torchaudio.datasets.", "sklearn.datasets.", "medmnist.")
 MOST_STEPS = 200
 
 
@@ -44,6 +46,36 @@ def single_sample_steps(run: Run) -> Iterator[SingleSampleStep]:
         found = [_single(call, step.iterations) for call in calls]
         if found and all(each is not None for each in found):
             yield SingleSampleStep(step, calls, next((each for each in found if isinstance(each, Loader)), None))
+
+
+def are_alike(step: SingleSampleStep) -> bool:
+    """Whether the samples of a shuffled loader are all of one size, so that several fit into a batch: cut from an array."""
+    loader = step.loader
+    if loader is None or loader.arguments.get("collate_fn", NONE) is not NONE or not _is_shuffled(loader):
+        return False
+    return all(_is_cut_from_array(call) for call in step.calls)
+
+
+def _is_shuffled(loader: Loader) -> bool:
+    by_split = isinstance(loader.dataset, Data) and loader.dataset.operation == "train split"
+    return by_split or truth(loader.arguments.get("shuffle")) is True
+
+
+def _is_cut_from_array(call: ModelCalled) -> bool:
+    for value in call.inputs[:1]:
+        for data in ancestors(value):
+            if data.operation == "batch part":
+                return _is_row_of_array(data.inputs[0])
+    return False
+
+
+def _is_row_of_array(part: Value) -> bool:
+    inner = uncopied(part)
+    while isinstance(inner, Data) and inner.operation in ("train split", "test split") and inner.inputs:
+        inner = uncopied(inner.inputs[0])
+    if isinstance(inner, Data) and inner.operation == "index":
+        inner = inner.inputs[0]
+    return any(data.operation in ARRAYS | {"scaled"} for data in ancestors(inner))
 
 
 class _Losses:
@@ -121,22 +153,29 @@ def _drawn(over: Value | None) -> Iterator[Value]:
 def _row_of(data: Data, over: Value | None, call: ModelCalled) -> Data | None:
     """The array of which the data is one row, taken by the loop or by a single number."""
     source = data.inputs[0]
-    if not isinstance(source, Data) or not _lies_in_memory(source):
+    if not isinstance(source, Data):
+        return None
+    key = data.inputs[1] if len(data.inputs) > 1 else None
+    if data.operation == "index" and _is_data_set(source):
+        return source if _counts(key, over) and _is_wrapped(call) else None
+    if not _lies_in_memory(source):
         return None
     if data.operation == "element":
         drawn = any(each is source for each in _drawn(over))
         return source if drawn and (_has_rows_of_numbers(source) or _is_wrapped(call)) else None
-    key = data.inputs[1] if len(data.inputs) > 1 else None
-    counts = _counts(key, over)
-    return source if counts and (_has_rows_of_numbers(source) or _is_wrapped(call)) else None
+    return source if _counts(key, over) and (_has_rows_of_numbers(source) or _is_wrapped(call)) else None
 
 
 def _counts(key: Value | None, over: Value | None) -> bool:
-    """Whether an index is one number that moves with the loop: its counter, a remainder of it, or a random draw."""
+    """Whether an index is one number that moves with the loop: its counter or a remainder of it, or drawn at random."""
     if not isinstance(key, Data):
         return False
     if key.operation == "counter":
         return bool(key.inputs) and _steps_by_one(key.inputs[0])
+    if key.operation == "element":
+        return _is_order(key.inputs[0]) and any(each is key.inputs[0] for each in _drawn(over))
+    if key.operation == "index" and len(key.inputs) > 1:
+        return _is_order(key.inputs[0]) and _counts(key.inputs[1], over)
     if key.operation in ("modulo", "item"):
         return _counts(key.inputs[0], over)
     if key.operation == "call" and key.name in DRAWS_ONE:
@@ -144,10 +183,31 @@ def _counts(key: Value | None, over: Value | None) -> bool:
     return False
 
 
+def _is_order(value: Value) -> bool:
+    """Whether the value is the numbers of all samples, shuffled or not."""
+    inner = uncopied(value)
+    while isinstance(inner, Data) and inner.operation in ("list", "item") and inner.inputs:
+        inner = uncopied(inner.inputs[0])
+    return isinstance(inner, Data) and (
+        inner.operation in ("randperm", "range", "arange") and _steps_by_one_or_all(inner)
+    )
+
+
+def _steps_by_one_or_all(order: Data) -> bool:
+    return order.operation == "randperm" or len(order.inputs) < 3 or number(order.inputs[2]) == 1
+
+
 def _steps_by_one(over: Value) -> bool:
     if isinstance(over, Data) and over.operation == "range":
         return len(over.inputs) < 3 or number(over.inputs[2]) == 1
     return isinstance(over, Data) and over.operation in ("enumerate", "progress")
+
+
+def _is_data_set(source: Data) -> bool:
+    """Whether the value is a library's data set, or one part of it."""
+    while source.operation in ("train split", "test split") and source.inputs and isinstance(source.inputs[0], Data):
+        source = source.inputs[0]
+    return source.operation == "call" and source.name.startswith(DATA_SETS)
 
 
 def _lies_in_memory(source: Data) -> bool:

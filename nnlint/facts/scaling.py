@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
-from nnlint.facts.identity import COPIES, PARTS, filling_of, is_locator, is_part_of, key_of, uncopied
+from nnlint.facts.identity import COPIES, PARTS, filling_of, is_locator, is_part_of, key_of, stored_parts, uncopied
 from nnlint.operations import REDUCTIONS, TRANSPARENT
 from nnlint.static.objects import CodeSite
 from nnlint.values import Constant, Data, Either, Items, Value, number
@@ -193,7 +193,7 @@ def _spreads(data: Data) -> bool:
 
 
 def origins(value: Value | None, stops: Callable[[Data], bool]) -> list[Value]:
-    """What a value was before views, parts, copies, joins and shifts by constants; not beyond data for which `stops` holds.
+    """What a value was before views, parts, copies, joins and shifts by constants or means; not beyond what `stops` holds for.
 
     One value for each path and each joined part.
     """
@@ -230,6 +230,8 @@ def _inner(data: Data) -> tuple[Value, ...]:
             return (first,)
         if number(first) is not None and data.operation != "divide":
             return (second,)
+        if data.operation == "subtract" and statistics_in(second):
+            return (first,)
     return ()
 
 
@@ -243,6 +245,23 @@ def scalings_behind(value: Value | None) -> list[Scaling]:
     found = [scaling_of(each) for each in origins(value, is_scaled)]
     known = [each for each in found if each is not None]
     return known if len(known) == len(found) else []
+
+
+def scalings_of_columns(value: Value | None) -> list[Scaling]:
+    """The scalings of columns, or other parts, that were stored in arrays or frames of which the data are rows."""
+    found: dict[int, Scaling] = {}
+    pending: list[Value | None] = [value]
+    seen: set[int] = set()
+    while pending and len(seen) < MOST_ORIGINS:
+        current = pending.pop()
+        if not isinstance(current, Data) or id(current) in seen:
+            continue
+        seen.add(id(current))
+        if current.parts:
+            scaled = [scaling_of(part) for part in stored_parts(current)]
+            found.update((id(each.result), each) for each in scaled if each is not None)
+        pending.extend(_inner(current))
+    return list(found.values())
 
 
 PER_SAMPLE_FUNCTIONS = ("__getitem__", "collate", "augment")

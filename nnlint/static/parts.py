@@ -7,6 +7,7 @@ from nnlint.static.machine import Machine
 from nnlint.values import FILLED_KEY, Constant, Data, Items, Value, join
 
 ANY_COLUMN = "<any column>"
+LISTS = frozenset({"list", "iter", "enumerate", "progress", "sorted", "reversed"})
 
 
 def store_part(machine: Machine, data: Data, key: Value, stored: Value) -> None:
@@ -20,7 +21,7 @@ def store_part(machine: Machine, data: Data, key: Value, stored: Value) -> None:
                 machine.write(data.parts, ("index", name.value), Data("index", (stored, name)))
     elif isinstance(key, Items):
         machine.write(data.parts, ("slice", key_of(key)), stored)
-    elif _runs_over_columns(data, key):
+    elif _runs_over_columns(machine, data, key):
         _store_every_column(machine, data, stored)
     else:
         before = data.parts.get(FILLED_KEY)
@@ -47,11 +48,25 @@ def _column_by_locator(data: Data, key: Value) -> tuple[Data, Value]:
     return data, key
 
 
-def _runs_over_columns(data: Data, key: Value) -> bool:
+def _runs_over_columns(machine: Machine, data: Data, key: Value) -> bool:
+    """Whether the key is, in turn, the name of each column of the data: of all columns, not of some that were picked."""
     over = key.inputs[0] if isinstance(key, Data) and key.operation == "element" and key.inputs else None
-    return (
-        isinstance(over, Data) and over.operation == "attribute" and over.name == "columns" and over.inputs[0] is data
-    )
+    if not isinstance(over, Data) or over.operation != "attribute" or over.name != "columns":
+        return False
+    return over.inputs[0] is data and any(_draws_all(machine, each.loop.over, over) for each in machine.iterations)
+
+
+def _draws_all(machine: Machine, drawn: Value | None, columns: Data) -> bool:
+    """Whether a loop draws from the columns themselves, or from a list of them from which nothing was taken out."""
+    while isinstance(drawn, Data) and drawn is not columns and drawn.operation in LISTS and drawn.inputs:
+        if any(_takes_out(call, drawn) for call in machine.operations.get("method", ())):
+            return False
+        drawn = drawn.inputs[0]
+    return drawn is columns
+
+
+def _takes_out(call: Value, values: Data) -> bool:
+    return isinstance(call, Data) and call.name in ("remove", "pop", "discard") and call.inputs[0] is values
 
 
 def _store_every_column(machine: Machine, frame: Data, stored: Value) -> None:

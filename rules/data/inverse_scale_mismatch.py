@@ -2,9 +2,9 @@
 
 ## What it does
 Compares what scaled the target for training with what un-scales the predictions: the statistics and the data they were taken
-from, or the scaler and what it was fitted on. Another name for the same statistic is the same statistic. Reported too:
-predictions multiplied back by the maximum of the training targets, where the network was given inputs divided by another
-maximum than the training inputs.
+from, or the scaler and what it was fitted on, also where the scaler is undone by hand. Another name for the same statistic is
+the same statistic. Reported too: predictions multiplied back by the maximum of the training targets, where the network was given
+inputs divided by another maximum than the training inputs.
 
 ## Why it matters
 The round trip of the target is not the identity: every prediction is off by a factor and an offset, whatever the network has
@@ -36,11 +36,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from nnlint.events import Run, ValueSeen
+from nnlint.facts.fitted_scalers import are_other_statistics
 from nnlint.facts.held_out import Foreign, foreign_scalings
 from nnlint.facts.identity import key_of
 from nnlint.facts.inverses import Unscaling, is_prediction, unscalings
-from nnlint.facts.roles import comparisons
-from nnlint.facts.scaling import Scaling, scaling_of, scalings_behind
+from nnlint.facts.roles import comparisons, is_other_data
+from nnlint.facts.scaling import Scaling, bases_of, scaling_of, scalings_behind
 from nnlint.finding import Severity, Verdict
 from nnlint.graph import ancestors
 from nnlint.rule import Problem, Rule
@@ -101,11 +102,19 @@ def _networks_of(prediction: Value | None) -> frozenset[int]:
 def _differs(unscaling: Unscaling, scaling: Scaling) -> bool:
     """Whether the un-scaling certainly takes other statistics, or a scaler that was fitted on other data."""
     if unscaling.undoes(scaling):
-        return False
+        return not unscaling.proper
     bases = {key_of(base) for base in scaling.bases}
     if unscaling.scaler is not None:
         return unscaling.fitted is not None and key_of(unscaling.fitted) not in bases
+    if isinstance(scaling.scaler, Data) and scaling.bases:
+        return are_other_statistics(scaling.scaler, unscaling.statistics) or _is_of_other_data(unscaling, scaling)
     return scaling.scaler is None
+
+
+def _is_of_other_data(unscaling: Unscaling, scaling: Scaling) -> bool:
+    """Whether the statistics are of known data that have nothing to do with what the scaler was fitted on."""
+    taken = [base for statistic in unscaling.statistics for base in bases_of(statistic)]
+    return all(is_other_data(base, fitted) for base in taken for fitted in scaling.bases)
 
 
 def _foreign_input(run: Run, unscaling: Unscaling) -> Foreign | None:

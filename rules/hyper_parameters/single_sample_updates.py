@@ -35,7 +35,7 @@ import re
 from collections.abc import Iterator
 
 from nnlint.events import Backward, LoaderMade, Run
-from nnlint.facts.samples import SingleSampleStep, single_sample_steps
+from nnlint.facts.samples import SingleSampleStep, are_alike, single_sample_steps
 from nnlint.finding import Severity, Verdict
 from nnlint.graph import parameters_of
 from nnlint.rule import Problem, Rule
@@ -44,7 +44,7 @@ from nnlint.values import NONE, Data, Instance, Layer, Loader, Site, Value, alte
 from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted
 
 SEQUENCES = frozenset({"recurrent", "embedding", "attention", "transformer"})
-"""Operations on sentences and series: one of variable length at a time is common and right."""
+"""Operations on sentences and series: one of variable length at a time is common and right, one of many alike is not."""
 
 GRAPHS = ("torch_geometric", "dgl", "torch_scatter", "gym", "gymnasium")
 """Libraries in whose programs one sample is a whole graph, or comes from an environment."""
@@ -58,7 +58,8 @@ PICTURES = frozenset({"transposed_convolution", "upsample", "instance_norm"})
 def check(run: Run) -> Iterator[Problem]:
     """One problem for each step, or each loader."""
     for step in single_sample_steps(run):
-        if not any(_is_sequential(call.model) for call in step.calls) and not _uses_graphs(step.event.at):
+        is_sequential = any(_is_sequential(call.model) for call in step.calls)
+        if (not is_sequential or are_alike(step)) and not _uses_graphs(step.event.at):
             yield _of_loader(step, step.loader) if step.loader is not None else _of_rows(step)
 
 
@@ -105,7 +106,12 @@ def _is_large(loader: Loader, step: SingleSampleStep) -> bool:
         names.append(dataset.kind if isinstance(dataset, Instance) else getattr(dataset, "name", ""))
     known = isinstance(loader.dataset, Instance) or (isinstance(loader.dataset, Data) and _is_made(loader.dataset))
     known = known and all(isinstance(network, (Instance, Layer)) for network in networks)
-    return not known or any(LARGE.search(name) for name in names) or _has_pictures(step)
+    is_called_large = any(LARGE.search(name) for name in names) and any(_convolves(each) for each in networks)
+    return not known or is_called_large or _has_pictures(step)
+
+
+def _convolves(network: Value) -> bool:
+    return any(isinstance(part, Layer) and part.operation == "convolution" for part in parameters_of(network))
 
 
 def _is_made(dataset: Data) -> bool:

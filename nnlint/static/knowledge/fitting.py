@@ -11,11 +11,11 @@ from nnlint.events import Backward, GradientsCleared, Loop, OptimizerStepped
 from nnlint.static.arguments import Arguments
 from nnlint.static.iteration import PASSES, element
 from nnlint.static.knowledge.common import escape, is_optimizer_like, method
-from nnlint.static.knowledge.lightning import steps_by_hand
+from nnlint.static.knowledge.lightning import loader_for, steps_by_hand
 from nnlint.static.knowledge.modules import set_mode
 from nnlint.static.machine import Machine
 from nnlint.static.objects import Bound, Class, External, Function
-from nnlint.values import NONE, Constant, Data, Entries, Instance, Layer, Optimizer, Value, elements
+from nnlint.values import NONE, Constant, Data, Entries, Instance, Layer, Optimizer, Value, alternatives, elements
 
 
 class Fit(NamedTuple):
@@ -175,14 +175,14 @@ def _train(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -
 @method(*STEPS_OF)
 def _run(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
     """`trainer.fit(module, loader)` of Lightning."""
-    module = given.get(0, "model")
-    if not isinstance(module, Instance) or not is_lightning(module.cls):
+    modules = [each for each in alternatives(given.get(0, "model")) if isinstance(each, Instance)]
+    module = next((each for each in modules if is_lightning(each.cls)), None)
+    if module is None:
         return None
     name = getattr(getattr(node, "func", None), "attr", "fit")
     escape(machine, given.values(), name, node)
-    loader = given.get(1, "train_dataloaders", "train_dataloader", "dataloaders", "datamodule")
     for step in STEPS_OF[name]:
-        run_step(machine, module, step, loader, node)
+        run_step(machine, module, step, loader_for(machine, module, step, given, node), node)
     return NONE
 
 
@@ -211,8 +211,8 @@ def _automatic_optimizer(machine: Machine, module: Instance, node: ast.AST) -> V
     if not isinstance(configure, Function) or steps_by_hand(machine, module, node):
         return None
     made = machine.call(Bound(module, "configure_optimizers", configure), Arguments(), node)
-    found = [each for each in elements(made) if isinstance(each, Optimizer)]
-    return found[0] if len(found) == 1 else None
+    found = {id(each): each for each in elements(made) if isinstance(each, Optimizer)}
+    return next(iter(found.values())) if len(found) == 1 else None
 
 
 def _for_each_batch(machine: Machine, loader: Value | None, body: Callable[[Value], object], node: ast.AST) -> None:

@@ -107,7 +107,6 @@ def _is_of_framework(value: Value) -> bool:
     "log",
     "log_dict",
     "print",
-    "save_hyperparameters",
 )
 def _read_only(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
     """Methods of a LightningModule that leave optimizers and gradients as they are."""
