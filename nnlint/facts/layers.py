@@ -28,6 +28,7 @@ ELEMENTWISE = ACTIVATIONS | REARRANGING
 BETWEEN = ELEMENTWISE | POOLINGS | {"mean"}
 """`ELEMENTWISE` with pooling; a mean is one over the pixels or the time steps."""
 
+LITTLE = 0.1
 MOST_VISITED = 4000
 
 
@@ -151,6 +152,13 @@ def is_active_dropout(data: Data) -> bool:
         return False
     given = data.layer.arguments.get("p") if data.layer is not None else data.options.get("p")
     return given is None or any(number(each) != 0 for each in alternatives(given))
+
+
+def drops_little(data: Data) -> bool:
+    """Whether the dropout is known to drop no more than a tenth."""
+    given = data.layer.arguments.get("p") if data.layer is not None else data.options.get("p")
+    known = [number(each) for each in alternatives(given)]
+    return bool(known) and all(each is not None and each <= LITTLE for each in known)
 
 
 def tracks_statistics(data: Data) -> bool:

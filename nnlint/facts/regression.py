@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from nnlint.events import Backward, LossComputed, Run
-from nnlint.facts.identity import key_of
+from nnlint.facts.identity import key_of, uncopied
 from nnlint.facts.layers import made_by
 from nnlint.facts.scaling import origins
 from nnlint.graph import ancestors, content
@@ -85,11 +85,24 @@ def _difference(value: Value) -> Iterator[tuple[Value, Value]]:
 def is_quantity(target: Value, prediction: Value) -> bool:
     """Whether a target is data that the network has to predict."""
     given = {key_of(each) for data in ancestors(prediction) if data.operation == "output" for each in data.inputs[2:]}
-    if key_of(target) in given or not all(isinstance(each, (Data, Items)) for each in content(target)):
+    if key_of(target) in given or key_of(_unmasked(target)) in given:
+        return False
+    if not all(isinstance(each, (Data, Items)) for each in content(target)):
         return False
     if _is_made_up(origins(target, stops=_is_made_by_method)):
         return False
     return not any(data.operation == "output" or data.operation in LOSS_OPERATIONS for data in ancestors(target))
+
+
+def _unmasked(target: Value) -> Value:
+    """What a mask, or a list of rows, picks the target from: an input is reconstructed where it was masked."""
+    inner = uncopied(target)
+    while isinstance(inner, Data) and inner.operation == "index" and len(inner.inputs) > 1:
+        key = inner.inputs[1]
+        if not isinstance(key, Data) or key.operation == "slice":
+            break
+        inner = uncopied(inner.inputs[0])
+    return target if inner is None else inner
 
 
 def _is_made_by_method(data: Data) -> bool:

@@ -117,7 +117,7 @@ def _single(call: ModelCalled, iterations: tuple[Iteration, ...]) -> Loader | Da
     over = iterations[-1].loop.over
     for value in call.inputs[:1]:
         for data in ancestors(value):
-            if data.operation in GATHERS:
+            if data.operation in GATHERS or _drops_batch(data):
                 return None
             if data.operation == "batch" and isinstance(data.inputs[0], Loader):
                 loader = data.inputs[0]
@@ -128,6 +128,14 @@ def _single(call: ModelCalled, iterations: tuple[Iteration, ...]) -> Loader | Da
                 if rows is not None:
                     return rows
     return None
+
+
+def _drops_batch(data: Data) -> bool:
+    """Whether the first dimension of a batch is taken away: what a loader calls a sample is then a batch itself."""
+    if data.operation != "squeeze" or not data.inputs or not any(each.operation == "batch" for each in ancestors(data)):
+        return False
+    dimension = data.inputs[1] if len(data.inputs) > 1 else data.options.get("dim")
+    return dimension is None or number(dimension) == 0
 
 
 def _makes_ones(loader: Loader) -> bool:

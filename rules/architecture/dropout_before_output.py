@@ -3,8 +3,8 @@
 ## What it does
 Reports a Dropout whose result goes straight into the output layer of a network that a regression loss trains (mean squared,
 absolute, Huber), with an activation, a pooling or a reshape between at most, or that drops the predictions themselves.
-Classification is left alone, in the same network too, and so are targets that are no quantities: the constants of a GAN,
-one-hot classes, the input itself.
+A probability of 0.1 and less is advice: of many units the sum hardly moves. Classification is left alone, in the same network
+too, and so are targets that are no quantities: the constants of a GAN, one-hot classes, the input itself.
 
 ## Why it matters
 The output of a regression is a sum over the last hidden units. Dropping half of them changes that sum at random, at every
@@ -36,7 +36,16 @@ import math
 from collections.abc import Iterator
 
 from nnlint.events import LayerApplied, Run
-from nnlint.facts.layers import before, is_active_dropout, made_by, passes_between, place_of, related_call, wiring
+from nnlint.facts.layers import (
+    before,
+    drops_little,
+    is_active_dropout,
+    made_by,
+    passes_between,
+    place_of,
+    related_call,
+    wiring,
+)
 from nnlint.facts.regression import CLASSIFICATION_LOSSES, regression_outputs
 from nnlint.finding import Applicability, Severity, Verdict
 from nnlint.graph import sources
@@ -81,6 +90,7 @@ def _problem(dropout: Data, layer: Data | None, fixable: bool) -> Iterator[Probl
     if place is None:
         return
     output = place_of(layer) if layer is not None else None
+    severity = Severity.ADVICE if drops_little(dropout) else None
     yield Problem(
         place,
         "the predictions of this regression follow the random mask more than the input, so the network learns to answer with "
@@ -91,7 +101,8 @@ def _problem(dropout: Data, layer: Data | None, fixable: bool) -> Iterator[Probl
             *(((output, "the output layer"),) if output is not None else ()),
         ),
         help="take the dropout out, or move it to an earlier layer",
-        fix=without_layer(dropout, "take the dropout out") if fixable else None,
+        fix=without_layer(dropout, "take the dropout out") if fixable and severity is None else None,
+        severity=severity,
     )
 
 
