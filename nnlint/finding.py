@@ -92,13 +92,15 @@ class Plan:
 
     `script` is the path of the file whose run showed it; where `is_entry` is false, that file has no main program that leads
     there. `probes` are the spans whose values are measured besides the finding's own and its related ones. `control` is the
-    change whose effect shows whether the finding matters, where that is not its fix.
+    change whose effect shows whether the finding matters, where that is not its fix. `exposure` is a change to all runs that
+    makes them come to the fault early: of the values that a search tries, only the one found.
     """
 
     script: str
     is_entry: bool = True
     probes: tuple[Place, ...] = ()
     control: Fix | None = None
+    exposure: Fix | None = None
 
 
 @dataclass(frozen=True)

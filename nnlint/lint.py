@@ -132,7 +132,13 @@ def _from_problem(rule: Rule, problem: Problem, run: Run) -> Finding:
         help=problem.help,
         url=rule.url,
         fix=problem.fix,
-        plan=Plan(run.path, not run.symbolic, tuple(site.place for site in problem.probes), problem.control),
+        plan=Plan(
+            run.path,
+            not run.symbolic,
+            tuple(site.place for site in problem.probes),
+            problem.control,
+            problem.exposure,
+        ),
     )
 
 

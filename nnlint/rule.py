@@ -25,7 +25,8 @@ class Problem:
     `message` says in one sentence what happens to the training (lower case, no full stop); `label` is the few words under
     the marked span; `related` are the other places that belong to the fault, each with its few words; `help` says how to
     mend it; `severity` replaces the rule's own where the case is milder or graver. For a verifying run, `probes` are further
-    places whose values its witness reads, and `control` is the change whose effect it measures, where that is not the fix.
+    places whose values its witness reads, `control` is the change whose effect it measures, where that is not the fix, and
+    `exposure` a change that makes the run come to the fault early.
     """
 
     at: Site
@@ -37,6 +38,7 @@ class Problem:
     severity: Severity | None = None
     probes: tuple[Site, ...] = ()
     control: Fix | None = None
+    exposure: Fix | None = None
 
 
 def no_problems(run: Run) -> Iterator[Problem]:
@@ -49,8 +51,8 @@ class Rule:
     """One entry of the catalogue.
 
     `module` and `page` are the rule file's `__name__` and `__doc__`: the name and the topic follow from the first, the
-    title is the first line of the second. `witness` reads a verdict off a real run. Raises ValueError where the metadata
-    are not those of a rule.
+    title is the first line of the second. `witness` reads a verdict off a real run; `trains` says whether its fault can
+    change what the network learns. Raises ValueError where the metadata are not those of a rule.
     """
 
     module: str
@@ -62,6 +64,7 @@ class Rule:
     default: bool = True
     fix: Applicability | None = None
     witness: Witness | None = None
+    trains: bool = True
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"NN[0-9]{3}", self.code):

@@ -45,7 +45,7 @@ class Settings:
     exit_zero: bool = False
     color: str = "auto"
     verify: bool = False
-    verify_steps: int = 400
+    verify_steps: int = 1000
     verify_timeout: float = 60.0
     root: str = field(default_factory=lambda: str(Path.cwd()))
 

@@ -14,12 +14,14 @@ Points = tuple[tuple[int, float], ...]
 class Arm:
     """One short run: the script as written, with one finding mended, or with all of them mended.
 
-    `mended` are the findings that were mended in it. `score` is the yardstick's value at the end, None where there was none;
-    `ended` says how the run ended ("steps", "time", "finished", "raised", ...) and `trouble` why, where that is a failure.
+    `mended` are the findings that were mended in it, `but` the code that was left when all others were. `score` is the
+    yardstick's value at the end, None where there was none; `ended` says how the run ended ("steps", "time", "finished",
+    "raised", ...) and `trouble` why, where that is a failure.
     """
 
     label: str
     mended: tuple[Finding, ...] = ()
+    but: str = ""
     score: float | None = None
     steps: int = 0
     ended: str = "steps"
@@ -28,6 +30,11 @@ class Arm:
     losses: Points = ()
     gradients: Points = ()
     spreads: Points = ()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all findings that can be are mended in it."""
+        return self.label == "all mended"
 
 
 @dataclass(frozen=True)

@@ -43,3 +43,21 @@ def _operand(node: ast.AST) -> ast.expr | None:
     if isinstance(node, ast.Call) and node.args and not isinstance(node.args[0], ast.Starred):
         return node.args[0]
     return None
+
+
+def only_element(site: Site, value: float, message: str) -> Fix | None:
+    """The list or tuple in which a number stands, cut down to the element of that value; its lines stay as many."""
+    if not isinstance(site, CodeSite):
+        return None
+    holders = [
+        node
+        for node in ast.walk(site.module.tree)
+        if isinstance(node, (ast.List, ast.Tuple)) and site.node in node.elts
+    ]
+    kept = [each for node in holders for each in node.elts if isinstance(each, ast.Constant) and each.value == value]
+    if not kept:
+        return None
+    holder, text = holders[0], edits.node_code(site, kept[0])
+    lines = "\n" * ((holder.end_lineno or holder.lineno) - holder.lineno)
+    replaced = f"[{text}{lines}]" if isinstance(holder, ast.List) else f"({text},{lines})"
+    return edits.fix(Applicability.UNSAFE, message, edits.replace(CodeSite(site.module, holder), replaced))

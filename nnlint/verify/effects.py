@@ -1,8 +1,14 @@
-"""What mending a finding changes, and which finding does the harm."""
+"""What mending a finding changes, and which finding does the harm: read off the scores of several short runs.
+
+A finding's harm shows in two ways: what the script reaches when it alone is mended, and what the mended script loses when it
+alone is left. The first misses a fault that another one hides (a network that a second fault keeps from learning cannot show it).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 
 from nnlint.events import Backward, Raised, Run, Scored
 from nnlint.finding import Finding, Status, Verdict
@@ -14,60 +20,211 @@ MEASURES = {"accuracy": "accuracy", "auc": "AUC", "r2": "R²"}
 NOTABLE = 0.05
 """A smaller difference between two scores is no effect."""
 
+BOUNDED = frozenset({"accuracy", "AUC"})
+"""Yardsticks that do not jump about: only of these a fall is called a collapse."""
 
-def arm_of(label: str, mended: tuple[Finding, ...], run: Run) -> Arm:
-    """One run as plain data."""
+COLLAPSE = 0.3
+"""A score that ends this far below its peak has collapsed."""
+
+SMOOTHED = 3
+"""So many scores are averaged: a single one depends on where the run was stopped."""
+
+WORST = -1.0
+"""R² has no lower bound; what lies below this is as bad as this."""
+
+Effect = tuple[tuple[str, float | str], ...]
+
+
+def arm_of(label: str, mended: tuple[Finding, ...], run: Run, but: str = "") -> Arm:
+    """One run as plain data; `but` is the code that was left in it when all others were mended."""
     scores = _curve(run, MEASURES)
     raised = next(iter(run.events(Raised)), None)
-    backwards = list(run.events(Backward))
     return Arm(
         label,
         mended,
+        but=but,
         score=scores[-1][1] if scores else None,
         steps=max((step for step, _ in scores), default=0),
         ended=run.ended,
         trouble=f"{raised.error}: {raised.message}" if raised else "",
         scores=scores,
-        losses=tuple((i, e.numbers["loss"]) for i, e in enumerate(backwards) if "loss" in e.numbers),
-        gradients=tuple(
-            (i, e.numbers["gradient_norm"]) for i, e in enumerate(backwards) if "gradient_norm" in e.numbers
-        ),
+        losses=_numbered(run, "loss"),
+        gradients=_numbered(run, "gradient_norm"),
         spreads=_curve(run, ("spread",)),
     )
 
 
-def _curve(run: Run, names: Sequence[str] | Mapping[str, str]) -> Points:
+def measure_of(run: Run) -> str:
+    """What the scores of a run are: "accuracy", "AUC", "R²"; empty where it has none."""
+    names = (name for event in run.events(Scored) for name in MEASURES if name in event.numbers)
+    return MEASURES.get(next(names, ""), "")
+
+
+def _curve(run: Run, names: Iterable[str]) -> Points:
+    wanted = tuple(names)
     return tuple(
         (int(event.numbers.get("steps", 0)), event.numbers[name])
         for event in run.events(Scored)
-        for name in names
+        for name in wanted
         if name in event.numbers
     )
 
 
-def effect(arms: Sequence[Arm], arm: Arm) -> tuple[tuple[str, float | str], ...] | None:
-    """The scores as written and mended, after as many steps; None where one of them has no score."""
-    written = arms[0]
-    if written.score is None or arm.score is None or arm.ended == "raised":
-        return None
-    steps = min(written.steps, arm.steps)
-    before, after = _at(written.scores, steps), _at(arm.scores, steps)
-    return (("steps", float(steps)), ("as_written", before), ("mended", after), ("change", after - before))
+def _numbered(run: Run, name: str) -> Points:
+    backwards = enumerate(run.events(Backward), start=1)
+    return tuple((step, event.numbers[name]) for step, event in backwards if name in event.numbers)
 
 
-def _at(points: Points, steps: int) -> float:
-    return [value for step, value in points if step <= steps][-1] if points else float("nan")
+def effects(arms: Sequence[Arm], measure: str) -> dict[Finding, Effect]:
+    """For each finding that was mended alone: the scores as written, mended alone, all mended, all but this mended."""
+    written, whole = arms[0], next((arm for arm in arms if arm.is_whole), None)
+    left = {arm.but: arm for arm in arms if arm.but}
+    found: dict[Finding, Effect] = {}
+    for arm in arms[1:]:
+        if len(arm.mended) != 1 or arm.but or arm.is_whole or not _comparable(written, arm):
+            continue
+        finding = arm.mended[0]
+        steps = min(written.steps, arm.steps)
+        before, after = at_step(written, steps), at_step(arm, steps)
+        values: list[tuple[str, float | str]] = [("measure", measure), ("steps", float(steps)), ("as_written", before)]
+        values += [
+            ("mended", after),
+            ("change", after - before),
+            ("noise", max(noise(written, steps), noise(arm, steps))),
+        ]
+        other = left.get(finding.code)
+        if whole is not None and _comparable(written, whole):
+            values.append(("all_mended", at_step(whole, min(steps, whole.steps))))
+            if other is not None and _comparable(whole, other):
+                values.append(("all_but_this", at_step(other, min(steps, other.steps))))
+        found[finding] = tuple(values)
+    return found
 
 
-def conclude(arms: Sequence[Arm], verdicts: Mapping[Finding, Verdict]) -> str:
-    """Which finding does the harm, in one sentence."""
-    changes = [
-        (dict(verdict.effect or ()).get("change", 0.0), finding)
-        for finding, verdict in verdicts.items()
-        if verdict.effect is not None and verdict.status is not Status.REFUTED
+def _comparable(first: Arm, second: Arm) -> bool:
+    return first.score is not None and second.score is not None and second.ended not in ("raised", "lost")
+
+
+def at_step(arm: Arm, step: int) -> float:
+    """The score of a run after so many steps, the last one before where there is none; no worse than `WORST`."""
+    reached = [max(WORST, value) for at, value in arm.scores if at <= step][-SMOOTHED:]
+    return sum(reached) / len(reached) if reached else WORST
+
+
+def noise(arm: Arm, step: int) -> float:
+    """How much the scores of a run go up and down from one to the next, in the second half before a step."""
+    values = [max(WORST, value) for at, value in arm.scores if at <= step]
+    moves = [second - first for first, second in pairwise(values[len(values) // 2 :])]
+    up, down = sum(move for move in moves if move > 0), -sum(move for move in moves if move < 0)
+    return min(up, down) / math.sqrt(len(moves)) if moves else 0.0
+
+
+def fall(arm: Arm) -> float:
+    """How far a run ends below its best score."""
+    values = [at_step(arm, step) for step, _ in arm.scores]
+    return max(values) - values[-1] if values else 0.0
+
+
+def _fallen_after(arm: Arm) -> int:
+    """The step by which a run has fallen from its best score."""
+    values = [(step, at_step(arm, step)) for step, _ in arm.scores]
+    peak = max(values, key=lambda each: each[1])
+    return next((step for step, value in values if step > peak[0] and value < peak[1] - COLLAPSE), arm.steps)
+
+
+def _change(effect: Effect) -> float:
+    change = dict(effect).get("change", 0.0)
+    return change if isinstance(change, float) else 0.0
+
+
+def _threshold(effect: Effect) -> float:
+    """The change of a score that is more than its own unrest."""
+    unrest = dict(effect).get("noise", 0.0)
+    return max(NOTABLE, 2 * unrest) if isinstance(unrest, float) else NOTABLE
+
+
+def harm(effect: Effect) -> float:
+    """What a finding costs: by the gain of mending it alone, or by the loss of leaving it alone, whichever is larger."""
+    values = {name: value for name, value in effect if isinstance(value, float)}
+    gain = values.get("change", 0.0)
+    if "all_but_this" in values and "all_mended" in values:
+        return max(gain, values["all_mended"] - values["all_but_this"])
+    return gain
+
+
+def conclude(arms: Sequence[Arm], verdicts: Mapping[Finding, Verdict], measure: str) -> str:
+    """Which finding does the harm, which ones are harmless here, and what the mended run reaches; in plain sentences."""
+    effects_of = {f: verdict.effect for f, verdict in verdicts.items() if verdict.effect and _stands(verdict)}
+    if not effects_of:
+        return ""
+    collapsing = _collapse(arms, effects_of, measure)
+    ranked = sorted(effects_of, key=lambda finding: -harm(effects_of[finding]))
+    harmful = [f for f in ranked if harm(effects_of[f]) > _threshold(effects_of[f]) and f not in collapsing]
+    sentences = [*collapsing.values()]
+    for place, finding in enumerate(harmful):
+        more = "also costs" if place or collapsing else "does the harm: it costs"
+        sentences.append(f"{_name(finding)} {more} {harm(effects_of[finding]):.2f} of {measure}")
+    rest = [finding for finding in ranked if finding not in harmful and finding not in collapsing]
+    hiding = [
+        finding for finding in rest if _change(effects_of[finding]) < -max(COLLAPSE, _threshold(effects_of[finding]))
     ]
-    helpful = sorted((c for c in changes if isinstance(c[0], float) and c[0] > NOTABLE), key=lambda c: -float(c[0]))
-    if not helpful:
-        return "no finding alone changes what the run reaches in these steps" if changes else ""
-    _, finding = helpful[0]
-    return f"{finding.code} {finding.name} (line {finding.place.line}) does the harm"
+    for finding in hiding:
+        sentences.append(
+            f"with {_name(finding)} alone mended, {measure} goes down by {-_change(effects_of[finding]):.2f}: the rest of the "
+            "script is tuned to it"
+        )
+    idle = [finding for finding in rest if finding not in hiding]
+    if idle:
+        changes = "changes" if len(idle) == 1 else "change"
+        sentences.append(f"{_listed(_name(f) for f in idle)} {changes} nothing here")
+    return "; ".join([*sentences, _reached(arms, measure)])
+
+
+def _stands(verdict: Verdict) -> bool:
+    return verdict.status is not Status.REFUTED
+
+
+def _collapse(arms: Sequence[Arm], effects_of: Mapping[Finding, Effect], measure: str) -> dict[Finding, str]:
+    """The findings without which the score does not fall after its peak, each with its sentence."""
+    written = arms[0]
+    if measure not in BOUNDED or fall(written) < COLLAPSE:
+        return {}
+    found = {}
+    for arm in arms[1:]:
+        finding = arm.mended[0] if arm.mended else None
+        if finding is None or len(arm.mended) != 1 or finding not in effects_of:
+            continue
+        if arm.steps < _fallen_after(written) or fall(arm) > fall(written) / 3 or not _bears_out(arms, arm):
+            continue
+        peak = max(at_step(written, step) for step, _ in written.scores)
+        found[finding] = (
+            f"{_name(finding)} causes the collapse: as written {measure} reaches {peak:.2f} and falls to "
+            f"{at_step(written, written.steps):.2f}, with it mended it does not fall"
+        )
+    return found
+
+
+def _bears_out(arms: Sequence[Arm], alone: Arm) -> bool:
+    """Whether the run in which this finding alone is left falls, too, where there is such a run of enough steps."""
+    left = next((arm for arm in arms if arm.but == alone.mended[0].code), None)
+    return left is None or left.steps < arms[0].steps or fall(left) >= COLLAPSE
+
+
+def _reached(arms: Sequence[Arm], measure: str) -> str:
+    written = arms[0]
+    best = next((arm for arm in arms if arm.is_whole), None) or (arms[1] if len(arms) == 2 else None)
+    if best is None or not _comparable(written, best):
+        return f"as written, {measure} ends at {at_step(written, written.steps):.2f}"
+    steps = min(best.steps, written.steps)
+    return (
+        f"mended, {measure} is {at_step(best, steps):.2f} after {steps} steps, as written {at_step(written, steps):.2f}"
+    )
+
+
+def _name(finding: Finding) -> str:
+    return f"{finding.code} {finding.name} (line {finding.place.line})"
+
+
+def _listed(names: Iterable[str]) -> str:
+    known = list(names)
+    return known[0] if len(known) == 1 else f"{', '.join(known[:-1])} and {known[-1]}"

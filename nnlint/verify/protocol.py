@@ -18,7 +18,8 @@ Record = dict[str, Any]
 class Probe:
     """A span of a script whose value is measured each time it is evaluated: 1-based lines and columns, in characters.
 
-    `path` is relative to the request's root; in a notebook the lines are those of its cells joined.
+    `path` is relative to the request's root; in a notebook the lines are those of its cells joined. One that is `awaited` keeps
+    the run going for a while until it has been seen.
     """
 
     number: int
@@ -27,6 +28,7 @@ class Probe:
     column: int
     end_line: int
     end_column: int
+    awaited: bool = False
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ class Request:
 
     `root` is the folder that the run sees a copy of, `script` the path of the script in it. `texts` replace files of the
     copy, by path: mended scripts, the joined cells of a notebook. The run ends by itself after `steps` optimizer steps or
-    `seconds`, whatever comes first. `way` says how the script gets to run: "as-is", "stand-ins" or "harness".
+    `seconds`, whatever comes first; the network is scored `every` so many steps. `way` says how the script gets to run:
+    "as-is", "stand-ins" or "harness".
     """
 
     root: str
@@ -43,8 +46,9 @@ class Request:
     texts: Mapping[str, str] = field(default_factory=dict)
     probes: tuple[Probe, ...] = ()
     arguments: tuple[str, ...] = ()
-    steps: int = 400
+    steps: int = 1000
     seconds: float = 20.0
+    every: int = 25
     seed: int = 0
     way: str = "as-is"
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nnlint.finding import Finding, Fix, Place
+from nnlint.catalogue import rules_by_code
+from nnlint.finding import Edit, Finding, Fix, Place
 from nnlint.mending.fixes import UnfitFixError, edited_document, fix_documents
 from nnlint.reading.document import Document
 from nnlint.reading.files import read_shown
@@ -54,22 +55,22 @@ class Script:
         return {self.inside(each): each.source.text for each in (*own, *changed) if each.source}
 
     def probes(self) -> tuple[Probe, ...]:
-        """A probe for each place that a finding speaks of."""
+        """A probe for each place that a finding speaks of; the findings' own are awaited."""
+        own = {finding.place for finding in self.findings}
         places = [place for finding in self.findings for place in places_of(finding)]
         return tuple(
             probe
             for number, place in enumerate(dict.fromkeys(places), start=1)
-            if (probe := self._probe(number, place)) is not None
+            if (probe := self._probe(number, place, place in own)) is not None
         )
 
-    def _probe(self, number: int, place: Place) -> Probe | None:
+    def _probe(self, number: int, place: Place, awaited: bool) -> Probe | None:
         document = self.documents.get(place.path)
         if document is None or document.source is None or not self.is_inside(document):
             return None
         shift = document.source.text_line(place) - place.line
-        return Probe(
-            number, self.inside(document), place.line + shift, place.column, place.end_line + shift, place.end_column
-        )
+        lines = (place.line + shift, place.column, place.end_line + shift, place.end_column)
+        return Probe(number, self.inside(document), *lines, awaited)
 
 
 def places_of(finding: Finding) -> list[Place]:
@@ -111,28 +112,48 @@ def change_of(finding: Finding) -> Fix | None:
     return (finding.plan.control if finding.plan else None) or finding.fix
 
 
-def mended(script: Script, finding: Finding) -> list[Document] | None:
-    """The files that change when this finding alone is mended; None where it cannot be."""
+def is_mendable(finding: Finding) -> bool:
+    """Whether there is a change that could alter what the network learns."""
+    return change_of(finding) is not None and rules_by_code()[finding.code].trains
+
+
+def written(script: Script) -> list[Document]:
+    """The files that change so that the run comes to the findings early; none, as a rule."""
+    return _edited(script, [])
+
+
+def mended(script: Script, finding: Finding) -> list[Document]:
+    """The files that change when this finding alone is mended; none where it cannot be."""
     change = change_of(finding)
-    if change is None:
-        return None
-    try:
-        document = script.documents[change.edits[0].place.path]
-        return [edited_document(document, change.edits)]
-    except (UnfitFixError, KeyError, IndexError):
-        return None
+    return [] if change is None else _edited(script, [change])
 
 
-def all_mended(script: Script, lint: Lint) -> tuple[list[Document], list[Finding]]:
-    """The files that change when all findings that can be mended are, and these findings."""
-    codes = {finding.code for finding in script.findings}
+def all_mended(script: Script, lint: Lint, but: str = "") -> tuple[list[Document], list[Finding]]:
+    """The files that change when all findings that can be mended are (but those of one code), and these findings."""
+    codes = {finding.code for finding in script.findings if is_mendable(finding)} - {but}
 
     def lint_for_changes(current: Sequence[Document]) -> Report:
         report = lint(current)
-        return replace(report, findings=tuple(replace(f, fix=change_of(f)) for f in report.findings if f.code in codes))
+        wanted = (replace(f, fix=change_of(f)) for f in report.findings if f.code in codes)
+        return replace(report, findings=tuple(wanted))
 
+    exposed = {document.path: document for document in written(script)}
     before = [document for document in script.documents.values() if document.source]
-    fixed = fix_documents(before, lint_for_changes, unsafe=True)
+    fixed = fix_documents([exposed.get(each.path, each) for each in before], lint_for_changes, unsafe=True)
     left = {finding.code for finding in fixed.report.findings}
     changed = [new for old, new in zip(before, fixed.documents, strict=True) if new.data != old.data]
-    return changed, [f for f in script.findings if change_of(f) is not None and f.code not in left]
+    return changed, [f for f in script.findings if f.code in codes - left and is_mendable(f)]
+
+
+def _edited(script: Script, changes: Sequence[Fix]) -> list[Document]:
+    """The files after these changes and all exposures; those that cannot be made are left out."""
+    exposures = [finding.plan.exposure for finding in script.findings if finding.plan and finding.plan.exposure]
+    for wanted in ([*changes, *exposures], changes):
+        edits: dict[str, list[Edit]] = {}
+        for edit in dict.fromkeys(edit for change in wanted for edit in change.edits):
+            edits.setdefault(edit.place.path, []).append(edit)
+        try:
+            return [edited_document(script.documents[path], of_path) for path, of_path in edits.items()]
+        except (UnfitFixError, KeyError):
+            continue
+    return []

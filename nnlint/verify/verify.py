@@ -2,36 +2,48 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from nnlint.catalogue import rules_by_code
-from nnlint.events import Run, Scored
+from nnlint.events import OptimizerStepped, Run
 from nnlint.finding import Finding, Status, Verdict
 from nnlint.reading.document import Document
 from nnlint.report import Report
 from nnlint.trials import Arm, Trial
-from nnlint.verify.effects import arm_of, conclude, effect
+from nnlint.verify.arms import Plan, first_plans, left_plans
+from nnlint.verify.effects import arm_of, conclude, effects, measure_of
 from nnlint.verify.ladder import WAYS, climb, has_trained, hindrance
 from nnlint.verify.protocol import Probe, Request
 from nnlint.verify.reading import Reader
 from nnlint.verify.runner import Runner, runner
-from nnlint.verify.scripts import Lint, Script, all_mended, mended, scripts
+from nnlint.verify.scripts import Lint, Script, scripts
+from nnlint.verify.scripts import written as written_files
 from nnlint.witness import Case, unverified
 
 AT_ONCE = 2
 """Runs at a time."""
 
-MOST_ARMS = 10
-"""More findings than these are not mended one by one."""
+LEAST_SECONDS = 1.0
+"""With less time left, no further run is begun."""
+
+CURVE_POINTS = 40
+"""How often a network is scored along a run; at the same steps in all runs of a script, so that they can be compared."""
+
+SLACK = 1.3
+"""How much longer a mended run may take than the one as written."""
+
+SHARE_OF_ALONE, SHARE_OF_LONGER = 0.6, 0.5
+"""The parts of the time then left that the mended runs, and a longer look at what is still open, may take."""
+
+LONGER = 20
+"""A longer look takes so many times the steps."""
 
 SHARE_OF_FIRST = 0.4
 """The part of a script's time that its run as written may take."""
-
-Change = tuple[tuple[Finding, ...], dict[str, str]]
-"""Findings, and the files of the script in which they are mended."""
 
 Progress = Callable[[str], None]
 
@@ -40,7 +52,7 @@ Progress = Callable[[str], None]
 class Limits:
     """How long a script is run: `steps` of an optimizer, and `seconds` for all of its runs together."""
 
-    steps: int = 400
+    steps: int = 1000
     seconds: float = 60.0
 
 
@@ -82,86 +94,98 @@ class _Trial:
         self.reader = Reader(script.sources())
         self.verdicts: dict[Finding, Verdict] = {}
         self.way = "as-is"
+        self.pace = 0.01
+        self.steps = limits.steps
 
     def measure(self) -> Trial:
         """Run as written, then with the findings mended; fills `verdicts`."""
-        self.progress(f"{self.script.document.path}: running as written")
-        self.way, written = climb(self._as_written, ("as-is", "stand-ins"))
-        taken = time.monotonic() - self.start
-        changes = self._changes(written)
-        runs = self._all_runs(changes, written, taken)
-        alone = {
-            finding: run
-            for (findings, _), run in zip(changes, runs, strict=True)
-            if len(findings) == 1
-            for finding in findings
-        }
+        texts = self.script.texts(written_files(self.script))
+        self._tell("running as written")
+        first = Plan("as written", (), texts)
+        self.way, written = climb(lambda way: self._first(first, way), ("as-is", "stand-ins"))
+        measure = measure_of(written)
+        arms = [arm_of("as written", (), written)]
+        alone: dict[Finding, Run] = {}
+        plans = first_plans(self.script, self.lint) if any(written.events(OptimizerStepped)) else []
+        self.pace = (time.monotonic() - self.start) / max(1, arms[0].steps)
+        self.steps = arms[0].steps or self.limits.steps
+        for plan, run in self._round(plans, SHARE_OF_ALONE):
+            arms.append(arm_of(plan.label, plan.mended, run))
+            if len(plan.mended) == 1:
+                alone[plan.mended[0]] = run
         for finding in self.script.findings:
             self.verdicts[finding] = _verdict(finding, written, alone.get(finding))
-        arms = [arm_of("as written", (), written)]
-        arms += [
-            arm_of(_label(findings, self.script), findings, run)
-            for (findings, _), run in zip(changes, runs, strict=True)
-        ]
-        self._add_effects(arms)
+        self._look_longer(first, written)
+        if measure:
+            arms += self._left(alone)
+            self._add_effects(arms, measure)
         return Trial(
             self.script.document.path,
             WAYS[self.way] if has_trained(written) else "",
             tuple(arms),
             stood_in=written.stood_in,
-            measure=_measure(written),
-            conclusion=conclude(arms, self.verdicts),
+            measure=measure,
+            conclusion=conclude(arms, self.verdicts, measure),
             seconds=time.monotonic() - self.start,
         )
 
-    def _as_written(self, way: str) -> Run:
+    def _first(self, plan: Plan, way: str) -> Run:
         self.way = way
-        return self._run(self.script.texts(), self.limits.seconds * SHARE_OF_FIRST, self.script.probes())
+        return self._run(plan, self.limits.seconds * SHARE_OF_FIRST, self.limits.steps, self.script.probes())
 
-    def _changes(self, written: Run) -> list[Change]:
-        """The files of each further run, with the findings that are mended in it."""
-        if not any(written.events(Scored)):
-            return []
-        changes: list[Change] = []
-        for finding in self.script.findings[:MOST_ARMS]:
-            documents = mended(self.script, finding)
-            if documents is not None:
-                changes.append(((finding,), self.script.texts(documents)))
-        if len(changes) > 1:
-            documents, findings = all_mended(self.script, self.lint)
-            if len(findings) > 1:
-                changes.append((tuple(findings), self.script.texts(documents)))
-        return changes
-
-    def _all_runs(self, changes: list[Change], written: Run, taken: float) -> list[Run]:
+    def _look_longer(self, first: Plan, written: Run) -> None:
+        """Where a run of so many steps could not decide, see whether a longer one can."""
+        undecided = [f for f in self.script.findings if self.verdicts[f].status is Status.UNVERIFIED]
         left = self.limits.seconds - (time.monotonic() - self.start)
-        seconds = max(1.0, left * AT_ONCE / max(AT_ONCE, len(changes)))
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            return list(pool.map(lambda change: self._run(change[1], seconds), changes))
+        if not undecided or written.ended != "steps" or left < LEAST_SECONDS:
+            return
+        self._tell("running on, to come to what is still open")
+        longer = self._run(first, left * SHARE_OF_LONGER, LONGER * self.limits.steps, self.script.probes())
+        for finding in undecided:
+            verdict = _verdict(finding, longer, None)
+            if verdict.status is not Status.UNVERIFIED:
+                self.verdicts[finding] = verdict
 
-    def _run(self, texts: dict[str, str], seconds: float, probes: tuple[Probe, ...] = ()) -> Run:
+    def _left(self, alone: Mapping[Finding, Run]) -> list[Arm]:
+        """The runs in which one fault alone is left, of those that the run as written confirmed."""
+        confirmed = [f.code for f in alone if self.verdicts[f].status is Status.CONFIRMED]
+        plans = left_plans(self.script, self.lint, confirmed)
+        return [arm_of(plan.label, plan.mended, run, plan.but) for plan, run in self._round(plans)]
+
+    def _round(self, plans: Sequence[Plan], share: float = 1.0) -> list[tuple[Plan, Run]]:
+        """Run these plans side by side within their share of the time that is left, all for as many steps as fit into it."""
+        left = share * (self.limits.seconds - (time.monotonic() - self.start))
+        if not plans or left < LEAST_SECONDS:
+            return []
+        seconds = max(LEAST_SECONDS, left / math.ceil(len(plans) / AT_ONCE))
+        steps = min(self.steps, max(1, int(seconds / self.pace / SLACK)))
+
+        def run(plan: Plan) -> Run:
+            self._tell(plan.label)
+            return self._run(plan, seconds, steps)
+
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            return list(zip(plans, pool.map(run, plans), strict=True))
+
+    def _tell(self, what: str) -> None:
+        self.progress(f"{self.script.document.path}: {what}")
+
+    def _run(self, plan: Plan, seconds: float, steps: int, probes: tuple[Probe, ...] = ()) -> Run:
         request = Request(
-            self.script.root, self.script.path, texts, probes, steps=self.limits.steps, seconds=seconds, way=self.way
+            self.script.root,
+            self.script.path,
+            plan.texts,
+            probes=probes,
+            steps=steps,
+            seconds=seconds,
+            every=max(1, self.limits.steps // CURVE_POINTS),
+            way=self.way,
         )
         return self.reader.run(self.script.document.path, self.runs.run(request))
 
-    def _add_effects(self, arms: list[Arm]) -> None:
-        for arm in arms[1:]:
-            if len(arm.mended) == 1:
-                finding = arm.mended[0]
-                self.verdicts[finding] = replace(self.verdicts[finding], effect=effect(arms, arm))
-
-
-def _label(findings: tuple[Finding, ...], script: Script) -> str:
-    if len(findings) > 1:
-        return "all mended"
-    finding = findings[0]
-    return f"{finding.code} mended (line {finding.place.line})"
-
-
-def _measure(run: Run) -> str:
-    last = [event.numbers for event in run.events(Scored)][-1:]
-    return next((name for numbers in last for name in ("accuracy", "auc", "r2") if name in numbers), "")
+    def _add_effects(self, arms: Sequence[Arm], measure: str) -> None:
+        for finding, effect in effects(arms, measure).items():
+            self.verdicts[finding] = replace(self.verdicts[finding], effect=effect)
 
 
 def _verdict(finding: Finding, written: Run, alone: Run | None) -> Verdict:

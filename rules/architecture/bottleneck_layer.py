@@ -34,7 +34,8 @@ from collections.abc import Iterator
 
 from nnlint.events import LayerApplied, Run
 from nnlint.facts.layers import Wiring, inputs_of, made_by, names_around, place_of, related_call, wiring
-from nnlint.finding import Severity, Verdict
+from nnlint.finding import Applicability, Fix, Severity, Verdict
+from nnlint.mending import edits
 from nnlint.operations import ACTIVATIONS, NORMALIZATIONS
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
@@ -43,6 +44,10 @@ from nnlint.witness import Case, confirmed, not_reached, refuted
 
 FEW = 4
 RATIO = 16
+WIDER = 32
+"""The width that a verifying run gives the layer instead."""
+
+NORMALIZED_SIZES = ("num_features", "normalized_shape")
 HIDES = (ACTIVATIONS | NORMALIZATIONS | {"dropout", "alpha_dropout"}) - {"sigmoid"}
 """Operations that make a layer before them a hidden one; a sigmoid may as well end a score that another layer calibrates."""
 
@@ -70,7 +75,7 @@ def check(run: Run) -> Iterator[Problem]:
         if not following or not _is_narrow(wiring(run), data, data.layer, width, following):
             continue
         if not _is_meant(run, data, following):
-            yield from _problem(data, width, following[0])
+            yield from _problem(data, width, following[0], _widened(wiring(run), data, following))
 
 
 def _size(layer: Layer | None, name: str) -> int | None:
@@ -171,7 +176,35 @@ def _is_decoded(output: Data, data: Data, behind: dict[int, Data]) -> bool:
     return any(each.width is not None and each.width > RATIO and each.width in began for each in inputs_of(output))
 
 
-def _problem(data: Data, width: int, following: Data) -> Iterator[Problem]:
+def _widened(wires: Wiring, data: Data, following: list[Data]) -> Fix | None:
+    """The change for a verifying run: a width like that of the neighbours, in this layer and in those that take its units."""
+    sizes = [
+        _written_size(data.layer, "out_features"),
+        *(_written_size(each.layer, "in_features") for each in following),
+    ]
+    pending = list(wires.used_by(data))
+    while pending:
+        each = pending.pop()
+        if each.operation in PASSED:
+            pending.extend(wires.used_by(each))
+            names = [name for name in NORMALIZED_SIZES if each.layer is not None and name in each.layer.arguments]
+            sizes += [_written_size(each.layer, name) for name in names]
+    changes = [edits.replace(site, str(WIDER)) if site is not None else None for site in _distinct(sizes)]
+    return edits.fix(Applicability.UNSAFE, f"a width of {WIDER}", *changes)
+
+
+def _written_size(layer: Layer | None, name: str) -> CodeSite | None:
+    """Where a size is written as a number."""
+    given = layer.arguments.get(name) if layer is not None else None
+    site = given.at if isinstance(given, Constant) else None
+    return site if isinstance(site, CodeSite) and isinstance(site.node, ast.Constant) else None
+
+
+def _distinct(sites: list[CodeSite | None]) -> list[CodeSite | None]:
+    return list({id(site.node) if site is not None else 0: site for site in sites}.values())
+
+
+def _problem(data: Data, width: int, following: Data, widened: Fix | None) -> Iterator[Problem]:
     place, behind = place_of(data), place_of(following)
     if place is None:
         return
@@ -185,6 +218,7 @@ def _problem(data: Data, width: int, following: Data) -> Iterator[Problem]:
             *related_call(data, "called here"),
         ),
         help="give the hidden layer a width like that of its neighbours",
+        control=widened,
     )
 
 

@@ -103,6 +103,7 @@ def _problem(dropout: Data, layer: Data | None, fixable: bool) -> Iterator[Probl
         help="take the dropout out, or move it to an earlier layer",
         fix=without_layer(dropout, "take the dropout out") if fixable and severity is None else None,
         severity=severity,
+        control=without_layer(dropout, "take the dropout out"),
     )
 
 

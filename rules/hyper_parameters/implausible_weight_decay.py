@@ -33,7 +33,7 @@ from nnlint.events import OptimizerMade, OptimizerStepped, Run
 from nnlint.facts.hyper_parameters import Setting, settings
 from nnlint.facts.trained import is_deep
 from nnlint.finding import Severity, Verdict
-from nnlint.mending.controls import other_number
+from nnlint.mending.controls import only_element, other_number
 from nnlint.rule import Problem, Rule
 from nnlint.values import Optimizer, truth
 from nnlint.witness import Case, confirmed, harmless, last, numbers, unverified
@@ -77,7 +77,8 @@ def _problem(made: OptimizerMade, optimizer: Optimizer, setting: Setting) -> Pro
         label=f"tries values up to {largest:g}" if tries else "usual values are 0 to 0.01",
         related=tuple(related),
         help="use 1e-4 or so; if a search prefers a large value, look at the scale of the targets first",
-        control=other_number(setting.at, "train without weight decay", "0.0") if not tries else None,
+        control=other_number(setting.at, "train without weight decay", "0.0"),
+        exposure=only_element(setting.written, largest, "try this value alone") if tries and setting.written else None,
     )
 
 

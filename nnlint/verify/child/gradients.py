@@ -13,6 +13,8 @@ from nnlint.verify.child import measures
 
 MOST_NODES = 5000
 NOISE_SAMPLES = 200
+LARGEST_NOISE = 1000.0
+"""A larger noise scale cannot be told from so few samples."""
 
 
 class GradientBook:
@@ -101,8 +103,8 @@ class GradientBook:
         if self.samples < 2 or not mean_square:
             return {}
         variance = max(0.0, self.sum_of_squares / self.samples - mean_square) * self.samples / (self.samples - 1)
-        signal = max(mean_square - variance / self.samples, 1e-12 * self.sum_of_squares / self.samples)
-        return {"noise_scale": variance / signal if signal > 0 else float("inf")}
+        signal = max(mean_square - variance / self.samples, variance / LARGEST_NOISE)
+        return {"noise_scale": variance / signal if signal > 0 else 0.0}
 
 
 def _difference(now: Tensor, before: Tensor | None) -> Tensor:

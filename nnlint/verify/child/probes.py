@@ -21,16 +21,19 @@ Span = tuple[int, int, int, int]
 NOT_WRAPPED = (ast.Starred, ast.Slice, ast.FormattedValue, ast.JoinedStr)
 
 
-def with_probes(tree: ast.Module, text: str, probes: Iterable[Probe]) -> ast.Module:
-    """The tree with these probes in it; spans that are no expression and no statement of it are only noted as reached."""
+def with_probes(tree: ast.Module, text: str, probes: Iterable[Probe]) -> tuple[ast.Module, set[int]]:
+    """The tree with these probes in it, and the numbers of those whose span is an expression or a statement of it."""
     wanted: dict[Span, list[int]] = {}
+    numbers = []
     lines = text.split("\n")
     for probe in probes:
         wanted.setdefault(_in_bytes(probe, lines), []).append(probe.number)
+        numbers.append(probe.number)
     wrapper = _Wrapper(wanted)
     changed = ast.fix_missing_locations(wrapper.visit(tree))
     assert isinstance(changed, ast.Module)
-    return changed
+    left = {number for numbers in wanted.values() for number in numbers}
+    return changed, {number for number in numbers if number not in left}
 
 
 def _in_bytes(probe: Probe, lines: list[str]) -> Span:

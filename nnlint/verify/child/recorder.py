@@ -28,6 +28,7 @@ SITE = "_nnlint_site"
 ALL_UNTIL = 16
 MEASUREMENTS = 50
 FEW_VALUES = 4
+PATIENCE_SECONDS = 8.0
 
 LOSSES = (
     "cross_entropy",
@@ -60,6 +61,7 @@ class Recorder:
         self.places = places
         self.send = tell
         self.start = time.monotonic()
+        self.steps_done = 0.0
         self.depth = 0
         self.paused = 0
         self.steps = 0
@@ -73,6 +75,7 @@ class Recorder:
         self.on_training_loss: list[Callable[[str, Tensor, Tensor], None]] = []
         self.on_step: list[Callable[[int], None]] = []
         self.on_end: Callable[[str], None] = lambda how: None
+        self.is_waiting: Callable[[], bool] = lambda: False
 
     # What is told
 
@@ -117,6 +120,13 @@ class Recorder:
         slot = (kind, calls[0] if calls else None)
         count = self.seen_lines[slot] = self.seen_lines.get(slot, 0) + 1
         return count <= ALL_UNTIL or count % max(1, self.request.steps // MEASUREMENTS) == 0
+
+    def check_steps(self, taken: int) -> None:
+        """Ends the run after as many steps as asked for; a while later where a flagged line has not been reached yet."""
+        if taken >= self.request.steps:
+            self.steps_done = self.steps_done or time.monotonic()
+            if not self.is_waiting() or time.monotonic() - self.steps_done > PATIENCE_SECONDS:
+                self.on_end("steps")
 
     def check_time(self) -> None:
         """Ends the run where its time is up."""
@@ -234,8 +244,8 @@ class Recorder:
                 numbers |= self.gradients.after_backward(before)
         self.tell("Backward", calls, numbers)
         self.check_time()
-        if not self.steps and self.backwards >= 2 * self.request.steps:
-            self.on_end("steps")
+        if not self.steps:
+            self.check_steps(self.backwards // 2)
         return result
 
     def _before_forward(self, module: nn.Module, inputs: Any) -> None:
@@ -283,8 +293,7 @@ class Recorder:
         with self.pause():
             for observer in self.on_step:
                 observer(taken)
-        if taken >= self.request.steps:
-            self.on_end("steps")
+        self.check_steps(taken)
         self.check_time()
 
 

@@ -33,7 +33,7 @@ class ScriptRun:
         self.channel = channel
         self.places = Places(folder)
         self.recorder = Recorder(request, self.places, channel.write)
-        self.yardstick = Yardstick(self.recorder, request.steps)
+        self.yardstick = Yardstick(self.recorder, request.every)
         self.sightings = Sightings(request.probes, channel.write)
         self.ended = False
         self.exit = os._exit
@@ -43,6 +43,7 @@ class ScriptRun:
         self._prepare()
         self.recorder.install()
         self.recorder.on_end = self.end
+        self.recorder.is_waiting = self.sightings.is_waiting
         how, words = "finished", {}
         try:
             self._execute()
@@ -105,8 +106,9 @@ class ScriptRun:
 
     def _compiled(self, text: str, file: str, relative: str) -> types.CodeType:
         own = [probe for probe in self.request.probes if probe.path == relative]
-        tree = ast.parse(text, file)
-        code: types.CodeType = compile(probes.with_probes(tree, text, own), file, "exec", dont_inherit=True)
+        tree, placed = probes.with_probes(ast.parse(text, file), text, own)
+        self.sightings.expect(placed)
+        code: types.CodeType = compile(tree, file, "exec", dont_inherit=True)
         return code
 
     def _execute(self) -> None:

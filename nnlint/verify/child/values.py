@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import torch
@@ -35,6 +35,15 @@ class Sightings:
         self.parts: dict[int, dict[str, _Part]] = {}
         self.kept: dict[int, list[tuple[Tensor, Tensor]]] = {}
         self.changes: dict[int, float] = {}
+        self.expected: set[int] = set()
+
+    def expect(self, numbers: Iterable[int]) -> None:
+        """These probes stand in code that was compiled."""
+        self.expected.update(number for number in numbers if self.probes[number].awaited)
+
+    def is_waiting(self) -> bool:
+        """Whether a probe that matters has not been reached yet."""
+        return bool(self.expected)
 
     def part(self, number: int, role: str, value: Any) -> Any:
         """An operand of the probed expression; `role` is left, right, receiver or argument."""
@@ -46,6 +55,7 @@ class Sightings:
         """The probed value itself."""
         is_wanted = self._is_wanted(number)
         self.counts[number] += 1
+        self.expected.discard(number)
         parts = self.parts.pop(number, {})
         if is_wanted:
             self._tell(number, value, parts)
@@ -53,6 +63,7 @@ class Sightings:
 
     def reached(self, number: int) -> None:
         """A probed statement is about to run."""
+        self.expected.discard(number)
         if self._is_wanted(number):
             self._record(number, "reached", {})
 

@@ -18,7 +18,6 @@ from nnlint.verify.child.recorder import Recorder
 
 MOST_BATCHES = 64
 MOST_SAMPLES = 512
-CURVE_POINTS = 40
 CLASS_LOSSES = ("cross_entropy", "nll_loss")
 BINARY_LOSSES = ("binary_cross_entropy", "binary_cross_entropy_with_logits", "soft_margin_loss")
 
@@ -26,9 +25,9 @@ BINARY_LOSSES = ("binary_cross_entropy", "binary_cross_entropy_with_logits", "so
 class Yardstick:
     """Keeps the first batches of training, and scores the network on them along the run."""
 
-    def __init__(self, recorder: Recorder, steps: int) -> None:
+    def __init__(self, recorder: Recorder, every: int) -> None:
         self.recorder = recorder
-        self.every = max(1, steps // CURVE_POINTS)
+        self.every = max(1, every)
         self.model: Callable[[], nn.Module | None] = lambda: None
         self.batches: list[tuple[tuple[Any, ...], dict[str, Any], Tensor]] = []
         self.samples = 0

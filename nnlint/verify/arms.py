@@ -1,0 +1,67 @@
+"""Which further runs a script gets: every finding mended alone, all of them, all but one; and again with other seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from nnlint.finding import Finding
+from nnlint.verify.effects import NOTABLE
+from nnlint.verify.scripts import Lint, Script, all_mended, is_mendable, mended
+
+MOST_ALONE = 8
+"""More findings than these are not mended one by one."""
+
+MOST_LEFT = 4
+"""With more harmful codes than these, no run leaves one of them alone."""
+
+DOUBTFUL = (0.02, 0.2)
+"""A change of a score within these bounds is looked at again with other seeds."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run to be made: its label, the findings mended in it, the code that is left when all others are, and its files."""
+
+    label: str
+    mended: tuple[Finding, ...]
+    texts: dict[str, str]
+    but: str = ""
+
+
+def first_plans(script: Script, lint: Lint) -> list[Plan]:
+    """Every finding mended alone, and all together."""
+    plans = []
+    for finding in [finding for finding in script.findings if is_mendable(finding)][:MOST_ALONE]:
+        documents = mended(script, finding)
+        if documents:
+            label = f"{finding.code} mended (line {finding.place.line})"
+            plans.append(Plan(label, (finding,), script.texts(documents)))
+    if len({plan.mended[0].code for plan in plans}) > 1 or len(plans) > 1:
+        documents, findings = all_mended(script, lint)
+        if len(findings) > 1:
+            plans.append(Plan("all mended", tuple(findings), script.texts(documents)))
+    return plans
+
+
+def left_plans(script: Script, lint: Lint, harmful: Iterable[str]) -> list[Plan]:
+    """All mended but the findings of one code, for each of these codes."""
+    codes = list(dict.fromkeys(harmful))
+    if not 1 < len(codes) <= MOST_LEFT:
+        return []
+    plans = []
+    for code in codes:
+        documents, findings = all_mended(script, lint, but=code)
+        if findings:
+            plans.append(Plan(f"all but {code} mended", tuple(findings), script.texts(documents), but=code))
+    return plans
+
+
+def is_doubtful(changes: Sequence[float]) -> bool:
+    """Whether some change of a score is too small to be sure of, and too large to pass over."""
+    return any(DOUBTFUL[0] < abs(change) < DOUBTFUL[1] for change in changes)
+
+
+def is_agreed(changes: Sequence[float]) -> bool:
+    """Whether the changes under several seeds are notable, and of one sign."""
+    return all(change > NOTABLE for change in changes) or all(change < -NOTABLE for change in changes)
