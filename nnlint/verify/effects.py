@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
 
 from nnlint.events import Backward, Raised, Run, Scored
 from nnlint.finding import Finding, Status, Verdict
@@ -85,18 +84,18 @@ def effects(arms: Sequence[Arm], measure: str) -> dict[Finding, Effect]:
             continue
         finding = arm.mended[0]
         steps = min(written.steps, arm.steps)
-        before, after = at_step(written, steps), at_step(arm, steps)
+        (before, unrest), (after, other_unrest) = level(written, steps), level(arm, steps)
         values: list[tuple[str, float | str]] = [("measure", measure), ("steps", float(steps)), ("as_written", before)]
         values += [
             ("mended", after),
             ("change", after - before),
-            ("noise", max(noise(written, steps), noise(arm, steps))),
+            ("noise", math.hypot(unrest, other_unrest)),
         ]
         other = left.get(finding.code)
         if whole is not None and _comparable(written, whole):
-            values.append(("all_mended", at_step(whole, min(steps, whole.steps))))
+            values.append(("all_mended", level(whole, min(steps, whole.steps))[0]))
             if other is not None and _comparable(whole, other):
-                values.append(("all_but_this", at_step(other, min(steps, other.steps))))
+                values.append(("all_but_this", level(other, min(steps, other.steps))[0]))
         found[finding] = tuple(values)
     return found
 
@@ -111,12 +110,15 @@ def at_step(arm: Arm, step: int) -> float:
     return sum(reached) / len(reached) if reached else WORST
 
 
-def noise(arm: Arm, step: int) -> float:
-    """How much the scores of a run go up and down from one to the next, in the second half before a step."""
+def level(arm: Arm, step: int) -> tuple[float, float]:
+    """The mean score over the last quarter of a run up to a step, and how far that mean may be off (its standard error)."""
     values = [max(WORST, value) for at, value in arm.scores if at <= step]
-    moves = [second - first for first, second in pairwise(values[len(values) // 2 :])]
-    up, down = sum(move for move in moves if move > 0), -sum(move for move in moves if move < 0)
-    return min(up, down) / math.sqrt(len(moves)) if moves else 0.0
+    tail = values[-max(SMOOTHED, len(values) // 4) :]
+    if not tail:
+        return WORST, 0.0
+    mean = sum(tail) / len(tail)
+    variance = sum((value - mean) ** 2 for value in tail) / max(1, len(tail) - 1)
+    return mean, math.sqrt(variance / len(tail))
 
 
 def fall(arm: Arm) -> float:
