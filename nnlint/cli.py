@@ -12,7 +12,15 @@ from click.core import ParameterSource
 
 from nnlint import __version__
 from nnlint.command.exit_status import CLEAN, FAILED, FINDINGS, INTERRUPTED
-from nnlint.settings import COLOURS, OUTPUT_FORMATS, SettingsError, load_settings, overridden, split_codes
+from nnlint.settings import (
+    COLOURS,
+    NOTHING_SELECTED,
+    OUTPUT_FORMATS,
+    SettingsError,
+    load_settings,
+    overridden,
+    split_codes,
+)
 
 CODE_LISTS = ("select", "extend_select", "ignore")
 NOT_SETTINGS = ("paths", "stdin_filename", "explain", "list_rules", "write_baseline", "config", "isolated", *CODE_LISTS)
@@ -96,7 +104,7 @@ def command(context: click.Context, /, paths: tuple[str, ...], **options: Any) -
 
     Exit status: 0 nothing to report, 1 findings, 2 the run itself failed.
     """
-    if options["explain"] or options["list_rules"]:
+    if options["explain"] is not None or options["list_rules"]:
         _show_rules(options)
     else:
         context.exit(_run(context, paths or (".",), options))
@@ -126,6 +134,8 @@ def _run(context: click.Context, paths: tuple[str, ...], options: dict[str, Any]
     try:
         settings = load_settings(_first_path(paths, options), options["config"], options["isolated"])
         settings = overridden(settings, _given(context, options))
+        if settings.diff and options["write_baseline"]:
+            raise click.UsageError("--diff and --write-baseline exclude each other: the one writes nothing")
         request = Request(paths, settings, options["stdin_filename"], options["write_baseline"])
         return run(request)
     except (RunError, SettingsError) as error:
@@ -156,6 +166,8 @@ def _given(context: click.Context, options: dict[str, Any]) -> dict[str, object]
 def _check_codes(codes: dict[str, tuple[str, ...]]) -> None:
     from nnlint.selection import UnknownSelectorError, check_selectors
 
+    if codes.get("select") == ():  # an unset variable of a script, most likely
+        raise click.UsageError(f"--select: {NOTHING_SELECTED}")
     for name, selectors in codes.items():
         try:
             check_selectors(selectors)

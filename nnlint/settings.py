@@ -15,6 +15,9 @@ OWN_FILE = "nnlint.toml"
 PROJECT_FILE = "pyproject.toml"
 
 
+NOTHING_SELECTED = "names no rule, so that nothing would be found; leave it out for the default rules"
+
+
 class SettingsError(Exception):
     """A setting that nnlint does not know or cannot use; the message names the file and the nearest known name."""
 
@@ -110,9 +113,11 @@ def settings_from(table: Mapping[str, object], where: str, root: Path | None = N
 
 
 def check_codes(settings: Settings, where: str) -> None:
-    """Raises SettingsError where a selector means no rule."""
+    """Raises SettingsError where a selector means no rule, and where nothing at all is selected."""
     from nnlint.selection import UnknownSelectorError, check_selectors
 
+    if settings.select == () and not settings.extend_select:
+        raise SettingsError(f"{where}: select: {NOTHING_SELECTED}")
     named = {
         "select": settings.select or (),
         "extend-select": settings.extend_select,

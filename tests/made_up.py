@@ -95,5 +95,6 @@ RULES = (
     _rule("NN202", "badly_mended_fault", finds("TORN", "((", SAFE), ERROR, True),
     _rule("NN203", "chained_fault", finds("FIRST", "FAULT", SAFE), ERROR, True),
     _rule("NN204", "unsettled_fault", finds("TURN", "TURN", SAFE), ERROR, True),
+    _rule("NN206", "slight_fault", finds("SLIGHT", "BETTER", SAFE), ADVICE, True),
     _rule("NN205", "foreign_fault", finds("LATIN", "\N{GREEK SMALL LETTER ALPHA}", SAFE), ERROR, True),
 )

@@ -67,6 +67,52 @@ def test_the_file_can_be_read_and_merged_by_people(command: Command) -> None:
     assert len([line for line in text.splitlines() if "NN101" in line]) == 1
 
 
+def known_lines(command: Command) -> list[str]:
+    return [entry["line"] for entry in json.loads((command.folder / "known.json").read_text())["findings"]]
+
+
+@pytest.mark.parametrize("settings", ["", 'baseline = "known.json"\n'])
+def test_writing_again_keeps_what_is_known(command: Command, settings: str) -> None:
+    command.write("nnlint.toml", settings)
+    options = () if settings else ("--baseline", "known.json")
+    command.write("a.py", "FAULT = 1\n")
+    command("--isolated", "--write-baseline", "known.json", ".")
+    command.write("a.py", "FAULT = 1\nFAULT = 2\n")
+    outcome = command(*options, "--write-baseline", "known.json", ".")
+    assert outcome.status == 0
+    assert known_lines(command) == ["FAULT = 1", "FAULT = 2"]
+    assert command("--baseline", "known.json", ".").status == 0
+
+
+@pytest.mark.parametrize("content", [None, "{"])
+def test_the_first_baseline_can_be_written_where_the_settings_name_it_already(
+    command: Command, content: str | None
+) -> None:
+    command.write("nnlint.toml", 'baseline = "known.json"\n')
+    command.write("a.py", "FAULT = 1\n")
+    if content is not None:
+        command.write("known.json", content)
+    assert command("--write-baseline", "known.json", ".").status == 0
+    assert known_lines(command) == ["FAULT = 1"]
+
+
+def test_writing_while_fixing_leaves_known_findings_alone_and_writes_them(command: Command) -> None:
+    file = command.write("a.py", "FAULT = 1\n")
+    command("--write-baseline", "known.json", ".")
+    file.write_text("FAULT = 1\nFAULT = 2\nRISKY = 3\n")
+    assert command("--fix", "--baseline", "known.json", "--write-baseline", "known.json", ".").status == 0
+    assert file.read_text() == "FAULT = 1\nMENDED = 2\nRISKY = 3\n"
+    assert known_lines(command) == ["FAULT = 1", "RISKY = 3"]
+
+
+def test_a_diff_writes_nothing_and_so_no_baseline(command: Command) -> None:
+    command.write("a.py", "FAULT = 1\n")
+    outcome = command("--diff", "--write-baseline", "known.json", ".")
+    assert outcome.status == 2
+    assert "--diff and --write-baseline exclude each other" in outcome.errors
+    assert not (command.folder / "known.json").exists()
+
+
 def test_nothing_found_gives_an_empty_baseline(command: Command) -> None:
     command.write("a.py", "x = 1\n")
     assert command("--write-baseline", "known.json", ".").status == 0

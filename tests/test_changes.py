@@ -127,6 +127,12 @@ def test_fixes_stay_on_changed_lines(repository: Command) -> None:
     assert (repository.folder / "a.py").read_text() == "MENDED = 0\nFAULT = 1\nx = 2\nFAULT = 3\n"
 
 
+def test_a_baseline_holds_what_did_not_change_as_well(repository: Command) -> None:
+    repository.write("a.py", "FAULT = 1\nx = 2\nFAULT = 3\nFAULT = 4\n")
+    assert repository("--diff-base", "HEAD", "--write-baseline", "known.json", ".").status == 0
+    assert len(json.loads((repository.folder / "known.json").read_text())["findings"]) == 3
+
+
 def test_standard_input_has_no_history(repository: Command) -> None:
     assert len(repository("--diff-base", "HEAD", "-", stdin=b"FAULT = 1\n").findings) == 1
 

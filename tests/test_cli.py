@@ -70,6 +70,10 @@ def test_an_abstract_run_that_fails_costs_that_file_alone(command: Command) -> N
         (["--output-format", "xml"], "xml"),
         (["--select", "NN9O1"], "--select: no rule is called 'NN9O1'; did you mean NN901?"),
         (["--ignore", "sintax-error"], "did you mean syntax-error?"),
+        (["--select", ""], "--select: names no rule, so that nothing would be found"),
+        (["--select", " , "], "--select: names no rule"),
+        (["--select", "", "--extend-select", "NN901"], "--select: names no rule"),
+        (["--explain", ""], "--explain: no rule is called ''"),
         (["--explain", "unused-supression"], "did you mean unused-suppression?"),
         (["--isolated", "--config", "x.toml"], "exclude each other"),
         (["--no-cache"], "No such option"),
@@ -128,6 +132,14 @@ def test_select_extend_select_and_ignore(command: Command) -> None:
     assert codes("--extend-select", "NN104") == ["101", "102", "103", "104"]
     assert codes("--select", "NN1") == ["101", "102", "103"], "a prefix does not switch on what is off by default"
     assert codes("--select", "rare-fault") == ["104"]
+
+
+@made_up
+def test_empty_lists_take_those_of_the_settings_back(command: Command) -> None:
+    command.write("nnlint.toml", 'ignore = ["NN101"]\nextend-select = ["NN104"]\n')
+    command.write("a.py", "FAULT = RARE = 1\n")
+    assert command("a.py").findings == ["a.py:1:9 NN104"]
+    assert command("--ignore", "", "--extend-select", "", "a.py").findings == ["a.py:1:1 NN101"]
 
 
 def test_a_file_that_does_not_parse_is_told_whatever_is_selected(command: Command) -> None:

@@ -142,6 +142,16 @@ def test_diff_of_what_needs_no_change_is_empty(command: Command) -> None:
     assert (outcome.status, outcome.output) == (0, "")
 
 
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [("FAULT = 1\n", 1), ("RISKY = 1\n", 1), ("FAULT = RISKY\n", 1), ("SLIGHT = 1\n", 0), ("SLIGHT = MILD\n", 0)],
+)
+def test_diff_exits_as_linting_does_whether_there_is_a_fix_or_not(command: Command, text: str, status: int) -> None:
+    command.write("a.py", text)
+    assert command("--diff", "a.py").status == command("a.py").status == status
+    assert command("--diff", "--exit-zero", "a.py").status == 0
+
+
 @pytest.mark.parametrize("data", [b"FAULT = 1", b"FAULT = 1\r\nx = 2\r\n", "é = '\x0c'\nFAULT = é".encode()])
 def test_the_diff_can_be_applied_by_git(command: Command, data: bytes) -> None:
     file = command.write("a b.py", data)

@@ -99,6 +99,8 @@ def test_fix_in_the_settings_fixes(command: Command) -> None:
         ("zzz = 1", "unknown key 'zzz'"),
         ('ignore = ["NN9O1"]', "ignore: no rule is called 'NN9O1'; did you mean NN901?"),
         ('[per-file-ignores]\n"a.py" = ["sintax-error"]', "per-file-ignores: no rule is called 'sintax-error'"),
+        ("select = []", "select: names no rule, so that nothing would be found"),
+        ('select = ""', "select: names no rule, so that nothing would be found"),
         ("select = 1", "select: must be a list of strings, not 1"),
         ("select = [1]", "select: must be a list of strings"),
         ('fix = "yes"', "fix: must be true or false, not 'yes'"),
@@ -116,6 +118,13 @@ def test_mistakes_name_the_file_and_the_nearest_name(command: Command, content: 
     assert outcome.status == 2
     assert f"error: {command.folder / 'nnlint.toml'}: " in outcome.errors
     assert message in outcome.errors
+
+
+@made_up
+def test_select_may_be_empty_where_extend_select_names_rules(command: Command) -> None:
+    command.write("nnlint.toml", 'select = []\nextend-select = ["NN102"]\n')
+    command.write("a.py", "FAULT = RISKY = 1\n")
+    assert command("a.py").findings == ["a.py:1:9 NN102"]
 
 
 def test_settings_that_are_not_there(command: Command) -> None:

@@ -72,23 +72,23 @@ def _run(request: Request) -> int:
     collected = read_paths(
         request.paths, Patterns(settings.root, settings.exclude), stdin_filename=request.stdin_filename
     )
-    fixed = _lint(collected.documents, settings)
+    hidden = _Hidden(settings, request.write_baseline is not None)
+    fixed = _lint(collected.documents, settings, hidden)
     if settings.fix and not settings.diff:
         fixed.errors += write_documents(collected.documents, fixed.documents)
     if settings.verify:
         fixed.report = _verified(fixed, settings)
     report = _whole(collected, fixed)
     if request.write_baseline:
-        return _write_baseline(request.write_baseline, report, settings)
+        return _write_baseline(request.write_baseline, replace(report, findings=hidden.all), settings)
     if settings.diff:
-        return _show_diff(collected.documents, fixed, report, settings)
+        return _show_diff(collected.documents, fixed, replace(report, findings=hidden.first or ()), settings)
     _show(request, fixed, report)
     return _status(report, settings)
 
 
-def _lint(documents: Sequence[Document], settings: Settings) -> Fixed:
+def _lint(documents: Sequence[Document], settings: Settings, hidden: _Hidden) -> Fixed:
     progress = Progress(not settings.quiet)
-    hidden = _Hidden(settings)
 
     def lint(current: Sequence[Document]) -> Report:
         report = lint_documents(current, settings, progress)
@@ -120,19 +120,30 @@ class _Hidden:
     """The findings that are known, or stand on lines that did not change.
 
     The latter are decided once, before anything is fixed, and from then on recognised like known ones: fixes move lines.
+    `all` are the findings of the last report, hidden ones included; `first` are those shown of the first one.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self.revision = settings.diff_base
+    def __init__(self, settings: Settings, writes_baseline: bool) -> None:
+        self.all: tuple[Finding, ...] = ()
+        self.first: tuple[Finding, ...] | None = None
         self.anchor = Path(settings.baseline or "baseline")
+        if writes_baseline and not settings.fix:  # all are written: the one in force need not even be there
+            settings = replace(settings, baseline=None, diff_base=None)
+        self.revision = settings.diff_base
         self.known = read_baseline(self.anchor) if settings.baseline else frozenset()
 
     def without(self, report: Report, documents: Sequence[Document]) -> tuple[Finding, ...]:
+        """The findings of a report on these documents that are not hidden."""
+        self.all = report.findings
         if self.revision is not None:
             changed = on_changed_lines(report.findings, documents, self.revision)
             self.known |= self._prints_except(report, changed)
             self.revision = None
-        return without_known(report.findings, report.texts, self.anchor, self.known) if self.known else report.findings
+        shown = report.findings
+        if self.known:
+            shown = without_known(report.findings, report.texts, self.anchor, self.known)
+        self.first = shown if self.first is None else self.first
+        return shown
 
     def _prints_except(self, report: Report, changed: Sequence[Finding]) -> frozenset[str]:
         prints = fingerprints(report.findings, report.texts, path_from(self.anchor))
@@ -162,9 +173,8 @@ def _show_diff(before: Sequence[Document], fixed: Fixed, report: Report, setting
     _tell(report, settings)
     _tell_errors(report.errors)
     if not settings.quiet:
-        say(f"{_findings(fixed.count)} would be fixed, {len(report.findings)} would be left")
-    status = _status(report, settings)
-    return FINDINGS if diff and status == CLEAN and not settings.exit_zero else status
+        say(f"{_findings(fixed.count)} would be fixed, {len(fixed.report.findings)} would be left")
+    return _status(report, settings)
 
 
 def _findings(count: int) -> str:
