@@ -153,6 +153,9 @@ def _reported(lint: Lint) -> list[Finding]:
     by_path: dict[str, list[Finding]] = {path: [] for path in lint.documents}
     for finding in lint.findings.values():
         by_path.setdefault(finding.place.path, []).append(finding)
+    exclude = Patterns(lint.settings.root, lint.settings.exclude)
+    for path in [path for path in by_path if path not in lint.documents and exclude.cover(path)]:
+        del by_path[path]  # an import led there
     ignores = [(Patterns(lint.settings.root, (glob,)), codes) for glob, codes in lint.settings.per_file_ignores]
     reported = []
     for path, findings in by_path.items():

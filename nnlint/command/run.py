@@ -79,6 +79,7 @@ def _run(request: Request) -> int:
     if settings.verify:
         fixed.report = _verified(fixed, settings)
     report = _whole(collected, fixed)
+    _tell(report, settings, collected.excluded > 0)
     if request.write_baseline:
         return _write_baseline(request.write_baseline, replace(report, findings=hidden.all), settings)
     if settings.diff:
@@ -160,7 +161,6 @@ def _whole(collected: Collected, fixed: Fixed) -> Report:
 
 def _write_baseline(file: str, report: Report, settings: Settings) -> int:
     write_baseline(Path(file), report.findings, report.texts)
-    _tell(report, settings)
     _tell_errors(report.errors)
     if not settings.quiet:
         say(f"{_findings(len(report.findings))} written to {file} as known")
@@ -170,7 +170,6 @@ def _write_baseline(file: str, report: Report, settings: Settings) -> int:
 def _show_diff(before: Sequence[Document], fixed: Fixed, report: Report, settings: Settings) -> int:
     diff = b"".join(unified_diff(old, new) for old, new in zip(before, fixed.documents, strict=True))
     emit_bytes(diff, settings.output_file)
-    _tell(report, settings)
     _tell_errors(report.errors)
     if not settings.quiet:
         say(f"{_findings(fixed.count)} would be fixed, {len(fixed.report.findings)} would be left")
@@ -185,7 +184,6 @@ def _show(request: Request, fixed: Fixed, report: Report) -> None:
     settings, target = request.settings, request.settings.output_file
     name = settings.output_format or ("text" if is_terminal(target) else "concise")
     shown = FORMATS[name](report, _presentation(settings, fixed.count))
-    _tell(report, settings)
     if target is not None or name not in SHOWS_ERRORS:
         _tell_errors(report.errors)
     stdin = [document for document in fixed.documents if document.file is None]
@@ -209,12 +207,13 @@ def _presentation(settings: Settings, fixed: int) -> Presentation:
     )
 
 
-def _tell(report: Report, settings: Settings) -> None:
+def _tell(report: Report, settings: Settings, has_excluded: bool) -> None:
     """The notes, if asked for, and that there was nothing to lint, on standard error."""
     if settings.verbose:
         sys.stderr.write(describe_notes(report.notes))
     if not report.files and not report.errors and not settings.quiet:
-        say("there are no Python files and no notebooks here")
+        nothing = "there are no Python files and no notebooks here"
+        say("the settings exclude all that was given; there is nothing to lint" if has_excluded else nothing)
 
 
 def _tell_errors(errors: Sequence[InternalError]) -> None:

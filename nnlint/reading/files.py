@@ -12,7 +12,7 @@ from pathlib import Path
 from nnlint.reading.document import Document
 from nnlint.reading.documents import read_document
 from nnlint.reading.patterns import IgnoreFiles, Patterns
-from nnlint.report import InternalError, Note
+from nnlint.report import InternalError, Note, SourceText
 
 SUFFIXES = (".py", ".pyw", ".ipynb")
 SKIPPED_FOLDERS = frozenset(
@@ -29,12 +29,16 @@ STANDARD_INPUT = "-"
 
 @dataclass
 class Collected:
-    """The documents of a run in the order they are read, and what went wrong on the way."""
+    """The documents of a run in the order they are read, and what went wrong on the way.
+
+    `excluded` counts the paths that were named and that the settings exclude.
+    """
 
     documents: list[Document] = field(default_factory=list)
     errors: list[InternalError] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
+    excluded: int = 0
 
     def fail(self, path: str, error: OSError, what: str) -> None:
         """Remembers that a path cannot be used, and why."""
@@ -50,14 +54,20 @@ def read_paths(
     """Reads all files that the paths mean; never raises for one that cannot be read.
 
     Folders are walked in the order of their names, without what `exclude` or a `.gitignore` matches, without hidden
-    tool folders, and without following links to folders. A file that is named itself is always read.
+    tool folders, and without following links to folders. What is named itself is read unless `exclude` matches it, as
+    pre-commit and editors name every file.
     """
     collected = Collected()
     for path in paths:
         if path == STANDARD_INPUT:
-            _read_stdin(collected, stdin, stdin_filename)
-        elif _is_folder(path):
-            top = os.path.abspath(path)  # noqa: PTH100 - a link to a folder keeps the name it was given
+            _read_stdin(collected, stdin, stdin_filename, exclude)
+            continue
+        is_folder = _is_folder(path)
+        top = os.path.abspath(path)  # noqa: PTH100 - a link to a folder keeps the name it was given
+        if exclude.cover(top, is_folder):
+            collected.notes.append(_excluded(shown_path(path)))
+            collected.excluded += 1
+        elif is_folder:
             for file in _walk(collected, top, exclude, IgnoreFiles(top)):
                 _read_file(collected, file)
         else:
@@ -86,15 +96,24 @@ def _is_folder(path: str) -> bool:
     return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises where a path may not be entered or is too long
 
 
-def _read_stdin(collected: Collected, stdin: Callable[[], bytes], filename: str | None) -> None:
+def _read_stdin(collected: Collected, stdin: Callable[[], bytes], filename: str | None, exclude: Patterns) -> None:
     if STANDARD_INPUT in collected.seen:
         return
     collected.seen.add(STANDARD_INPUT)
     path = shown_path(filename) if filename else "<stdin>"
     try:
-        collected.documents.append(read_document(path, None, stdin()))
+        data = stdin()
     except OSError as error:
         collected.errors.append(InternalError(path, None, f"standard input cannot be read: {error.strerror or error}"))
+        return
+    if filename and exclude.cover(path):  # kept all the same: --fix gives it back as it came
+        collected.documents.append(Document(path, None, data, SourceText({}), notes=(_excluded(path),)))
+    else:
+        collected.documents.append(read_document(path, None, data))
+
+
+def _excluded(path: str) -> Note:
+    return Note(path, None, "skipped: the settings exclude it")
 
 
 def _read_file(collected: Collected, path: str) -> None:

@@ -23,13 +23,41 @@ class Patterns:
 
     def verdict(self, path: str, is_folder: bool = False) -> bool | None:
         """Whether an absolute path is matched (True), taken out again by `!` (False), or neither (None)."""
-        try:
-            relative = os.path.relpath(path, self.root).replace(os.sep, "/")
-        except ValueError:  # another drive
-            return None
-        if relative == "." or relative.startswith("../"):
-            return None
-        return self.spec.check_file(relative + "/" * is_folder).include
+        relative = self._relative(path)
+        return None if relative is None else self.spec.check_file(relative + "/" * is_folder).include
+
+    def cover(self, path: str, is_folder: bool = False) -> bool:
+        """Whether a path, or a folder that it lies in, is matched."""
+        relative = self._relative(path)
+        if relative is None:
+            return False
+        parts = relative.split("/")
+        folders = ("/".join(parts[:length]) + "/" for length in range(1, len(parts)))
+        return any(self.spec.check_file(part).include for part in (*folders, relative + "/" * is_folder))
+
+    def _relative(self, path: str) -> str | None:
+        """The path as seen from the root; None where it is not below it."""
+        below = _below(path, self.root)
+        if below is None:  # one of the two may be named through a link
+            below = _below(_without_links(path), os.path.realpath(self.root))
+        return None if below == "." else below
+
+
+def _without_links(path: str) -> str:
+    """The path with no link in the folders that lead to it."""
+    folder, name = os.path.split(os.path.abspath(path))  # noqa: PTH100
+    try:
+        return os.path.join(os.path.realpath(folder), name)  # noqa: PTH118
+    except ValueError:  # a NUL byte
+        return path
+
+
+def _below(path: str, root: str) -> str | None:
+    try:
+        relative = os.path.relpath(path, root).replace(os.sep, "/")
+    except ValueError:  # another drive
+        return None
+    return None if relative == ".." or relative.startswith("../") else relative
 
 
 @lru_cache(maxsize=256)
