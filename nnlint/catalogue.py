@@ -4,11 +4,15 @@ never names a rule."""
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import pkgutil
+import sys
+import traceback
 from collections.abc import Iterator
 from functools import cache
 
 from nnlint.program import PROGRAM_RULES
+from nnlint.report import InternalError
 from nnlint.rule import Rule
 
 CATALOGUE = "nnlint.rules"
@@ -21,23 +25,92 @@ class CatalogueMissing(Exception):
 @cache
 def all_rules() -> tuple[Rule, ...]:
     """Every rule of the catalogue and of the program, by code. Raises CatalogueMissing where the rules are not installed."""
-    rules = [*_catalogue_rules(), *PROGRAM_RULES]
+    rules = [*PROGRAM_RULES, *(entry for entry in _loaded() if isinstance(entry, Rule))]
     return tuple(sorted(rules, key=lambda rule: rule.code))
 
 
-def _catalogue_rules() -> Iterator[Rule]:
-    try:
-        catalogue = importlib.import_module(CATALOGUE)
-    except ModuleNotFoundError as error:
-        raise CatalogueMissing(
-            f"{CATALOGUE} is not installed: nnlint was imported from a source folder; run `pip install -e .` there"
-        ) from error
-    for info in pkgutil.walk_packages(catalogue.__path__, f"{CATALOGUE}."):
-        if not info.ispkg:
-            yield importlib.import_module(info.name).rule
+@cache
+def unloadable() -> tuple[InternalError, ...]:
+    """What is wrong with those files of the catalogue that give no rule."""
+    return tuple(entry for entry in _loaded() if isinstance(entry, InternalError))
 
 
 @cache
 def rules_by_code() -> dict[str, Rule]:
     """The catalogue keyed by code."""
     return {rule.code: rule for rule in all_rules()}
+
+
+def forget() -> None:
+    """Lets the catalogue be read anew."""
+    for function in (_loaded, all_rules, unloadable, rules_by_code):
+        function.cache_clear()
+
+
+@cache
+def _loaded() -> tuple[Rule | InternalError, ...]:
+    return tuple(_catalogue_rules())
+
+
+def _catalogue_rules() -> Iterator[Rule | InternalError]:
+    """The rule of each file, or why there is none: one that fails costs none of the others."""
+    try:
+        catalogue = importlib.import_module(CATALOGUE)
+    except ModuleNotFoundError as error:
+        raise CatalogueMissing(
+            f"{CATALOGUE} is not installed: nnlint was imported from a source folder; run `pip install -e .` there"
+        ) from error
+    topics: list[InternalError] = []
+    names: dict[str, str] = {}
+
+    def keep(topic: str) -> None:
+        topics.append(_failure(topic, "these rules cannot be loaded", sys.exc_info()[1]))
+
+    for info in pkgutil.walk_packages(catalogue.__path__, f"{CATALOGUE}.", onerror=keep):
+        if not info.ispkg:
+            yield _rule_of(info.name, names)
+    yield from topics
+
+
+def _rule_of(module: str, names: dict[str, str]) -> Rule | InternalError:
+    """The rule of a module; `names` are those of the rules so far by code, and get its own."""
+    what = "this rule cannot be loaded"
+    try:
+        rule = importlib.import_module(module).rule
+    except (Exception, SystemExit) as error:
+        return _failure(module, what, error)
+    if not isinstance(rule, Rule):
+        return InternalError(_file(module), None, f"{what}: its `rule` is no Rule")
+    if rule.code in names:
+        return InternalError(_file(module), None, f"{what}: its code {rule.code} is that of {names[rule.code]}")
+    names[rule.code] = rule.name
+    return rule
+
+
+def _failure(module: str, what: str, error: BaseException | None) -> InternalError:
+    file = _file(module)
+    text = " ".join(str(error).split())
+    reason = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return InternalError(file, _line(module, error), f"{what}: {reason}")
+
+
+def _line(module: str, error: BaseException | None) -> int | None:
+    """The line of the module's file that an import stopped at."""
+    origin = _origin(module)
+    if isinstance(error, SyntaxError) and error.filename == origin:
+        return error.lineno
+    frames = traceback.extract_tb(error.__traceback__) if error else ()
+    lines = [frame.lineno for frame in frames if frame.filename == origin]
+    return lines[-1] if lines else None
+
+
+def _file(module: str) -> str:
+    from nnlint.reading.files import shown_path
+
+    origin = _origin(module)
+    return shown_path(origin) if origin else module
+
+
+def _origin(module: str) -> str | None:
+    spec = importlib.util.find_spec(module)
+    return spec.origin if spec else None

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from nnlint.catalogue import all_rules
+from nnlint.catalogue import all_rules, unloadable
 from nnlint.events import Run
 from nnlint.finding import Finding, Place, Plan, Related
 from nnlint.program import UNUSED_SUPPRESSION
@@ -50,6 +50,7 @@ def lint_documents(documents: Sequence[Document], settings: Settings, progress: 
     """The report on these documents. What a rule or the abstract run fails on becomes an error of the report."""
     rules = select_rules(settings.select, settings.extend_select, settings.ignore)
     lint = Lint({document.path: document for document in documents}, rules, settings, progress)
+    lint.errors += unloadable()
     for document in documents:
         _add(lint, document.broken)
         lint.notes += document.notes

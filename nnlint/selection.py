@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable, Sequence
 
-from nnlint.catalogue import all_rules
+from nnlint.catalogue import all_rules, unloadable
 from nnlint.rule import Rule
 
 EXACT_LENGTH = 99
@@ -25,7 +25,10 @@ def find_rule(text: str) -> Rule:
 
 
 def check_selectors(selectors: Iterable[str]) -> None:
-    """Raises UnknownSelectorError for the first one that means no rule at all."""
+    """Raises UnknownSelectorError for the first one that means no rule at all, unless a rule that cannot be loaded may be
+    meant: the run fails on that one anyway, and says so."""
+    if unloadable():
+        return
     for text in selectors:
         if not any(_match_length(text, rule) for rule in all_rules()):
             raise UnknownSelectorError(_unknown(text))

@@ -31,8 +31,6 @@ def made_up_rules(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Replaces the catalogue and the abstract run by made-up ones, for tests of what happens around them."""
     monkeypatch.setattr(catalogue, "_catalogue_rules", lambda: iter(made_up.RULES))
     monkeypatch.setattr("nnlint.lint.Project", made_up.Project)
-    catalogue.all_rules.cache_clear()
-    catalogue.rules_by_code.cache_clear()
+    catalogue.forget()
     yield
-    catalogue.all_rules.cache_clear()
-    catalogue.rules_by_code.cache_clear()
+    catalogue.forget()
