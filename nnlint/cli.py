@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +13,12 @@ import click
 from click.core import ParameterSource
 
 from nnlint import __version__
-from nnlint.command.exit_status import CLEAN, FAILED, FINDINGS, INTERRUPTED
+from nnlint.command.exit_status import CLEAN, FAILED, INTERRUPTED
 from nnlint.settings import (
     COLOURS,
     NOTHING_SELECTED,
     OUTPUT_FORMATS,
+    STANDARD_OUTPUT,
     SettingsError,
     load_settings,
     overridden,
@@ -37,20 +40,18 @@ def main() -> None:
 
 def exit_status(arguments: list[str]) -> int:
     """Runs the command with these arguments and returns its exit status."""
-    from nnlint.command.console import discard_output, say
+    from nnlint.command.console import OutputError, say
 
     try:
-        status = command.main(arguments, prog_name="nnlint", standalone_mode=False)
-        sys.stdout.flush()
-        return int(status or CLEAN)
+        return int(command.main(arguments, prog_name="nnlint", standalone_mode=False) or CLEAN)
     except click.ClickException as error:
-        error.show()
+        _show_usage(error)
         return FAILED
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
-    except BrokenPipeError:
-        discard_output()
-        return FINDINGS
+    except OutputError as error:
+        say(f"error: {error}")
+        return FAILED
     except Exception as error:
         from nnlint.catalogue import CatalogueMissing
 
@@ -62,17 +63,48 @@ def exit_status(arguments: list[str]) -> int:
         return FAILED
 
 
+def _show_usage(error: click.ClickException) -> None:
+    from nnlint.command.console import tell
+
+    shown = io.StringIO()
+    error.show(shown)
+    tell(shown.getvalue())
+
+
+def _prints(text: Callable[[click.Context], str]) -> Callable[[click.Context, click.Parameter, bool], None]:
+    """What an option does that prints something and ends the command."""
+
+    def show(context: click.Context, parameter: click.Parameter, is_given: bool) -> None:
+        from nnlint.command.console import emit
+
+        if is_given and not context.resilient_parsing:
+            emit(f"{text(context)}\n", None)
+            context.exit()
+
+    return show
+
+
+def _printing(name: str, text: Callable[[click.Context], str], help: str) -> Callable[[Any], Any]:
+    return click.option(name, is_flag=True, is_eager=True, expose_value=False, callback=_prints(text), help=help)
+
+
 def _codes(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(code for value in values for code in split_codes(value))
 
 
-@click.command(context_settings={"max_content_width": 100})
+def _file(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    if value == "":  # an unset variable of a script, most likely
+        raise click.UsageError(f"{parameter.opts[0]}: an empty name is no file")
+    return value
+
+
+@click.command(context_settings={"max_content_width": 100}, add_help_option=False)
 @click.argument("paths", nargs=-1, metavar="[PATHS]...")
 @click.option("--select", multiple=True, callback=_codes, metavar="CODES", help="Ask only these rules.")
 @click.option("--extend-select", multiple=True, callback=_codes, metavar="CODES", help="Ask these rules as well.")
 @click.option("--ignore", multiple=True, callback=_codes, metavar="CODES", help="Do not ask these rules.")
 @click.option("--output-format", type=click.Choice(OUTPUT_FORMATS), help="Default: text on a terminal, else concise.")
-@click.option("--output-file", metavar="PATH", help="Write there instead of to standard output.")
+@click.option("--output-file", metavar="PATH", callback=_file, help="Write there instead of to standard output.")
 @click.option("--fix", is_flag=True, help="Apply the safe fixes.")
 @click.option("--unsafe-fixes", is_flag=True, help="With --fix or --diff: the unsafe fixes too.")
 @click.option("--diff", is_flag=True, help="Show what --fix would change; write nothing.")
@@ -83,18 +115,19 @@ def _codes(context: click.Context, parameter: click.Parameter, values: tuple[str
 )
 @click.option("--explain", metavar="CODE", help="Print the page of a rule.")
 @click.option("--list-rules", is_flag=True, help="Print all rules, with --output-format json too.")
-@click.option("--baseline", metavar="FILE", help="Do not report the findings that this file knows.")
-@click.option("--write-baseline", metavar="FILE", help="Write all findings there as known.")
+@click.option("--baseline", metavar="FILE", callback=_file, help="Do not report the findings that this file knows.")
+@click.option("--write-baseline", metavar="FILE", callback=_file, help="Write all findings there as known.")
 @click.option("--diff-base", metavar="REV", help="Report only findings on lines changed since that git revision.")
 @click.option("--statistics", is_flag=True, help="Add the counts per rule.")
 @click.option("--verbose", is_flag=True, help="Also say what was cut short, skipped or not followed, and why.")
 @click.option("--quiet", is_flag=True, help="Print the findings and nothing else.")
-@click.option("--config", metavar="FILE", help="Read the settings from this file.")
+@click.option("--config", metavar="FILE", callback=_file, help="Read the settings from this file.")
 @click.option("--isolated", is_flag=True, help="Ignore every settings file.")
 @click.option("--stdin-filename", metavar="NAME", help="The name of the file that comes on standard input.")
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 even if there are findings.")
 @click.option("--color", type=click.Choice(COLOURS), help="Default: auto, colours on a terminal.")
-@click.version_option(__version__, message="nnlint %(version)s")
+@_printing("--version", lambda context: f"nnlint {__version__}", "Show the version and exit.")
+@_printing("--help", lambda context: context.get_help(), "Show this message and exit.")
 @click.pass_context
 def command(context: click.Context, /, paths: tuple[str, ...], **options: Any) -> None:
     """Find the silent faults of neural-network training code: in Python files and Jupyter notebooks.
@@ -105,26 +138,31 @@ def command(context: click.Context, /, paths: tuple[str, ...], **options: Any) -
     Exit status: 0 nothing to report, 1 findings, 2 the run itself failed.
     """
     if options["explain"] is not None or options["list_rules"]:
-        _show_rules(options)
+        context.exit(_show_rules(options))
     else:
         context.exit(_run(context, paths or (".",), options))
 
 
-def _show_rules(options: dict[str, Any]) -> None:
+def _show_rules(options: dict[str, Any]) -> int:
     from nnlint import output
-    from nnlint.catalogue import all_rules
-    from nnlint.command.console import emit, is_coloured, terminal_width
+    from nnlint.catalogue import all_rules, unloadable
+    from nnlint.command.console import emit, is_coloured, tell_errors, terminal_width
+    from nnlint.command.targets import check_target
     from nnlint.selection import UnknownSelectorError, find_rule
 
-    target = options["output_file"]
+    target = None if options["output_file"] == STANDARD_OUTPUT else options["output_file"]
+    if target is not None:
+        check_target(target)
+    tell_errors(unloadable())
     if options["list_rules"]:
         emit(output.list_rules(all_rules(), options["output_format"] == "json"), target)
-        return
-    try:
-        rule = find_rule(options["explain"])
-    except UnknownSelectorError as error:
-        raise click.UsageError(f"--explain: {error}") from error
-    emit(output.explain(rule, is_coloured(options["color"] or "auto", target), terminal_width(target)), target)
+    else:
+        try:
+            rule = find_rule(options["explain"])
+        except UnknownSelectorError as error:
+            raise click.UsageError(f"--explain: {error}") from error
+        emit(output.explain(rule, is_coloured(options["color"] or "auto", target), terminal_width(target)), target)
+    return FAILED if unloadable() else CLEAN
 
 
 def _run(context: click.Context, paths: tuple[str, ...], options: dict[str, Any]) -> int:
@@ -136,7 +174,7 @@ def _run(context: click.Context, paths: tuple[str, ...], options: dict[str, Any]
         settings = overridden(settings, _given(context, options))
         if settings.diff and options["write_baseline"]:
             raise click.UsageError("--diff and --write-baseline exclude each other: the one writes nothing")
-        request = Request(paths, settings, options["stdin_filename"], options["write_baseline"])
+        request = Request(paths, settings, options["stdin_filename"], options["write_baseline"], options["config"])
         return run(request)
     except (RunError, SettingsError) as error:
         say(f"error: {error}")

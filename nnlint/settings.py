@@ -9,10 +9,13 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from nnlint.reading.raw import read_bytes
+
 OUTPUT_FORMATS = ("text", "concise", "json", "github", "sarif", "gitlab", "junit")
 COLOURS = ("auto", "always", "never")
 OWN_FILE = "nnlint.toml"
 PROJECT_FILE = "pyproject.toml"
+STANDARD_OUTPUT = "-"
 
 
 NOTHING_SELECTED = "names no rule, so that nothing would be found; leave it out for the default rules"
@@ -134,6 +137,8 @@ def check_codes(settings: Settings, where: str) -> None:
 def overridden(settings: Settings, options: Mapping[str, object]) -> Settings:
     """The settings with every option that was given (is not None) in place of its own."""
     given = {name: value for name, value in options.items() if value is not None}
+    if given.get("output_file") == STANDARD_OUTPUT:
+        given["output_file"] = None
     return replace(settings, **given)  # type: ignore[arg-type]
 
 
@@ -156,7 +161,7 @@ def _has_section(project: Path) -> bool:
 
 def _read_bytes(file: Path) -> bytes:
     try:
-        return file.read_bytes()
+        return read_bytes(file)
     except OSError as error:
         raise SettingsError(f"{file}: the settings cannot be read: {error.strerror or error}") from error
 

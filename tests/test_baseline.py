@@ -145,7 +145,7 @@ def test_a_baseline_that_cannot_be_written(command: Command) -> None:
     command.write("a.py", "FAULT = 1\n")
     outcome = command("--write-baseline", "missing/known.json", ".")
     assert outcome.status == 2
-    assert "missing/known.json: the baseline cannot be written" in outcome.errors
+    assert "missing/known.json: the output cannot be written" in outcome.errors
 
 
 def test_fixing_leaves_known_findings_alone(command: Command) -> None:

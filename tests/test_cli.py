@@ -295,13 +295,13 @@ def test_a_catalogue_that_is_not_installed_is_said_with_its_remedy(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("nnlint.catalogue.CATALOGUE", "nnlint.nowhere")
-    catalogue.all_rules.cache_clear()
+    catalogue.forget()
     for arguments in ((".",), ("--list-rules",), ("--select", "NN1")):
         outcome = command(*arguments)
         assert outcome.status == 2
         assert "run `pip install -e .`" in outcome.errors
     monkeypatch.undo()
-    catalogue.all_rules.cache_clear()
+    catalogue.forget()
 
 
 @made_up

@@ -6,7 +6,11 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TextIO
+
+from nnlint.report import InternalError
 
 SILENT_SECONDS = 1.0
 """A run that is done by then shows no progress."""
@@ -27,6 +31,10 @@ def emit_bytes(data: bytes, output_file: str | None, text: str | None = None) ->
     if output_file is not None:
         _write_file(data, output_file)
         return
+    if not data:
+        return
+    if sys.stdout is None:
+        raise OutputError("standard output is closed")
     try:
         if text is None:
             sys.stdout.flush()
@@ -35,22 +43,44 @@ def emit_bytes(data: bytes, output_file: str | None, text: str | None = None) ->
             sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:  # whoever reads has read enough
-        discard_output()
+        _discard(sys.stdout)
+    except OSError as error:
+        _discard(sys.stdout)
+        raise OutputError(f"standard output cannot be written: {error.strerror or error}") from error
 
 
 def say(message: str) -> None:
     """Writes a line to standard error."""
-    print(f"nnlint: {message}", file=sys.stderr)
+    tell(f"nnlint: {message}\n")
 
 
-def discard_output() -> None:
-    """Sends what is still to come on standard output nowhere, so that closing it does not fail."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def tell(text: str) -> None:
+    """Writes a text to standard error; where that fails, nobody listens."""
+    if sys.stderr is None:
+        return
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except OSError:
+        _discard(sys.stderr)
+
+
+def tell_errors(errors: Iterable[InternalError]) -> None:
+    """Writes what the run failed on to standard error, a line each."""
+    from nnlint.output.places import place_of
+
+    for error in errors:
+        say(f"internal error: {place_of(error)}: {error.message}")
+
+
+def _discard(stream: TextIO) -> None:
+    """Sends what is still to come on a stream nowhere, so that closing it does not fail."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def is_terminal(output_file: str | None) -> bool:
     """Whether a person reads the output as it comes."""
-    return output_file is None and sys.stdout.isatty()
+    return output_file is None and sys.stdout is not None and sys.stdout.isatty()
 
 
 def is_coloured(color: str, output_file: str | None) -> bool:
@@ -71,7 +101,7 @@ class Progress:
     """One line on standard error that tells what a long run is at; nothing where that is no terminal."""
 
     def __init__(self, enabled: bool = True) -> None:
-        self.enabled = enabled and sys.stderr.isatty()
+        self.enabled = enabled and sys.stderr is not None and sys.stderr.isatty()
         self.next_time = time.monotonic() + SILENT_SECONDS
         self.shown = False
 
@@ -89,8 +119,7 @@ class Progress:
             self._show("")
 
     def _show(self, line: str) -> None:
-        sys.stderr.write(f"\r\x1b[K{line}")
-        sys.stderr.flush()
+        tell(f"\r\x1b[K{line}")
 
 
 def _write_file(data: bytes, output_file: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,18 +15,20 @@ from nnlint.command.console import (
     is_coloured,
     is_terminal,
     say,
+    tell,
+    tell_errors,
     terminal_width,
 )
 from nnlint.command.exit_status import CLEAN, FAILED, FINDINGS
+from nnlint.command.targets import check_target
 from nnlint.finding import Finding, Severity
 from nnlint.lint import lint_documents
 from nnlint.mending.fixes import Fixed, fix_documents, unified_diff, write_documents
 from nnlint.output import FORMATS, Presentation, describe_notes
-from nnlint.output.places import place_of
 from nnlint.reading.document import Document
 from nnlint.reading.files import STANDARD_INPUT, Collected, read_paths
 from nnlint.reading.patterns import Patterns, repository_root
-from nnlint.report import InternalError, Report
+from nnlint.report import Report
 from nnlint.settings import Settings
 from nnlint.silencing.baseline import (
     BaselineError,
@@ -55,6 +56,7 @@ class Request:
     settings: Settings
     stdin_filename: str | None = None
     write_baseline: str | None = None
+    config: str | None = None
 
 
 def run(request: Request) -> int:
@@ -72,6 +74,7 @@ def _run(request: Request) -> int:
     collected = read_paths(
         request.paths, Patterns(settings.root, settings.exclude), stdin_filename=request.stdin_filename
     )
+    _check_targets(request, collected.documents)
     hidden = _Hidden(settings, request.write_baseline is not None)
     fixed = _lint(collected.documents, settings, hidden)
     if settings.fix and not settings.diff:
@@ -80,12 +83,23 @@ def _run(request: Request) -> int:
         fixed.report = _verified(fixed, settings)
     report = _whole(collected, fixed)
     _tell(report, settings, collected.excluded > 0)
-    if request.write_baseline:
+    if request.write_baseline is not None:
         return _write_baseline(request.write_baseline, replace(report, findings=hidden.all), settings)
     if settings.diff:
         return _show_diff(collected.documents, fixed, replace(report, findings=hidden.first or ()), settings)
     _show(request, fixed, report)
     return _status(report, settings)
+
+
+def _check_targets(request: Request, documents: Sequence[Document]) -> None:
+    """Raises OutputError where the run would write over what it reads."""
+    linted = [document.file for document in documents if document.file]
+    config = [request.config] if request.config else []
+    baseline = [request.settings.baseline] if request.settings.baseline else []
+    if request.settings.output_file is not None:
+        check_target(request.settings.output_file, linted, config, baseline)
+    if request.write_baseline is not None:
+        check_target(request.write_baseline, linted, config)
 
 
 def _lint(documents: Sequence[Document], settings: Settings, hidden: _Hidden) -> Fixed:
@@ -161,7 +175,7 @@ def _whole(collected: Collected, fixed: Fixed) -> Report:
 
 def _write_baseline(file: str, report: Report, settings: Settings) -> int:
     write_baseline(Path(file), report.findings, report.texts)
-    _tell_errors(report.errors)
+    tell_errors(report.errors)
     if not settings.quiet:
         say(f"{_findings(len(report.findings))} written to {file} as known")
     return FAILED if report.errors else CLEAN
@@ -170,7 +184,7 @@ def _write_baseline(file: str, report: Report, settings: Settings) -> int:
 def _show_diff(before: Sequence[Document], fixed: Fixed, report: Report, settings: Settings) -> int:
     diff = b"".join(unified_diff(old, new) for old, new in zip(before, fixed.documents, strict=True))
     emit_bytes(diff, settings.output_file)
-    _tell_errors(report.errors)
+    tell_errors(report.errors)
     if not settings.quiet:
         say(f"{_findings(fixed.count)} would be fixed, {len(fixed.report.findings)} would be left")
     return _status(report, settings)
@@ -185,12 +199,12 @@ def _show(request: Request, fixed: Fixed, report: Report) -> None:
     name = settings.output_format or ("text" if is_terminal(target) else "concise")
     shown = FORMATS[name](report, _presentation(settings, fixed.count))
     if target is not None or name not in SHOWS_ERRORS:
-        _tell_errors(report.errors)
+        tell_errors(report.errors)
     stdin = [document for document in fixed.documents if document.file is None]
     if settings.fix and STANDARD_INPUT in request.paths and stdin:
         emit_bytes(stdin[0].data, None)
         if target is None:
-            sys.stderr.write(shown)
+            tell(shown)
             return
     emit(shown, target)
 
@@ -210,15 +224,10 @@ def _presentation(settings: Settings, fixed: int) -> Presentation:
 def _tell(report: Report, settings: Settings, has_excluded: bool) -> None:
     """The notes, if asked for, and that there was nothing to lint, on standard error."""
     if settings.verbose:
-        sys.stderr.write(describe_notes(report.notes))
+        tell(describe_notes(report.notes))
     if not report.files and not report.errors and not settings.quiet:
         nothing = "there are no Python files and no notebooks here"
         say("the settings exclude all that was given; there is nothing to lint" if has_excluded else nothing)
-
-
-def _tell_errors(errors: Sequence[InternalError]) -> None:
-    for error in errors:
-        say(f"internal error: {place_of(error)}: {error.message}")
 
 
 def _status(report: Report, settings: Settings) -> int:

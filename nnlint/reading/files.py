@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 from nnlint.reading.document import Document
 from nnlint.reading.documents import read_document
 from nnlint.reading.patterns import IgnoreFiles, Patterns
+from nnlint.reading.raw import read_bytes
 from nnlint.report import InternalError, Note, SourceText
 
 SUFFIXES = (".py", ".pyw", ".ipynb")
@@ -48,7 +50,7 @@ class Collected:
 def read_paths(
     paths: Sequence[str],
     exclude: Patterns,
-    stdin: Callable[[], bytes] = lambda: sys.stdin.buffer.read(),
+    stdin: Callable[[], bytes] = lambda: _standard_input(),
     stdin_filename: str | None = None,
 ) -> Collected:
     """Reads all files that the paths mean; never raises for one that cannot be read.
@@ -96,6 +98,12 @@ def _is_folder(path: str) -> bool:
     return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises where a path may not be entered or is too long
 
 
+def _standard_input() -> bytes:
+    if sys.stdin is None:
+        raise OSError(errno.EBADF, "it is closed")
+    return sys.stdin.buffer.read()
+
+
 def _read_stdin(collected: Collected, stdin: Callable[[], bytes], filename: str | None, exclude: Patterns) -> None:
     if STANDARD_INPUT in collected.seen:
         return
@@ -117,30 +125,29 @@ def _excluded(path: str) -> Note:
 
 
 def _read_file(collected: Collected, path: str) -> None:
+    if not path or "\0" in path:
+        collected.errors.append(InternalError(path.replace("\0", "?"), None, "this is no path"))
+        return
     try:
-        full = os.path.realpath(path, strict=True)
-        mode = Path(full).stat().st_mode
+        mode = Path(path).stat().st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
             collected.errors.append(InternalError(shown_path(path), None, "this is neither a file nor a folder"))
             return
+        full = os.path.realpath(path)
         if full in collected.seen:
             return
         collected.seen.add(full)
-        data = Path(full).read_bytes()
+        data = read_bytes(path)
     except OSError as error:
         collected.fail(path, error, _why(path))
-        return
-    except ValueError:
-        collected.errors.append(InternalError(path.replace("\0", "?"), None, "this is no path"))
         return
     absolute = os.path.abspath(path) if stat.S_ISREG(mode) else None  # noqa: PTH100
     collected.documents.append(read_document(shown_path(path), absolute, data))
 
 
 def _why(path: str) -> str:
-    if not os.path.islink(path):  # noqa: PTH114 - Path.is_symlink raises where a folder may not be searched
-        return "the file cannot be read"
-    return "the link leads nowhere, or in a circle"
+    leads_nowhere = os.path.islink(path) and not os.path.exists(path)  # noqa: PTH110, PTH114 - those of Path may raise
+    return "the link leads nowhere, or in a circle" if leads_nowhere else "the file cannot be read"
 
 
 def _walk(collected: Collected, folder: str, exclude: Patterns, ignore: IgnoreFiles) -> Iterator[str]:

@@ -8,6 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nnlint.reading.raw import read_bytes
+
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
@@ -93,7 +95,7 @@ class IgnoreFiles:
 
 def _read_layer(folder: str) -> Patterns | None:
     try:
-        lines = Path(folder, IGNORE_FILE).read_bytes().decode("utf-8", "replace").splitlines()
+        lines = read_bytes(Path(folder, IGNORE_FILE)).decode("utf-8", "replace").splitlines()
     except OSError:
         return None
     try:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from nnlint.finding import Finding
+from nnlint.reading.raw import read_bytes
 from nnlint.report import SourceText
 
 VERSION = 1
@@ -75,7 +76,7 @@ def without_known(
 def read_baseline(file: Path) -> frozenset[str]:
     """The fingerprints that a baseline file holds. Raises BaselineError."""
     try:
-        content = json.loads(file.read_bytes())
+        content = json.loads(read_bytes(file))
     except OSError as error:
         raise BaselineError(f"{file}: the baseline cannot be read: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
