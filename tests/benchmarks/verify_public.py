@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nnlint.events import OptimizerStepped, Run
+from nnlint.events import OptimizerStepped, Raised, Run
 from nnlint.lint import lint_documents
 from nnlint.reading.files import read_paths
 from nnlint.reading.patterns import Patterns
@@ -84,7 +84,11 @@ def _ran(runs: Runner, repository: Path, steps: int, seconds: float, only: str) 
         row.ways[way if trained else ""] += 1
         row.seconds += time.monotonic() - start
         steps_taken = len(list(seen.events(OptimizerStepped)))
-        outcome = f"{WAYS[way]}, {steps_taken} steps, {seen.ended}" if trained else hindrance(seen)
+        why = "".join(
+            f" ({raised.error}: {raised.message} at {raised.at.place.path}:{raised.at.place.line})"
+            for raised in seen.events(Raised)
+        )
+        outcome = f"{WAYS[way]}, {steps_taken} steps, {seen.ended}{why}" if trained else hindrance(seen)
         print(f"{time.monotonic() - start:5.1f} s  {script}: {outcome} ({', '.join(seen.stood_in)})", flush=True)
     return row
 
