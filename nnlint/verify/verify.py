@@ -16,6 +16,7 @@ from nnlint.report import Report
 from nnlint.trials import Arm, Trial
 from nnlint.verify.arms import Plan, first_plans, left_plans
 from nnlint.verify.effects import arm_of, conclude, effects, measure_of
+from nnlint.verify.harness import DRIVER, driver
 from nnlint.verify.ladder import WAYS, climb, has_trained, hindrance
 from nnlint.verify.protocol import Probe, Request
 from nnlint.verify.reading import Reader
@@ -93,6 +94,8 @@ class _Trial:
         self.start = time.monotonic()
         self.reader = Reader(script.sources())
         self.verdicts: dict[Finding, Verdict] = {}
+        self.driver = driver(script)
+        self.ways = tuple(WAYS) if self.driver else ("as-is", "stand-ins")
         self.way = "as-is"
         self.pace = 0.01
         self.steps = limits.steps
@@ -102,7 +105,7 @@ class _Trial:
         texts = self.script.texts(written_files(self.script))
         self._tell("running as written")
         first = Plan("as written", (), texts)
-        self.way, written = climb(lambda way: self._first(first, way), ("as-is", "stand-ins"))
+        self.way, written = climb(lambda way: self._first(first, way), self.ways)
         measure = measure_of(written)
         arms = [arm_of("as written", (), written)]
         alone: dict[Finding, Run] = {}
@@ -171,10 +174,13 @@ class _Trial:
         self.progress(f"{self.script.document.path}: {what}")
 
     def _run(self, plan: Plan, seconds: float, steps: int, probes: tuple[Probe, ...] = ()) -> Run:
+        path, texts = self.script.path, plan.texts
+        if self.way == "harness" and self.driver:
+            path, texts = DRIVER, {**texts, DRIVER: self.driver}
         request = Request(
             self.script.root,
-            self.script.path,
-            plan.texts,
+            path,
+            texts,
             probes=probes,
             steps=steps,
             seconds=seconds,

@@ -19,6 +19,7 @@ from nnlint.lint import lint_documents
 from nnlint.reading.files import read_paths
 from nnlint.reading.patterns import Patterns
 from nnlint.settings import Settings
+from nnlint.verify.harness import DRIVER, program, targets_at
 from nnlint.verify.ladder import WAYS, climb, has_trained, hindrance
 from nnlint.verify.protocol import Request
 from nnlint.verify.reading import Reader
@@ -75,11 +76,15 @@ def _ran(runs: Runner, repository: Path, steps: int, seconds: float, only: str) 
             continue
         start = time.monotonic()
 
-        def run(way: str, script: str = script) -> Run:
-            request = Request(str(repository.resolve()), script, steps=steps, seconds=seconds, way=way)
+        driver = _driver(repository, script)
+
+        def run(way: str, script: str = script, driver: str = driver) -> Run:
+            texts = {DRIVER: driver} if way == "harness" else {}
+            path = DRIVER if way == "harness" else script
+            request = Request(str(repository.resolve()), path, texts, steps=steps, seconds=seconds, way=way)
             return Reader({}).run(script, runs.run(request))
 
-        way, seen = climb(run, ("as-is", "stand-ins"))
+        way, seen = climb(run, tuple(WAYS) if driver else ("as-is", "stand-ins"))
         trained = has_trained(seen)
         row.ways[way if trained else ""] += 1
         row.seconds += time.monotonic() - start
@@ -98,6 +103,13 @@ def training_scripts(repository: Path) -> Iterator[str]:
     for file in sorted(repository.rglob("*.py")):
         if ".backward(" in file.read_text(errors="replace"):
             yield file.relative_to(repository).as_posix()
+
+
+def _driver(repository: Path, script: str) -> str:
+    """A program that calls what holds the backward passes of a file."""
+    text = (repository / script).read_text(errors="replace")
+    lines = [number for number, line in enumerate(text.splitlines(), start=1) if ".backward(" in line]
+    return program(target for line in lines for target in targets_at(text, script, line)) or ""
 
 
 def _verdicts(row: Row, repository: Path, seconds: float) -> None:

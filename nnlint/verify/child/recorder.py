@@ -263,8 +263,10 @@ class Recorder:
             values = given.numel() / max(1, given.shape[1])
             self.tell("LayerApplied", calls, {"values_per_channel": values}, layer, does="batchnorm")
 
-    def _after_forward(self, module: nn.Module, inputs: Any, keywords: Any, output: Any) -> None:
+    def _after_forward(self, module: nn.Module, inputs: Any, keywords: Any = None, output: Any = None) -> None:
         self.depth = max(0, self.depth - 1)
+        if keywords is None:  # torch leaves them out where the call has raised
+            return
         if self.depth or self.paused or isinstance(module, LOSS_MODULES):
             return
         calls = self.places.calls()

@@ -87,7 +87,7 @@ class ScriptRun:
         sys.argv = [script, *self.request.arguments]
         sys.path.insert(0, os.path.dirname(script))
         os.chdir(self.folder)
-        if self.request.way == "stand-ins":
+        if self.request.way != "as-is":
             from nnlint.verify.child.stand_ins.install import install
 
             install(self.folder, self.request.script, self.channel.write)

@@ -25,6 +25,8 @@ FAVOURITES = (
 
 NUMBERS: tuple[tuple[str, float], ...] = (
     (r"lr|learning_?rate|rate", 0.001),
+    (r"interval|freq|every|period|patience", 10),
+    (r"clip|temperature|weight|scale|coef", 1.0),
     (r"momentum|beta|gamma|decay", 0.9),
     (r"dropout|p_?drop|ratio|fraction|alpha", 0.2),
     (r"epoch|iter|steps", 3),

@@ -1,0 +1,170 @@
+"""Functions and classes that no main program calls are called with a network, data and settings that fit them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from textwrap import dedent
+
+import pytest
+
+pytest.importorskip("torch")
+
+from nnlint.events import GradientsCleared, LossComputed, OptimizerStepped, Raised, Run, Scored
+from nnlint.verify.harness import DRIVER, program, targets_at
+from nnlint.verify.protocol import Request
+from nnlint.verify.reading import Reader
+from nnlint.verify.runner import Runner, runner
+
+pytestmark = pytest.mark.xdist_group("real runs")
+
+
+@pytest.fixture(scope="module")
+def runs() -> Iterator[Runner]:
+    with runner() as started:
+        yield started
+
+
+def drive(runs: Runner, text: str, *targets: tuple[str, str], steps: int = 20) -> Run:
+    named = [("library.py", name, method) for name, method in targets]
+    driver = f"from nnlint.verify.child.harness.drive import drive\ndrive({named!r})\n"
+    texts = {"library.py": dedent(text), DRIVER: driver}
+    request = Request("", DRIVER, texts, steps=steps, seconds=30, way="harness")
+    return Reader({}).run("library.py", runs.run(request))
+
+
+def trouble(run: Run) -> list[str]:
+    return [f"{raised.error}: {raised.message}" for raised in run.events(Raised)]
+
+
+def test_a_training_function_gets_what_its_parameters_are_named_for(runs: Runner) -> None:
+    seen = drive(
+        runs,
+        """
+        def train(model, train_loader, optimizer, criterion, device, epoch, args):
+            model.train()
+            for number, (images, labels) in enumerate(train_loader):
+                images, labels = images.to(device), labels.to(device)
+                loss = criterion(model(images), labels)
+                loss.backward()
+                optimizer.step()
+                if number % args.log_interval == 0:
+                    print(epoch, loss.item())
+        """,
+        ("train", ""),
+    )
+    assert trouble(seen) == []
+    assert len(list(seen.events(OptimizerStepped))) == 20
+    assert not any(seen.events(GradientsCleared))
+    assert next(event.at.place.path for event in seen.events(LossComputed)) == "library.py"
+
+
+def test_a_network_is_trained_on_images_of_the_size_that_it_takes(runs: Runner) -> None:
+    seen = drive(
+        runs,
+        """
+        import torch
+        from torch import nn
+
+        class Net(nn.Module):
+            def __init__(self, num_classes):
+                super().__init__()
+                self.first = nn.Conv2d(3, 8, 5, stride=2)
+                self.second = nn.Conv2d(8, 8, 3, stride=2)
+                self.out = nn.Linear(8 * 14 * 14, num_classes)
+
+            def forward(self, image):
+                return self.out(torch.flatten(self.second(self.first(image).relu()).relu(), 1))
+        """,
+        ("Net", "forward"),
+        steps=60,
+    )
+    assert trouble(seen) == []
+    assert [event.numbers["accuracy"] for event in seen.events(Scored)][-1] > 0.8
+
+
+def test_a_function_uses_the_network_of_its_file_and_the_loss_that_it_computes(runs: Runner) -> None:
+    seen = drive(
+        runs,
+        """
+        import torch
+        from torch import nn
+        from torch.nn import functional as F
+
+        class Tagger(nn.Module):
+            def __init__(self, vocab_size, hidden_dim=24, num_tags=5):
+                super().__init__()
+                self.words = nn.Embedding(vocab_size, 16)
+                self.pairs = nn.LSTM(16, hidden_dim, batch_first=True)
+                self.tags = nn.Linear(hidden_dim, num_tags)
+
+            def forward(self, sentence):
+                return self.tags(self.pairs(self.words(sentence))[0]).transpose(1, 2)
+
+        def fit(net, data_iter, num_epochs, lr):
+            optimizer = torch.optim.Adam(net.parameters(), lr=lr)
+            for epoch in range(num_epochs):
+                for x, y in data_iter:
+                    optimizer.zero_grad()
+                    F.cross_entropy(net(x), y).backward()
+                    optimizer.step()
+        """,
+        ("fit", ""),
+    )
+    assert trouble(seen) == []
+    assert next(event.kind for event in seen.events(LossComputed)) == "cross_entropy"
+    assert len(list(seen.events(OptimizerStepped))) == 20
+
+
+def test_a_trainer_is_made_and_started(runs: Runner) -> None:
+    seen = drive(
+        runs,
+        """
+        import torch
+        from torch import nn
+
+        class Trainer:
+            def __init__(self, model, config, train_dataset):
+                self.model, self.config = model, config
+                self.loader = torch.utils.data.DataLoader(train_dataset, batch_size=config.batch_size)
+                self.optimizer = torch.optim.SGD(model.parameters(), lr=config.learning_rate)
+
+            def _one(self, inputs, somebody):
+                raise AssertionError("called out of order")
+
+            def fit(self):
+                for inputs, targets in self.loader:
+                    self.optimizer.zero_grad()
+                    nn.functional.mse_loss(self.model(inputs), targets).backward()
+                    self.optimizer.step()
+        """,
+        ("Trainer", "_one"),
+        steps=10,
+    )
+    assert trouble(seen) == []
+    assert len(list(seen.events(OptimizerStepped))) == 10
+
+
+def test_what_is_not_known_is_said(runs: Runner) -> None:
+    seen = drive(runs, "def train(zyx):\n    zyx.backward()\n", ("train", ""))
+    assert trouble(seen) == ["NothingToCall: train: nothing is known of the parameter 'zyx'"]
+
+
+def test_the_definitions_around_a_line_are_the_targets() -> None:
+    text = dedent(
+        """
+        try:
+            def train(model):
+                def inner():
+                    pass
+        except ImportError:
+            pass
+
+        class Trainer:
+            def fit(self):
+                pass
+        """
+    )
+    assert targets_at(text, "a.py", 5) == [("a.py", "train", "")]
+    assert targets_at(text, "a.py", 11) == [("a.py", "Trainer", "fit")]
+    assert targets_at(text, "a.py", 7) == []
+    assert program([]) is None
