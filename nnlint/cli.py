@@ -113,6 +113,7 @@ def _file(context: click.Context, parameter: click.Parameter, value: str | None)
 @click.option(
     "--verify-timeout", type=click.FloatRange(1), metavar="SECONDS", help="For all runs of a script; default: 60."
 )
+@click.option("--report", metavar="FILE.html", help="With --verify: write a page with curves there.")
 @click.option("--explain", metavar="CODE", help="Print the page of a rule.")
 @click.option("--list-rules", is_flag=True, help="Print all rules, with --output-format json too.")
 @click.option("--baseline", metavar="FILE", callback=_file, help="Do not report the findings that this file knows.")

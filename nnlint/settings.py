@@ -51,6 +51,7 @@ class Settings:
     exit_zero: bool = False
     color: str = "auto"
     verify: bool = False
+    report: str | None = None
     verify_steps: int = 1000
     verify_timeout: float = 60.0
     root: str = field(default_factory=lambda: str(Path.cwd()))
@@ -107,7 +108,7 @@ def settings_from(table: Mapping[str, object], where: str, root: Path | None = N
             values[name] = reader(value)
         except ValueError as error:
             raise SettingsError(f"{where}: {key}: {error}") from error
-    for name in ("baseline", "output_file"):
+    for name in ("baseline", "output_file", "report"):
         if name in values:
             values[name] = str(root / values[name])
     settings = Settings(**values)
@@ -243,7 +244,7 @@ READERS: dict[str, Callable[[object], object]] = {
     "color": _one_of(COLOURS),
     "verify_steps": _positive(int),
     "verify_timeout": _positive(float),
-    **dict.fromkeys(("output_file", "baseline", "diff_base"), _text),
+    **dict.fromkeys(("output_file", "report", "baseline", "diff_base"), _text),
     **{f.name: _flag for f in fields(Settings) if f.type == "bool"},
 }
 """How each key of a settings file is read; a reader raises ValueError with the reason."""

@@ -81,7 +81,11 @@ def _run(request: Request) -> int:
         fixed.errors += write_documents(collected.documents, fixed.documents)
     if settings.verify:
         fixed.report = _verified(fixed, settings)
+    elif settings.report:
+        raise RunError("--report shows what the runs of --verify measured: give both")
     report = _whole(collected, fixed)
+    if settings.report:
+        _write_page(report, settings)
     _tell(report, settings, collected.excluded > 0)
     if request.write_baseline is not None:
         return _write_baseline(request.write_baseline, replace(report, findings=hidden.all), settings)
@@ -129,6 +133,15 @@ def _verified(fixed: Fixed, settings: Settings) -> Report:
         raise RunError(str(error)) from error
     finally:
         progress.clear()
+
+
+def _write_page(report: Report, settings: Settings) -> None:
+    from nnlint.output.report_page import PlotsMissing, render
+
+    try:
+        emit(render(report, _presentation(settings, 0)), settings.report)
+    except PlotsMissing as error:
+        raise RunError(str(error)) from error
 
 
 class _Hidden:

@@ -24,4 +24,5 @@ def _line(finding: Finding, colour: bool) -> str:
     where = paint(visible(position(finding.place)), "strong", colour)
     kind = paint(f"{finding.severity.value} {finding.code}", finding.severity.value, colour)
     mark = paint(fix_mark(finding.fix), "good", colour)
-    return f"{where}: {kind} {finding.name}: {visible(finding.message)} {mark}".rstrip()
+    verdict = f" ({finding.verdict.status.value}: {visible(finding.verdict.reason)})" if finding.verdict else ""
+    return f"{where}: {kind} {finding.name}: {visible(finding.message)}{verdict} {mark}".rstrip()

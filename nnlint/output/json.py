@@ -10,8 +10,12 @@ from nnlint.report import Report
 
 
 def render(report: Report, presentation: Presentation) -> str:
-    """A list with one object for each finding; its keys are part of the documented interface."""
-    return dumps([_finding(finding) for finding in report.findings], ensure_ascii=False, indent=2) + "\n"
+    """A list with one object for each finding; its keys are part of the documented interface.
+
+    Findings that a verifying run refuted are among them, with their verdict.
+    """
+    findings = sorted((*report.findings, *report.withdrawn), key=lambda finding: finding.sort_key)
+    return dumps([_finding(finding) for finding in findings], ensure_ascii=False, indent=2) + "\n"
 
 
 def _finding(finding: Finding) -> dict[str, object]:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from nnlint import __version__
 from nnlint.catalogue import all_rules
-from nnlint.finding import Edit, Finding, Fix, Place, Severity
+from nnlint.finding import Edit, Finding, Fix, Place, Severity, Status
 from nnlint.output import Presentation
 from nnlint.output.in_file import InFile
 from nnlint.output.pages import section
@@ -44,7 +44,8 @@ class _Places(NamedTuple):
 def _run(report: Report, base: Path) -> Object:
     rules = all_rules()
     indices = {rule.code: index for index, rule in enumerate(rules)}
-    prints = fingerprints(report.findings, report.texts, lambda path: repository_path(path, base))
+    findings = (*report.findings, *report.withdrawn)
+    prints = fingerprints(findings, report.texts, lambda path: repository_path(path, base))
     places = _Places(base, InFile(report.texts))
     return {
         "tool": {"driver": _driver(rules)},
@@ -52,7 +53,7 @@ def _run(report: Report, base: Path) -> Object:
         "originalUriBaseIds": {_ROOT: {"description": {"text": "The root of the repository."}}},
         "invocations": [_invocation(report.errors, places)],
         "results": [
-            _result(finding, print_, indices, places) for finding, print_ in zip(report.findings, prints, strict=True)
+            _result(finding, print_, indices, places) for finding, print_ in zip(findings, prints, strict=True)
         ],
     }
 
@@ -99,9 +100,21 @@ def _result(finding: Finding, print_: str, indices: dict[str, int], places: _Pla
     edits = places.in_file.edits(finding.fix) if finding.fix else ()
     if finding.fix and edits:
         result["fixes"] = [_fix(finding.fix, edits, places.base)]
-    if finding.place.cell is not None:
-        result["properties"] = {"cell": finding.place.cell}
+    properties = _properties(finding)
+    if properties:
+        result["properties"] = properties
+    if finding.verdict is not None and finding.verdict.status is Status.REFUTED:
+        result["suppressions"] = [
+            {"kind": "external", "status": "accepted", "justification": f"refuted by a run: {finding.verdict.reason}"}
+        ]
     return result
+
+
+def _properties(finding: Finding) -> Object:
+    properties: Object = {} if finding.place.cell is None else {"cell": finding.place.cell}
+    if finding.verdict is not None:
+        properties["verdict"] = {"status": finding.verdict.status.value, "reason": finding.verdict.reason}
+    return properties
 
 
 def _location(place: Place, places: _Places) -> Object:

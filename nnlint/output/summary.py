@@ -27,6 +27,7 @@ def summary(report: Report, presentation: Presentation) -> list[str]:
     """The closing lines: what was found and mended, where the run failed, what can be mended, where to read on."""
     return [
         _found(report, presentation),
+        *_withdrawn(len(report.withdrawn)),
         *_failures(len(report.errors), presentation.colour),
         *_fixable(report.findings),
         *_reading(report.findings, presentation.colour),
@@ -47,6 +48,11 @@ def _found(report: Report, presentation: Presentation) -> str:
     ]
     faulty = len({finding.place.path for finding in report.findings})
     return f"{fixed}Found {_enumerated(parts)} in {faulty} of {checked}."
+
+
+def _withdrawn(count: int) -> Iterator[str]:
+    if count:
+        yield f"{_count(count, 'finding was', 'findings were')} withdrawn: the run showed that the fault is not there."
 
 
 def _failures(failures: int, colour: bool) -> Iterator[str]:

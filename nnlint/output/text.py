@@ -11,6 +11,7 @@ from nnlint.output.frame import Canvas, Mark, frame
 from nnlint.output.places import place_of, position
 from nnlint.output.summary import fix_mark, statistics, summary
 from nnlint.output.terminal import columns, paint, visible, wrap
+from nnlint.output.trials import effect_words, table
 from nnlint.report import InternalError, Note, Report, SourceText
 
 _NEAR = 8
@@ -21,6 +22,7 @@ def render(report: Report, presentation: Presentation) -> str:
     """The whole report; empty where a quiet run has nothing to say."""
     width = max(_NARROWEST, presentation.width) if presentation.width else 0
     blocks = [_finding(finding, report, width, presentation.colour) for finding in report.findings]
+    blocks += [table(trial, width, presentation.colour) for trial in report.trials]
     blocks += [[error_line(error, presentation.colour)] for error in report.errors]
     if presentation.statistics and report.findings:
         blocks.append(statistics(report.findings))
@@ -41,6 +43,11 @@ def note_lines(notes: Iterable[Note]) -> Iterator[str]:
 
 def _at(said: InternalError | Note, colour: bool) -> str:
     return f"{paint(visible(said.path), 'strong', colour)}{place_of(said)[len(said.path) :]}:"
+
+
+def finding_lines(finding: Finding, report: Report) -> list[str]:
+    """One finding with its code frames, without colours and without what a verifying run said."""
+    return _finding(replace(finding, verdict=None), report, 0, colour=False)
 
 
 def _finding(finding: Finding, report: Report, width: int, colour: bool) -> list[str]:
@@ -130,6 +137,8 @@ def _remarks(finding: Finding, canvas: Canvas) -> Iterator[str]:
         yield from _remark("help", help_text, fix_mark(finding.fix), canvas)
     if finding.verdict:
         yield from _remark(finding.verdict.status.value, finding.verdict.reason, "", canvas)
+        if effect := effect_words(finding.verdict):
+            yield from _remark("effect", effect, "", canvas)
 
 
 def _remark(head: str, text: str, mark: str, canvas: Canvas) -> Iterator[str]:

@@ -138,12 +138,17 @@ def witness(case: Case) -> Verdict:
         return not_reached(case)
     if scales[-1] > 1:
         return confirmed(
-            f"the gradient noise scale is {scales[-1]:.3g}: one sample's gradient is mostly noise",
+            f"the gradient noise scale is {_told(scales[-1])}: one sample's gradient is mostly noise",
             noise_scale=scales[-1],
         )
     return harmless(
         f"the gradient noise scale is {scales[-1]:.2g}: the samples' gradients agree", noise_scale=scales[-1]
     )
+
+
+def _told(scale: float) -> str:
+    """A noise scale as far as it can be told from some hundred gradients."""
+    return "in the hundreds" if scale > 100 else f"{scale:.2g}"
 
 
 rule = Rule(__name__, __doc__, check, code="NN603", severity=Severity.WARNING, since="0.1", witness=witness)
