@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 
 from nnlint import __version__
@@ -42,7 +42,8 @@ figure { margin: 1rem 0; overflow-x: auto; }
 figure svg { width: 100%; min-width: 34rem; height: auto; color: var(--ink); } figcaption { font-size: .9rem; }
 .confirmed { color: var(--bad); } .harmless, .refuted { color: var(--good); } .unverified { color: var(--mild); }
 .verdict { font-weight: 600; }
-@media print { body { max-width: none; } figure svg { min-width: 0; } pre { white-space: pre-wrap; } figure, .finding { break-inside: avoid; } }
+@media print { body { max-width: none; } figure svg { min-width: 0; }
+  pre { white-space: pre-wrap; } figure, .finding { break-inside: avoid; } }
 """
 
 
@@ -111,7 +112,7 @@ def _text_block(text: str) -> str:
 
 
 def _figures(trial: Trial) -> str:
-    kinds = (
+    kinds: tuple[tuple[str, Callable[[Arm], Points], bool], ...] = (
         (f"{trial.measure} on batches of the training data", lambda arm: arm.scores, False),
         ("Loss of each step", lambda arm: arm.losses, True),
         ("Norm of the gradient", lambda arm: arm.gradients, True),

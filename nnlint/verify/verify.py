@@ -59,16 +59,22 @@ class Limits:
 
 def verify(report: Report, documents: Sequence[Document], limits: Limits, lint: Lint, progress: Progress) -> Report:
     """The report with verdicts; refuted findings are withdrawn. Raises VerifierMissing and RunnerFailed."""
-    wanted = scripts(report, documents)
-    if not wanted:
+    if not any(finding.plan for finding in report.findings):
         return report
+    with runner() as runs:
+        return verified(report, documents, limits, lint, progress, runs)
+
+
+def verified(
+    report: Report, documents: Sequence[Document], limits: Limits, lint: Lint, progress: Progress, runs: Runner
+) -> Report:
+    """The same with a runner that is there already."""
     verdicts: dict[Finding, Verdict] = {}
     trials = []
-    with runner() as runs:
-        for script in wanted:
-            trial = _Trial(script, runs, limits, lint, progress)
-            trials.append(trial.measure())
-            verdicts |= trial.verdicts
+    for script in scripts(report, documents):
+        trial = _Trial(script, runs, limits, lint, progress)
+        trials.append(trial.measure())
+        verdicts |= trial.verdicts
     findings = [replace(f, verdict=verdicts[f]) if f in verdicts else f for f in report.findings]
     return replace(
         report,

@@ -48,7 +48,7 @@ from nnlint.mending import edits
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Items, Site
-from nnlint.witness import Case, confirmed, not_reached, numbers, refuted
+from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
 
 NUMERIC_USES = frozenset("print format float round append add_scalar info debug set_postfix set_description".split())
 """Calls that take a number as well as a tensor."""
@@ -190,6 +190,8 @@ def witness(case: Case) -> Verdict:
     live = [sum(numbers([each], "argument_requires_grad") + numbers([each], "right_requires_grad")) for each in seen]
     if any(live):
         return confirmed(f"{sum(map(bool, live))} of {len(seen)} values that joined the total kept their graph")
+    if not numbers(seen, "argument_requires_grad") and not numbers(seen, "right_requires_grad"):
+        return unverified("what joined the total is no tensor that could be looked at")
     return refuted(f"none of the {len(seen)} values that joined the total had a graph")
 
 

@@ -56,8 +56,9 @@ def _from_array(value: Any) -> Tensor | None:
 def summary(value: Any) -> Numbers:
     """Minimum, maximum, mean, deviation and shape of an array; the value of a number; nothing of anything else."""
     numbers: Numbers = {}
-    if isinstance(value, Tensor):
-        numbers["requires_grad"] = float(value.requires_grad)
+    held = list(tensors_in(value))
+    if held:
+        numbers["requires_grad"] = float(any(tensor.requires_grad for tensor in held))
     tensor = as_tensor(value)
     if tensor is None or tensor.numel() == 0:
         return numbers

@@ -79,8 +79,8 @@ class Sightings:
 
     def _tell(self, number: int, value: Any, parts: dict[str, _Part]) -> None:
         numbers = measures.summary(value)
-        if isinstance(value, Tensor):
-            numbers["graph"] = float(graph_size(value))
+        if "requires_grad" in numbers:
+            numbers["graph"] = float(graph_size(measures.tensors_in(value)))
         for role, part in parts.items():
             numbers |= {f"{role}_{name}": each for name, each in part.numbers.items()}
         raw = next((parts[role].value for role in ("argument", "left") if role in parts), None)
@@ -126,9 +126,9 @@ def _frozen(value: Any) -> Any:
     return value
 
 
-def graph_size(value: Tensor, most: int = 20_000) -> int:
-    """How many nodes of the graph hang behind a tensor; `most` where they are more."""
-    pending = [value.grad_fn] if value.grad_fn is not None else []
+def graph_size(values: Iterable[Tensor], most: int = 20_000) -> int:
+    """How many nodes of the graph hang behind tensors; `most` where they are more."""
+    pending = [value.grad_fn for value in values if value.grad_fn is not None]
     seen = set(pending)
     while pending and len(seen) < most:
         for following, _ in pending.pop().next_functions:
