@@ -50,6 +50,9 @@ LOSSES = (
 )
 """Losses of torch.nn.functional that take a prediction and a target; the modules of the same names call them."""
 
+DROPOUTS = ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout")
+"""Functions that the modules of these names call, too."""
+
 LOSS_MODULES = (nn.modules.loss._Loss, nn.modules.loss._WeightedLoss)
 
 
@@ -62,6 +65,7 @@ class Recorder:
         self.send = tell
         self.start = time.monotonic()
         self.steps_done = 0.0
+        self.dropped = 0
         self.depth = 0
         self.paused = 0
         self.steps = 0
@@ -144,6 +148,8 @@ class Recorder:
         self._wrap(Optimizer, "__init__", self._optimizer_made)
         self._wrap(torch.utils.data.DataLoader, "__init__", self._loader_made)
         self._wrap(torch.autograd, "backward", self._backward)
+        for name in DROPOUTS:
+            self._wrap(nn.functional, name, self._dropped)
         for name in LOSSES:
             if hasattr(nn.functional, name):
                 self._wrap(nn.functional, name, functools.partial(self._loss, name))
@@ -153,7 +159,6 @@ class Recorder:
             self._wrap(cls, "__init__", self._scheduler_made)
         hooks.register_module_forward_pre_hook(self._before_forward)
         hooks.register_module_forward_hook(self._after_forward, with_kwargs=True, always_call=True)
-        optimizer_hooks.register_optimizer_step_pre_hook(self._before_step)
         optimizer_hooks.register_optimizer_step_post_hook(self._after_step)
 
     def _wrap(self, owner: Any, name: str, around: Callable[..., Any]) -> None:
@@ -248,7 +253,14 @@ class Recorder:
             self.check_steps(self.backwards // 2)
         return result
 
+    def _dropped(self, original: Callable[..., Any], values: Any, p: float = 0.5, *rest: Any, **keywords: Any) -> Any:
+        is_training = rest[0] if rest else keywords.get("training", True)
+        self.dropped += bool(is_training and p > 0)
+        return original(values, p, *rest, **keywords)
+
     def _before_forward(self, module: nn.Module, inputs: Any) -> None:
+        if not self.depth:
+            self.dropped = 0
         self.depth += 1
         if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.training and not self.paused:
             self._normalised(module, inputs)
@@ -273,20 +285,17 @@ class Recorder:
         self.last_call = (module, inputs, keywords, output)
         if calls and self.is_measured("call", calls):
             with self.pause():
-                numbers = _call_numbers(module, output)
+                numbers = _call_numbers(module, output) | {"dropouts": float(self.dropped)}
             self.tell("ModelCalled", calls, numbers, module)
         self.check_time()
 
-    def _before_step(self, optimizer: Optimizer, arguments: Any, keywords: Any) -> None:
-        calls = self.places.calls()
-        if not self.is_measured("step", calls):
-            self.tell("OptimizerStepped", calls, {}, optimizer)
-            return
-        with self.pause():
-            numbers = _step_numbers(optimizer)
-        self.tell("OptimizerStepped", calls, numbers, optimizer)
-
     def _after_step(self, optimizer: Optimizer, arguments: Any, keywords: Any) -> None:
+        calls = self.places.calls()
+        numbers: measures.Numbers = {}
+        if self.is_measured("step", calls):
+            with self.pause():
+                numbers = _step_numbers(optimizer)
+        self.tell("OptimizerStepped", calls, numbers, optimizer)
         parameters = _parameters(optimizer)
         self.gradients.step(parameters)
         self.steps += 1
@@ -342,7 +351,6 @@ def _call_numbers(module: nn.Module, output: Any) -> measures.Numbers:
     numbers = {
         "training": float(module.training),
         "gradient": float(any(each.requires_grad for each in outputs)),
-        "dropouts": float(sum(isinstance(part, nn.modules.dropout._DropoutNd) and part.p > 0 for part in training)),
         "batchnorms": float(sum(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in training)),
     }
     if outputs and outputs[0].dim():

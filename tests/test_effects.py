@@ -1,0 +1,86 @@
+"""What the verifier concludes from the scores of its runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from nnlint.finding import Finding, Place, Severity, Status, Verdict
+from nnlint.trials import Arm, Points
+from nnlint.verify.effects import conclude, effects, fall, harm
+
+
+def finding(code: str, name: str, line: int) -> Finding:
+    return Finding(code, name, Severity.ERROR, "a fault", Place("train.py", None, line, 1, line, 9))
+
+
+CLEAR = finding("NN102", "missing-zero-grad", 7)
+SOFTMAX = finding("NN201", "softmax-before-cross-entropy", 3)
+OPTIMIZER = finding("NN101", "optimizer-in-loop", 8)
+
+
+def curve(*values: float) -> Points:
+    return tuple((step * 100, value) for step, value in enumerate(values, start=1))
+
+
+def arm(label: str, *values: float, mended: tuple[Finding, ...] = (), but: str = "") -> Arm:
+    scores = curve(*values)
+    return Arm(label, mended, but, score=scores[-1][1], steps=scores[-1][0], scores=scores)
+
+
+COLLAPSED = (0.1, 0.5, 0.9, 0.9, 0.9, 0.6, 0.3, 0.1, 0.1, 0.1)
+SLOW = (0.1,) * 10
+LEARNED = (0.3, 0.6, 0.9, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
+WRITTEN = arm("as written", *COLLAPSED)
+
+
+def said(arms: list[Arm]) -> str:
+    found = effects(arms, "accuracy")
+    verdicts = {f: Verdict(Status.CONFIRMED, "measured", effect=effect) for f, effect in found.items()}
+    return conclude(arms, verdicts, "accuracy")
+
+
+def test_a_single_fault_that_is_mended_does_the_harm() -> None:
+    sentence = said([arm("as written", *SLOW), arm("NN102 mended", *LEARNED, mended=(CLEAR,))])
+    assert sentence.startswith("NN102 missing-zero-grad (line 7) does the harm: it costs 0.90 of accuracy")
+
+
+def test_a_collapse_is_laid_to_the_finding_without_which_the_score_does_not_fall() -> None:
+    alone = [arm("a", *LEARNED, mended=(CLEAR,)), arm("b", *COLLAPSED, mended=(SOFTMAX,))]
+    sentence = said([WRITTEN, *alone, arm("all mended", *LEARNED, mended=(CLEAR, SOFTMAX))])
+    assert sentence.startswith("NN102 missing-zero-grad (line 7) causes the collapse")
+    assert "reaches 0.90 and falls to 0.10" in sentence
+
+
+def test_a_run_that_was_stopped_before_the_fall_clears_nobody() -> None:
+    short = arm("c", *COLLAPSED[:5], mended=(OPTIMIZER,))
+    sentence = said([WRITTEN, arm("a", *LEARNED, mended=(CLEAR,)), short])
+    assert "optimizer-in-loop (line 8) causes" not in sentence
+
+
+def test_a_fault_that_another_one_hides_shows_where_it_alone_is_left() -> None:
+    arms = [
+        WRITTEN,
+        arm("a", *SLOW, mended=(CLEAR,)),
+        arm("b", *COLLAPSED, mended=(SOFTMAX,)),
+        arm("all mended", *LEARNED, mended=(CLEAR, SOFTMAX)),
+        arm("all but NN201 mended", *SLOW, mended=(CLEAR,), but="NN201"),
+        arm("all but NN102 mended", *COLLAPSED, mended=(SOFTMAX,), but="NN102"),
+    ]
+    assert harm(effects(arms, "accuracy")[SOFTMAX]) > 0.8
+    assert "NN201 softmax-before-cross-entropy (line 3) also costs" in said(arms)
+
+
+def test_a_change_within_the_unrest_of_the_scores_is_none() -> None:
+    jumpy = (0.4, 0.7, 0.3, 0.8, 0.2, 0.7, 0.3, 0.8, 0.2, 0.6, 0.3, 0.8)
+    arms = [arm("as written", *jumpy), arm("a", *reversed(jumpy), mended=(CLEAR,))]
+    assert "NN102 missing-zero-grad (line 7) changes nothing here" in said(arms)
+
+
+def test_a_run_that_raised_has_no_effect() -> None:
+    broken = replace(arm("a", *LEARNED, mended=(CLEAR,)), ended="raised")
+    assert effects([WRITTEN, broken], "accuracy") == {}
+    assert said([WRITTEN, broken]) == ""
+
+
+def test_a_score_that_only_rises_does_not_fall() -> None:
+    assert fall(arm("as written", *LEARNED)) == 0
