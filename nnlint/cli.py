@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import sys
 import traceback
@@ -35,7 +36,10 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a path or a line of source may not fit the encoding of the terminal
             stream.reconfigure(errors="backslashreplace")
-    sys.exit(exit_status(sys.argv[1:]))
+    gc.disable()
+    status = exit_status(sys.argv[1:])
+    gc.freeze()  # the process ends, and its memory with it: Python need not look for garbage first
+    sys.exit(status)
 
 
 def exit_status(arguments: list[str]) -> int:

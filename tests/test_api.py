@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import pickle
 from concurrent.futures import ProcessPoolExecutor
@@ -26,6 +27,17 @@ def test_lint_text_prints_and_writes_nothing(capfd: pytest.CaptureFixture[str]) 
 
 
 @made_up
+@pytest.mark.parametrize("is_enabled", [True, False])
+def test_the_garbage_collector_is_left_as_it_was(is_enabled: bool) -> None:
+    before = gc.isenabled()
+    try:
+        (gc.enable if is_enabled else gc.disable)()
+        nnlint.lint_text("import torch\n")
+        assert gc.isenabled() is is_enabled
+    finally:
+        (gc.enable if before else gc.disable)()
+
+
 def test_results_can_be_pickled() -> None:
     findings = nnlint.lint_text("FAULT = 1\n")
     assert pickle.loads(pickle.dumps(findings)) == findings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -75,6 +76,8 @@ def _run(request: Request) -> int:
         request.paths, Patterns(settings.root, settings.exclude), stdin_filename=request.stdin_filename
     )
     _check_targets(request, collected.documents)
+    if settings.fix or settings.diff or settings.verify:
+        gc.enable()  # each of several analyses leaves its trees behind
     hidden = _Hidden(settings, request.write_baseline is not None)
     fixed = _lint(collected.documents, settings, hidden)
     if settings.fix and not settings.diff:
