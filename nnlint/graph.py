@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from nnlint.operations import TRANSPARENT
@@ -15,6 +15,7 @@ from nnlint.values import (
     Layer,
     Parameters,
     Value,
+    elements,
 )
 
 MOST_VISITED = 4000
@@ -45,6 +46,17 @@ def ancestors(value: Value | None, stop: Callable[[Data], bool] | None = None) -
             pending.extend(current.items)
         elif isinstance(current, Entries):
             pending.extend(current.entries.values())
+
+
+def data_in(values: Iterable[Value]) -> list[Data]:
+    """The data among values, in tuples, lists, dicts and on every path."""
+    found: list[Data] = []
+    for value in values:
+        if isinstance(value, Data):
+            found.append(value)
+        elif isinstance(value, (Items, Entries, Either)):
+            found.extend(each for each in elements(value) if isinstance(each, Data))
+    return found
 
 
 def sources(value: Value | None, through: Callable[[Data], bool]) -> list[Value]:

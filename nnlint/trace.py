@@ -60,7 +60,7 @@ MOST_PATHS = 64
 
 
 def follow(block: Block, start: Hashable, step: Step) -> None:
-    """Run a protocol along every path of a block. The step function sees each event of each path, in order."""
+    """Run a protocol along every path of a block. The step function sees each event in each state that a path brings it to."""
     _Follower(step).block(block, {(start, frozenset())})
 
 
@@ -83,7 +83,8 @@ class _Follower:
             elif isinstance(item, CallRun):
                 paths = self.call(item, paths, exits)
             else:
-                paths = {(self.step(state, item), known) for state, known in paths}
+                after = {state: self.step(state, item) for state in {state for state, _ in paths}}
+                paths = {(after[state], known) for state, known in paths}
         return paths, exits
 
     def choice(self, choice: Choice, paths: set[Path], exits: dict[str, set[Path]]) -> set[Path]:
@@ -114,9 +115,12 @@ class _Follower:
 def _assume(paths: set[Path], test: Hashable | None, holds: bool) -> set[Path]:
     if test is None:
         return paths
-    if (test, not holds) in {fact for _, known in paths for fact in known}:
-        paths = {path for path in paths if (test, not holds) not in path[1]}
-    return {(state, known | {(test, holds)} if len(known) < MOST_ASSUMPTIONS else known) for state, known in paths}
+    assumed, denied = (test, holds), (test, not holds)
+    return {
+        (state, known if assumed in known or len(known) >= MOST_ASSUMPTIONS else known | {assumed})
+        for state, known in paths
+        if denied not in known
+    }
 
 
 def _add(exits: dict[str, set[Path]], more: dict[str, set[Path]]) -> None:

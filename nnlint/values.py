@@ -7,7 +7,7 @@ statements is one value) and their origin, and no rule can mistake them for fact
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -217,6 +217,7 @@ def alternatives(value: Value | None) -> tuple[Value, ...]:
 
 
 MOST_ALTERNATIVES = 4
+MOST_ELEMENTS = 64
 
 
 def join(first: Value, second: Value) -> Value:
@@ -245,14 +246,13 @@ def join_all(values: Iterable[Value]) -> Value:
     return NONE if result is None else result
 
 
-def elements(value: Value | None) -> Iterator[Value]:
+def elements(value: Value | None) -> Sequence[Value]:
     """The values directly inside tuples, lists, dicts and alternatives; the value itself otherwise."""
     if not isinstance(value, (Items, Entries, Either)):
-        if value is not None:
-            yield value
-        return
-    pending: list[Value | None] = [value]
-    budget = 64
+        return () if value is None else (value,)
+    found: list[Value] = []
+    pending: list[Value] = [value]
+    budget = MOST_ELEMENTS
     while pending and budget:
         budget -= 1
         current = pending.pop()
@@ -262,5 +262,6 @@ def elements(value: Value | None) -> Iterator[Value]:
             pending.extend(current.entries.values())
         elif isinstance(current, Either):
             pending.extend(current.alternatives)
-        elif current is not None:
-            yield current
+        else:
+            found.append(current)
+    return found

@@ -19,7 +19,7 @@ from nnlint.events import (
     Run,
     StateUsed,
 )
-from nnlint.graph import ancestors, cuts_graph, parameters_of
+from nnlint.graph import ancestors, cuts_graph, data_in, parameters_of
 from nnlint.operations import FOREIGN
 from nnlint.static.objects import CodeSite, External, FunctionNode
 from nnlint.values import (
@@ -271,12 +271,13 @@ def _learned(run: Run) -> set[int]:
             owners.extend(made.optimizer.owners)
     owners.extend(used.into for used in run.events(StateUsed) if used.into is not None)
     owners.extend(value for escaped in run.events(Escaped) for value in escaped.values)
-    found: set[int] = set()
-    for owner in owners:
-        for each in elements(owner):
-            parts = each.owners if isinstance(each, Parameters) else (each,)
-            found.update(id(part) for each_owner in parts for part in parameters_of(each_owner))
-    return found
+    held = {id(each): each for owner in owners for each in elements(owner)}
+    networks = {
+        id(network): network
+        for each in held.values()
+        for network in (each.owners if isinstance(each, Parameters) else (each,))
+    }
+    return {id(part) for network in networks.values() for part in parameters_of(network)}
 
 
 def _is_learned(model: Value, learned: set[int]) -> bool:
@@ -364,17 +365,15 @@ class _Uses:
     def __init__(self, run: Run) -> None:
         self.users: dict[int, list[Data]] = {}
         pending = [data for made in run.operations.values() for data in made if isinstance(data, Data)]
-        seen: set[int] = set()
+        seen = {id(data) for data in pending}
         while pending:
             data = pending.pop()
-            if id(data) in seen:
-                continue
-            seen.add(id(data))
-            for given in (*data.inputs, *data.options.values()):
-                for each in (given,) if isinstance(given, Data) else elements(given):
-                    if isinstance(each, Data):
-                        self.users.setdefault(id(each), []).append(data)
-                        pending.append(each)
+            given = (*data.inputs, *data.options.values()) if data.options else data.inputs
+            for each in data_in(given):
+                self.users.setdefault(id(each), []).append(data)
+                if id(each) not in seen:
+                    seen.add(id(each))
+                    pending.append(each)
 
     def fate(self, outputs: list[Data]) -> list[Data]:
         """The data that were made from these, nearest first."""

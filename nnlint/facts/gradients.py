@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from nnlint.events import Backward, Escaped, Event, GradientsCleared, OptimizerStepped, Run
 from nnlint.graph import ancestors, content, cuts_graph, parameters_of
+from nnlint.trace import Block, select
 from nnlint.values import (
     Data,
     Either,
@@ -85,17 +86,20 @@ class Trained:
 
     def may_escape_in(self, event: Escaped) -> bool:
         """Whether code that is not at hand gets hold of the optimizer: it may then clear, step, or both."""
-        return any(self._reaches(value) for value in event.values)
+        return id(self.optimizer) in self.run.remember("handed over", event, _handed_over)
 
-    def _reaches(self, value: Value) -> bool:
+
+def _handed_over(event: Escaped) -> frozenset[int]:
+    """The identities of all that foreign code gets hold of: the values, what objects among them hold, what data are made of."""
+    found: set[int] = set()
+    for value in event.values:
         for each in elements(value):
-            if each is self.optimizer:
-                return True
-            if isinstance(each, Instance) and any(held is self.optimizer for held in each.attributes.values()):
-                return True
-            if isinstance(each, Data) and any(held is self.optimizer for held in each.inputs):
-                return True
-        return False
+            found.add(id(each))
+            if isinstance(each, Instance):
+                found.update(id(held) for held in each.attributes.values())
+            elif isinstance(each, Data):
+                found.update(id(held) for held in each.inputs)
+    return frozenset(found)
 
 
 def _reached(loss: Value) -> frozenset[int] | None:
@@ -177,3 +181,12 @@ def _wraps_optimizer(value: Value) -> bool:
 
 
 GRADIENT_EVENTS: tuple[type[Event], ...] = (Backward, GradientsCleared, OptimizerStepped, Escaped)
+
+
+def gradient_steps(run: Run) -> Block:
+    """What happens to gradients in a run, in order and on every path."""
+    return run.remember("gradient steps", run, _gradient_steps)
+
+
+def _gradient_steps(run: Run) -> Block:
+    return select(run.trace, lambda event: isinstance(event, GRADIENT_EVENTS))

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 from nnlint.events import Run
-from nnlint.graph import sources
+from nnlint.graph import data_in, sources
 from nnlint.operations import ACTIVATIONS, LOSS_OPERATIONS, POOLINGS, TRANSPARENT
 from nnlint.static.objects import CodeSite
-from nnlint.values import Data, Site, Value, alternatives, elements, number
+from nnlint.values import Data, Site, Value, alternatives, number
 
 Through = Callable[[Data], bool]
 
@@ -37,13 +37,9 @@ def passes_between(data: Data) -> bool:
     return data.operation in BETWEEN
 
 
-def inputs_of(data: Data) -> Iterator[Data]:
+def inputs_of(data: Data) -> list[Data]:
     """The data that an operation is made from, in tuples and lists and on every path; of an output, what was put out."""
-    inputs = data.inputs[:1] if data.operation == "output" else data.inputs
-    for value in inputs:
-        for each in elements(value):
-            if isinstance(each, Data):
-                yield each
+    return data_in(data.inputs[:1] if data.operation == "output" else data.inputs)
 
 
 def before(data: Data, through: Through = passes_between) -> list[Value]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from nnlint.events import Backward, LossComputed, Run
+from nnlint.facts.differentiated import differentiated
 from nnlint.facts.identity import key_of, uncopied
 from nnlint.facts.layers import made_by
 from nnlint.facts.scaling import origins
@@ -70,8 +71,7 @@ def _comparisons(run: Run) -> Iterator[tuple[Value, Value]]:
 
 def _learned_from(run: Run) -> frozenset[int] | None:
     """The identities of all data that a backward pass goes through; None where the run has no backward pass."""
-    losses = [event.loss for event in run.events(Backward)]
-    return frozenset(id(data) for loss in losses for data in ancestors(loss)) if losses else None
+    return differentiated(run) if any(run.events(Backward)) else None
 
 
 def _difference(value: Value) -> Iterator[tuple[Value, Value]]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from nnlint.events import Backward, LossComputed, ModelCalled, Run
+from nnlint.facts.differentiated import differentiated
 from nnlint.facts.identity import key_of, label_of, uncopied, wholes, words_of
 from nnlint.graph import ancestors
 from nnlint.operations import REGRESSION_LOSSES
@@ -57,12 +58,6 @@ class Feed:
 
 
 @lru_cache(maxsize=2)
-def learned_from(run: Run) -> frozenset[int]:
-    """The identities of all data that a backward pass of the run goes through."""
-    return frozenset(id(data) for event in run.events(Backward) for data in ancestors(event.loss))
-
-
-@lru_cache(maxsize=2)
 def comparisons(run: Run) -> tuple[Comparison, ...]:
     """Where predictions of quantities are compared with targets."""
     return (*_by_loss(run), *_by_fit(run), *_by_difference(run))
@@ -76,7 +71,7 @@ def _by_loss(run: Run) -> Iterator[Comparison]:
 
 def _is_learned(run: Run, value: Value) -> bool:
     if any(True for _ in run.events(Backward)):
-        return any(id(each) in learned_from(run) for each in elements(value))
+        return any(id(each) in differentiated(run) for each in elements(value))
     return not (isinstance(value, Data) and value.gradient is False)
 
 
@@ -107,7 +102,7 @@ def _by_difference(run: Run) -> Iterator[Comparison]:
 
 
 def _network_difference(run: Run, data: Data) -> Iterator[Comparison]:
-    if id(data) not in learned_from(run):
+    if id(data) not in differentiated(run):
         return
     predicted = [any(each.operation == "output" for each in ancestors(side)) for side in data.inputs]
     if predicted in ([True, False], [False, True]):
@@ -146,7 +141,7 @@ def feeds(run: Run) -> tuple[Feed, ...]:
 
 def _by_call(run: Run) -> Iterator[Feed]:
     for event in run.events(ModelCalled):
-        trains = any(id(each) in learned_from(run) for each in elements(event.output))
+        trains = any(id(each) in differentiated(run) for each in elements(event.output))
         for value in event.inputs:
             yield Feed(id(event.model), value, trains)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from nnlint.events import Accumulated, Backward, Differentiated, Event, Iteration, OptimizerStepped, Run
+from nnlint.facts.differentiated import behind
 from nnlint.facts.gradients import OPEN_OPERATIONS
 from nnlint.graph import ancestors, cuts_graph, networks_behind
 from nnlint.operations import TRANSPARENT
@@ -146,14 +147,14 @@ def _same_node(first: Event, second: Event) -> bool:
     return isinstance(first.at, CodeSite) and isinstance(second.at, CodeSite) and first.at.node is second.at.node
 
 
-def _differentiated(run: Run) -> list[set[int]]:
+def _differentiated(run: Run) -> list[frozenset[int]]:
     """The graphs that are differentiated, each by the identities of its data."""
     losses = [event.loss for event in run.events(Backward)] + [event.value for event in run.events(Differentiated)]
-    return [{id(data) for data in ancestors(loss)} for loss in losses]
+    return [behind(run, loss) for loss in losses]
 
 
 def _is_differentiated_whole(
-    totals: Sequence[Accumulated], total: Accumulated, loss: Backward, differentiated: Sequence[set[int]]
+    totals: Sequence[Accumulated], total: Accumulated, loss: Backward, differentiated: Sequence[frozenset[int]]
 ) -> bool:
     """Whether a loss is made of the total, or of what several passes added to it."""
     depth = len(_shared(total, loss)) - 1

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
-from nnlint.events import Backward, Iteration, ModelCalled, OptimizerStepped, Run
+from nnlint.events import Backward, Event, Iteration, ModelCalled, OptimizerStepped, Run
+from nnlint.facts.differentiated import behind
 from nnlint.facts.identity import uncopied
 from nnlint.graph import ancestors
 from nnlint.values import NONE, Constant, Data, Either, Entries, Items, Loader, Value, elements, number, truth
@@ -22,6 +24,7 @@ KEEPS_ROWS = frozenset(
 DRAWS_ONE = ("random.randint", "random.randrange", "random.choice", "numpy.random.randint", "numpy.random.choice")
 DATA_SETS = ("torchvision.datasets.", "torchaudio.datasets.", "sklearn.datasets.", "medmnist.")
 MOST_STEPS = 200
+AnyEvent = TypeVar("AnyEvent", bound=Event)
 
 
 @dataclass(frozen=True)
@@ -38,14 +41,16 @@ class SingleSampleStep:
 
 def single_sample_steps(run: Run) -> Iterator[SingleSampleStep]:
     """The steps that follow one sample each; a step that waits for several backward passes is none."""
-    losses = _Losses(run)
     for number_, step in enumerate(run.events(OptimizerStepped)):
         if number_ >= MOST_STEPS or not step.iterations or step.conditional:
             continue
-        calls = tuple(losses.calls_of(step))
-        found = [_single(call, step.iterations) for call in calls]
-        if found and all(each is not None for each in found):
-            yield SingleSampleStep(step, calls, next((each for each in found if isinstance(each, Loader)), None))
+        single = {call: _single(call, step.iterations) for call in _before(run.events(ModelCalled), step)}
+        if all(each is None for each in single.values()):
+            continue
+        calls = _followed(run, step, single)
+        if calls and all(single[call] is not None for call in calls):
+            loaders = [each for each in (single[call] for call in calls) if isinstance(each, Loader)]
+            yield SingleSampleStep(step, calls, loaders[0] if loaders else None)
 
 
 def are_alike(step: SingleSampleStep) -> bool:
@@ -78,33 +83,22 @@ def _is_row_of_array(part: Value) -> bool:
     return any(data.operation in ARRAYS | {"scaled"} for data in ancestors(inner))
 
 
-class _Losses:
-    """Which calls of networks a step follows."""
+def _followed(run: Run, step: OptimizerStepped, calls: Iterable[ModelCalled]) -> tuple[ModelCalled, ...]:
+    """The calls whose output is differentiated in the step's own iteration. None if a loop inside gathers them."""
+    here = list(_before(run.events(Backward), step))
+    if any(len(event.iterations) > len(step.iterations) for event in here):
+        return ()
+    graphs = [behind(run, event.loss) for event in here]
+    return tuple(
+        call for call in calls if any(id(output) in graph for output in elements(call.output) for graph in graphs)
+    )
 
-    def __init__(self, run: Run) -> None:
-        self.calls = list(run.events(ModelCalled))
-        self.backwards = list(run.events(Backward))
-        self.behind: dict[int, set[int]] = {}
 
-    def calls_of(self, step: OptimizerStepped) -> list[ModelCalled]:
-        """The calls in the step's own iteration whose output is differentiated there. None if a loop inside gathers them."""
-        here = [event for event in self.backwards if event.order < step.order and _in(event.iterations, step)]
-        if not here or any(len(event.iterations) > len(step.iterations) for event in here):
-            return []
-        reached = {each for event in here for each in self._behind(event)}
-        return [
-            call
-            for call in self.calls
-            if call.order < step.order
-            and _in(call.iterations, step)
-            and any(id(output) in reached for output in elements(call.output))
-        ]
-
-    def _behind(self, event: Backward) -> set[int]:
-        key = id(event)
-        if key not in self.behind:
-            self.behind[key] = {id(data) for data in ancestors(event.loss)}
-        return self.behind[key]
+def _before(events: Iterable[AnyEvent], step: OptimizerStepped) -> Iterator[AnyEvent]:
+    """The events before a step in its own iteration."""
+    for event in events:
+        if event.order < step.order and _in(event.iterations, step):
+            yield event
 
 
 def _in(iterations: tuple[Iteration, ...], step: OptimizerStepped) -> bool:

@@ -47,14 +47,14 @@ def check(run: Run) -> Iterator[Problem]:
     """One problem for each loader, or call on an array, with which a network in training mode is trained."""
     if not run.operations.get("batch_norm") or _is_frozen(run):
         return
+    training = [call for call in run.events(ModelCalled) if call.training is True]
+    small = [(call, batch) for call in training if (batch := batch_of(run, call)) is not None and batch.rows <= FEW]
+    if not small:
+        return
     learned = {id(data) for event in run.events(Backward) for data in ancestors(event.loss, stop=cuts_graph)}
     given = frozenset(id(value) for call in run.events(ModelCalled) for value in call.inputs)
-    for call in run.events(ModelCalled):
-        is_learned = any(id(each) in learned and not _is_cut(each) for each in elements(call.output))
-        if call.training is not True or not is_learned:
-            continue
-        batch = batch_of(run, call)
-        if batch is not None and batch.rows <= FEW:
+    for call, batch in small:
+        if any(id(each) in learned and not _is_cut(each) for each in elements(call.output)):
             yield from _judge(call, batch, list(_batch_norms(call)), given)
 
 

@@ -43,13 +43,13 @@ from collections.abc import Hashable, Iterator
 from typing import Any, NamedTuple
 
 from nnlint.events import Backward, Escaped, GradientsCleared, OptimizerStepped, Run
-from nnlint.facts.gradients import GRADIENT_EVENTS, Trained, trained
+from nnlint.facts.gradients import Trained, gradient_steps, trained
 from nnlint.facts.spellings import is_bound_in, spelling
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.mending import edits
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
-from nnlint.trace import follow, select
+from nnlint.trace import follow
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
 
 
@@ -64,7 +64,7 @@ def check(run: Run) -> Iterator[Problem]:
     """One problem for each backward pass that pollutes."""
     if not any(run.events(OptimizerStepped)) or not any(run.events(Backward)):
         return
-    steps = select(run.trace, lambda event: isinstance(event, GRADIENT_EVENTS))
+    steps = gradient_steps(run)
     reported: set[Any] = set()
     for each in trained(run):
         found: dict[Any, tuple[Backward, OptimizerStepped]] = {}
