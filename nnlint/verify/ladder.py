@@ -9,27 +9,16 @@ from nnlint.events import Backward, OptimizerStepped, Raised, Run, ValueSeen
 WAYS = {"as-is": "as it is", "stand-ins": "with stand-ins", "harness": "as a harness"}
 """The ways of a request, in the order in which they are tried, as people call them."""
 
-MISSING = frozenset(
-    {
-        "ModuleNotFoundError",
-        "ImportError",
-        "FileNotFoundError",
-        "NotADirectoryError",
-        "URLError",
-        "HTTPError",
-        "ConnectionError",
-    }
-)
-"""Errors that tell of something missing even when a run has already trained."""
-
 
 def climb(run: Callable[[str], Run], ways: Sequence[str]) -> tuple[str, Run]:
     """The first way in which the script trains, and that run; where none does, the last that came furthest."""
     tried: list[tuple[str, Run]] = []
     for way in ways:
+        if way == "harness" and any(has_trained(result) for _, result in tried):
+            break
         result = run(way)
         tried.append((way, result))
-        if has_trained(result) and not _lacks_something(result):
+        if has_trained(result) and result.ended != "raised":
             break
     return max(reversed(tried), key=lambda each: (has_trained(each[1]), len(list(each[1].events(Backward)))))
 
@@ -39,10 +28,6 @@ def has_trained(run: Run) -> bool:
     if any(run.events(Backward)) or any(run.events(OptimizerStepped)):
         return True
     return run.ended in ("finished", "steps", "time") and any(run.events(ValueSeen))
-
-
-def _lacks_something(run: Run) -> bool:
-    return run.ended == "raised" and any(raised.error in MISSING for raised in run.events(Raised))
 
 
 def hindrance(run: Run) -> str:

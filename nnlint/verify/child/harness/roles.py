@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from nnlint.verify.child.harness.probing import Fit, fitted
-from nnlint.verify.child.stand_ins import plausible
+from nnlint.verify.child.stand_ins import plausible, synthetic
 from nnlint.verify.child.stand_ins.permissive import permissive
 
 SAMPLES = 256
@@ -201,7 +201,7 @@ def _annotated(parameter: inspect.Parameter) -> Any:
 
 ROLES: tuple[tuple[str, Callable[[Cast], Any]], ...] = (
     (
-        r"_?(model|net|network|module|classifier|learner|nn|student|teacher|backbone)(_?\d)?",
+        r"(\w*_)?(model|net|network|module|classifier|learner|nn|student|teacher|backbone)(_?\d)?",
         lambda cast: cast.fit.model,
     ),
     (r".*(loader|dataloader|data_iter|iterator|iter|batches|dl)", lambda cast: cast.loader()),
@@ -212,6 +212,7 @@ ROLES: tuple[tuple[str, Callable[[Cast], Any]], ...] = (
     (r".*(optim|optimizer|optimiser|opt)(_?\w)?", lambda cast: cast.optimizer()),
     (r".*scheduler", lambda cast: torch.optim.lr_scheduler.StepLR(cast.optimizer(), 1000)),
     (r".*(criterion|loss|loss_fn|loss_func|loss_function|lossfunc|objective)", lambda cast: cast.criterion()),
+    (r"line|text|sentence|string|prompt", lambda cast: synthetic.sentence(1)),
     (r".*device|dev", lambda cast: torch.device("cpu")),
     (r"(n_?|num_?|max_?|total_?)epochs?|epochs|n_iters?|num_iterations", lambda cast: 3),
     (r"epoch|step|iteration|global_step|i|it|fold", lambda cast: 1),

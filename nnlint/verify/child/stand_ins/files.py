@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import gzip
 import io
 import json
 import os
@@ -53,9 +54,17 @@ CONTENTS: dict[str, Callable[[str], bytes]] = {
 }
 
 
+def _content(path: str) -> Callable[[str], bytes] | None:
+    inner, suffix = os.path.splitext(path)
+    if suffix.lower() != ".gz":
+        return CONTENTS.get(suffix.lower())
+    packed = CONTENTS.get(os.path.splitext(inner)[1].lower())
+    return None if packed is None else lambda name: gzip.compress(packed(name))
+
+
 def make(path: str) -> str | None:
     """Make a missing file; the path where it lies, None where nothing is known of such files."""
-    content = CONTENTS.get(os.path.splitext(path)[1].lower())
+    content = _content(path)
     if content is None:
         return None
     place = _place(path)
@@ -81,12 +90,12 @@ def _shown(path: str) -> str:
 
 def _is_missed(path: str) -> bool:
     """Whether somebody cannot do without: no library for its own needs, no user who catches the error."""
-    if any(path.startswith(folder) for folder in LIBRARIES):
+    if path.startswith(LIBRARIES) or "/." in path.replace("/..", ""):
         return False
     frame = caller(3)
     if frame is None or "linecache" in frame.f_code.co_filename or "/torch/_" in frame.f_code.co_filename:
         return False
-    return not (is_users(frame) and expects(frame, ("FileNotFoundError", "OSError", "IOError", "EnvironmentError")))
+    return not (expects(frame, ("FileNotFoundError", "OSError", "IOError", "EnvironmentError")))
 
 
 def install() -> None:
@@ -140,7 +149,7 @@ def _there(look: Callable[..., bool], is_folder: bool) -> Callable[..., bool]:
 def _of_existing(read: Callable[..., Any]) -> Callable[..., Any]:
     def read_existing(file: Any, *rest: Any, **keywords: Any) -> Any:
         if isinstance(file, (str, os.PathLike)) and not os.path.exists(file):
-            file = make(str(os.fspath(file))) or file
+            file = _numbers(str(file), keywords) if "txt" in read.__name__ else make(str(file)) or file
         return read(file, *rest, **keywords)
 
     return read_existing
@@ -161,6 +170,13 @@ def _opened(url: Any, *rest: Any, **keywords: Any) -> Any:
     suffix = os.path.splitext(name)[1].lower()
     stood_in(f"download {name[:80]}")
     return io.BytesIO(CONTENTS.get(suffix, CONTENTS[".txt"])(name))
+
+
+def _numbers(path: str, keywords: dict[str, Any]) -> io.StringIO:
+    """A file of numbers alone, with as many lines before them as are to be skipped."""
+    stood_in(f"file {_shown(path)}")
+    lines = tables.numbers(keywords.get("delimiter") or " ")
+    return io.StringIO("\n" * int(keywords.get("skiprows") or keywords.get("skip_header") or 0) + lines)
 
 
 class Checkpoint(dict[str, Any]):

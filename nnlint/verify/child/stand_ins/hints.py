@@ -22,11 +22,9 @@ class Hints:
     """Facts read off the syntax of the script and of the files beside it, the script's first."""
 
     trees: list[ast.Module] = field(default_factory=list)
-    numbers: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for tree in reversed(self.trees):
-            self.numbers |= _numbers(tree)
+        self.numbers = [_numbers(tree) for tree in self.trees]
 
     def columns(self) -> list[str]:
         """The names that subscripts use, as `table["price"]` does, in order."""
@@ -38,15 +36,16 @@ class Hints:
 
     def number_named(self, names: frozenset[str]) -> int | None:
         """The value of the first constant or option that has one of these names."""
-        return next((self.numbers[name] for name in names if name in self.numbers), None)
+        return next((numbers[name] for numbers in self.numbers for name in names if name in numbers), None)
 
     def classes(self) -> int | None:
-        """How many classes the script speaks of."""
-        named = self.number_named(CLASS_NAMES)
-        if named is not None and named > 1:
-            return named
-        sizes = [size for size in self._layer_sizes(frozenset({"Linear"}), 1, "out_features") if size > 1]
-        return sizes[-1] if sizes else None
+        """How many classes the script speaks of: a constant of such a name, or the width of the last layer."""
+        for tree, numbers in zip(self.trees, self.numbers, strict=True):
+            named = [numbers[name] for name in CLASS_NAMES if numbers.get(name, 0) > 1]
+            sizes = [size for size in self._sizes(tree, frozenset({"Linear"}), 1, "out_features") if size > 1]
+            if named or sizes:
+                return [*sizes, *named][-1]
+        return None
 
     def features(self) -> int | None:
         """How many numbers the first layer takes."""
@@ -80,18 +79,18 @@ class Hints:
                     yield node
 
     def _layer_sizes(self, layers: frozenset[str], index: int, *keywords: str) -> Iterator[int]:
-        calls = [call for call in self._nodes(ast.Call) if _last_name(call.func) in layers]
-        for call in sorted(calls, key=lambda call: self._order(call)):
+        for tree in self.trees:
+            yield from self._sizes(tree, layers, index, *keywords)
+
+    def _sizes(self, tree: ast.Module, layers: frozenset[str], index: int, *keywords: str) -> Iterator[int]:
+        """A number that layers are made with, in the order of the text."""
+        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and _last_name(node.func) in layers]
+        for call in sorted(calls, key=lambda call: call.lineno):
             given = [keyword.value for keyword in call.keywords if keyword.arg in keywords]
-            if len(call.args) > index:
-                given.append(call.args[index])
-            for node in given[:1]:
+            for node in (given or call.args[index:])[:1]:
                 value = self._number(node)
                 if value is not None:
                     yield value
-
-    def _order(self, node: ast.expr) -> int:
-        return node.lineno if len(self.trees) == 1 else 0
 
     def _number(self, node: ast.expr) -> int | None:
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
@@ -100,15 +99,35 @@ class Hints:
         if isinstance(node, ast.Constant):
             return node.value if type(node.value) is int else None
         name = _last_name(node)
-        return self.numbers.get(name) if name else None
+        return self.number_named(frozenset({name})) if name else None
 
 
 def hints_of(folder: str, script: str) -> Hints:
-    """The hints of a script and of the Python files beside and below it."""
+    """The hints of a script and of the files beside and below it that it imports, directly or not."""
     first = os.path.join(folder, script)
-    files = dict.fromkeys([first, *_python_files(os.path.dirname(first))])
-    trees = [tree for file in list(files)[:MOST_FILES] if (tree := _parsed(file)) is not None]
+    others = {os.path.basename(file).removesuffix(".py"): file for file in _python_files(os.path.dirname(first))}
+    waiting, seen = [first], {first}
+    trees: list[ast.Module] = []
+    while waiting and len(trees) < MOST_FILES:
+        tree = _parsed(waiting.pop(0))
+        if tree is None:
+            continue
+        trees.append(tree)
+        for name in _imported(tree):
+            file = others.get(name)
+            if file is not None and file not in seen:
+                seen.add(file)
+                waiting.append(file)
     return Hints(trees)
+
+
+def _imported(tree: ast.Module) -> Iterator[str]:
+    """The last parts of the names of imported modules."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = [alias.name for alias in node.names]
+            names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+            yield from (name.rpartition(".")[2] for name in names)
 
 
 def _python_files(folder: str) -> Iterator[str]:

@@ -55,6 +55,12 @@ def separated(path: str, separator: str = ",") -> str:
     return "\n".join(lines) + "\n"
 
 
+def numbers(separator: str) -> str:
+    """The columns of numbers as text, without a head line."""
+    held = [column for column in table().values() if column.dtype.kind in "if"]
+    return "\n".join(separator.join(map(str, row)) for row in zip(*held, strict=True)) + "\n"
+
+
 def text(path: str) -> str:
     """A text in a made-up grammar."""
     return "\n".join(synthetic.sentence(i) for i in range(ROWS)) + "\n"

@@ -72,6 +72,7 @@ class Env:
 
     metadata: dict[str, Any] = {}  # noqa: RUF012
     reward_range = (-1.0, 1.0)
+    x_threshold, theta_threshold_radians, max_torque, max_speed, _max_episode_steps = 2.4, 0.2, 2.0, 8.0, LONGEST
 
     def __init__(self, size: int = 4, actions: int = 2, chooses: bool = True) -> None:
         self.observation_space: Any = Box(-1.0, 1.0, (size,))
