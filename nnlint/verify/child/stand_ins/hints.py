@@ -56,6 +56,10 @@ class Hints:
             else self.number_named(frozenset({"input_size", "input_dim", "n_features", "in_features"}))
         )
 
+    def uses(self, names: frozenset[str]) -> bool:
+        """Whether the script calls something of one of these names."""
+        return any(_last_name(call.func) in names for call in self._nodes(ast.Call))
+
     def taken_of(self, method: str) -> int | None:
         """How many things an assignment takes of the result of a method of this name."""
         for node in self._nodes(ast.Assign):

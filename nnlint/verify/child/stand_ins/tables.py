@@ -13,6 +13,11 @@ ROWS = 1500
 TIMES = re.compile(r"date|time|day|month|year", re.I)
 CLASSES = re.compile(r"label|class|target|species|categor|survived|outcome|sentiment", re.I)
 TEXTS = re.compile(r"text|sentence|review|comment|question|tweet|title|content|message", re.I)
+TARGET = "y"
+"""The last column of a table of which the script names no columns."""
+
+BINARY_LOSSES = frozenset("BCELoss BCEWithLogitsLoss binary_cross_entropy binary_cross_entropy_with_logits".split())
+CLASS_LOSSES = frozenset("CrossEntropyLoss NLLLoss cross_entropy nll_loss".split())
 TRAINING_WORDS = frozenset(
     "loss acc accuracy train val test valid params lr state_dict optimizer model epoch x y image images labels".split()
 )
@@ -25,7 +30,7 @@ def columns() -> list[str]:
     if len(named) >= 2 or (named and not ledger.hints.features()):
         return named
     count = min(ledger.hints.features() or 8, 2000)
-    return [*named, *(f"x{i}" for i in range(count - len(named))), "y"]
+    return [*named, *(f"x{i}" for i in range(count - len(named))), TARGET]
 
 
 def table(path: str = "") -> dict[str, synthetic.Array]:
@@ -33,7 +38,7 @@ def table(path: str = "") -> dict[str, synthetic.Array]:
     names = columns()
     numeric = [name for name in names if not (TIMES.search(name) or CLASSES.search(name) or TEXTS.search(name))]
     waves = synthetic.series(ROWS, max(1, len(numeric)))
-    classes = ledger.hints.classes() or 2
+    classes = 2 if ledger.hints.uses(BINARY_LOSSES) else ledger.hints.classes() or 2
     labels = synthetic.labels(ROWS, min(classes, 50))
     waves += labels[:, None] * np.linspace(3, 6, waves.shape[1])
     found: dict[str, synthetic.Array] = dict(zip(numeric, waves.round(4).T, strict=False))
@@ -45,6 +50,8 @@ def table(path: str = "") -> dict[str, synthetic.Array]:
             found[name] = np.array([synthetic.sentence(i, int(label)) for i, label in enumerate(labels)], dtype=object)
         elif CLASSES.search(name):
             found[name] = labels
+    if names[-1] == TARGET and ledger.hints.uses(BINARY_LOSSES | CLASS_LOSSES):
+        found[TARGET] = labels
     return {name: found[name] for name in names}
 
 
