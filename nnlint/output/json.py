@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from json import dumps
 
 from nnlint.finding import Edit, Finding, Fix, Related, Verdict
@@ -14,7 +15,9 @@ def render(report: Report, presentation: Presentation) -> str:
 
     Findings that a verifying run refuted are among them, with their verdict.
     """
-    findings = sorted((*report.findings, *report.withdrawn), key=lambda finding: finding.sort_key)
+    findings: Iterable[Finding] = report.findings
+    if report.withdrawn:
+        findings = sorted((*report.findings, *report.withdrawn), key=lambda finding: finding.sort_key)
     return dumps([_finding(finding) for finding in findings], ensure_ascii=False, indent=2) + "\n"
 
 

@@ -40,8 +40,8 @@ SLACK = 1.3
 SHARE_OF_ALONE, SHARE_OF_LONGER = 0.6, 0.5
 """The parts of the time then left that the mended runs, and a longer look at what is still open, may take."""
 
-LONGER = 20
-"""A longer look takes so many times the steps."""
+LONGER, LONGEST = 20, 20.0
+"""A longer look takes so many times the steps, and at most so many seconds."""
 
 SHARE_OF_FIRST = 0.4
 """The part of a script's time that its run as written may take."""
@@ -149,7 +149,8 @@ class _Trial:
         if not undecided or written.ended != "steps" or left < LEAST_SECONDS:
             return
         self._tell("running on, to come to what is still open")
-        longer = self._run(first, left * SHARE_OF_LONGER, LONGER * self.limits.steps, self.script.probes())
+        seconds = min(LONGEST, left * SHARE_OF_LONGER)
+        longer = self._run(first, seconds, LONGER * self.limits.steps, self.script.probes())
         for finding in undecided:
             verdict = _verdict(finding, longer, None)
             if verdict.status is not Status.UNVERIFIED:
