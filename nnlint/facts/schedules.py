@@ -88,7 +88,8 @@ def _is_group_of(data: Value, optimizer: Value) -> bool:
 def _is_lowered(value: Value, optimizer: Value, depth: int = DEEPEST) -> bool:
     """Whether a rate is the optimizer's own, or its own made smaller: `rate * 0.1 ** (epoch // 30)`."""
     if isinstance(value, Either) and depth:
-        return all(_is_lowered(each, optimizer, depth - 1) for each in value.alternatives)
+        lowered = [each for each in value.alternatives if _is_lowered(each, optimizer, depth - 1)]
+        return bool(lowered) and all(each in lowered or _is_smaller(each, optimizer) for each in value.alternatives)
     if isinstance(value, Constant):
         return any(_is_no_larger(value, given) for given in _given(optimizer))
     if not isinstance(value, Data) or not depth or len(value.inputs) != 2:
@@ -103,6 +104,12 @@ def _is_lowered(value: Value, optimizer: Value, depth: int = DEEPEST) -> bool:
             for rate, factor in ((first, second), (second, first))
         )
     return value.operation == "divide" and _is_lowered(first, optimizer, depth - 1) and (number(second) or 0) >= 1
+
+
+def _is_smaller(value: Value, optimizer: Value) -> bool:
+    """Whether it is a number below the optimizer's rate: in a table of rates, one that comes later."""
+    known, given = number(value), [number(each) for each in _given(optimizer)]
+    return known is not None and any(each is not None and known <= each for each in given)
 
 
 def _is_half(value: Value, optimizer: Value) -> bool:

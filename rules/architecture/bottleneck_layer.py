@@ -1,9 +1,9 @@
 """A hidden layer is so narrow that next to nothing passes through it.
 
 ## What it does
-Reports a hidden linear layer of width 1, or of a width under 4 and under a sixteenth of both its neighbours, through which
-everything has to go that the network knows of its input: the next layer takes exactly these units, and no other path leads
-around them. An output layer is none, nor is what is meant to be narrow: the gate of a squeeze-and-excitation block, an attention
+Reports a hidden linear layer of width 1, or of a width under 4 and under a sixteenth of both its neighbours, and a recurrent layer
+of one unit before a linear one, where everything has to go through it that the network knows of its input: the next layer takes
+exactly these units, and no other path leads around them. An output layer is none, nor is what is meant to be narrow: the gate of a squeeze-and-excitation block, an attention
 score, a low-rank adapter beside the main path, a score that is concatenated with others, the code of an autoencoder.
 
 ## Why it matters
@@ -33,7 +33,7 @@ import re
 from collections.abc import Iterator
 
 from nnlint.events import LayerApplied, Run
-from nnlint.facts.layers import Wiring, inputs_of, made_by, names_around, place_of, related_call, wiring
+from nnlint.facts.layers import REARRANGING, Wiring, inputs_of, made_by, names_around, place_of, related_call, wiring
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.mending import edits
 from nnlint.operations import ACTIVATIONS, NORMALIZATIONS
@@ -76,6 +76,25 @@ def check(run: Run) -> Iterator[Problem]:
             continue
         if not _is_meant(run, data, following):
             yield from _problem(data, width, following[0], _widened(wiring(run), data, following))
+    for data in made_by(run, "recurrent"):
+        following = _layers_behind_state(wiring(run), data)
+        if _is_single_unit(data.layer, following) and not _is_meant(run, data, following):
+            yield from _problem(data, 1, following[0], None)
+
+
+def _layers_behind_state(wires: Wiring, data: Data) -> list[Data]:
+    """The linear layers that take what a recurrent layer puts out at some step, or its last state; none where others do, too."""
+    found = wires.after(data, lambda each: each.operation in PASSED | REARRANGING | {"state of"})
+    return found if all(each.operation == "linear" for each in found) else []
+
+
+def _is_single_unit(layer: Layer | None, following: list[Data]) -> bool:
+    """Whether a recurrent layer has one unit, of which the next layer makes more, or which sums up more inputs."""
+    if not following or _size(layer, "hidden_size") != 1 or layer is None:
+        return False
+    widths = [_size(each.layer, "out_features") for each in following]
+    widens = (layer.number("input_size") or 0) > 1 or all((width or 0) > 1 for width in widths)
+    return widens and all(_size(each.layer, "in_features") == 1 for each in following)
 
 
 def _size(layer: Layer | None, name: str) -> int | None:

@@ -51,6 +51,9 @@ LARGEST = {
 }
 """The largest plausible rate of torch.optim's classes; those that are not listed are not judged."""
 
+LARGEST_OF_OTHERS = {**LARGEST, **dict.fromkeys(("Adagrad", "Adadelta", "ASGD"), 10.0)}
+"""The same for classes that are given the same default as one of those."""
+
 USUAL = {"SGD": "0.001 to 0.1", "RMSprop": "1e-4 to 1e-2"}
 SMALLEST = 1e-8
 LARGEST_FOR_ONE_SAMPLE = 0.05
@@ -86,7 +89,7 @@ def _message(run: Run, made: OptimizerMade, optimizer: Optimizer, setting: Setti
         return ""
     if optimizer.kind == "SGD" and (any(run.events(GradientsClipped)) or _is_clipped_elsewhere(run, made)):
         return ""
-    if largest > max(LARGEST.get(kind, math.inf) for kind in setting.kinds) * _tolerance(optimizer):
+    if largest > max(LARGEST_OF_OTHERS.get(kind, math.inf) for kind in setting.kinds) * _tolerance(optimizer):
         return f"a learning rate of {largest:g} throws the weights out of range within a few {optimizer.kind} steps"
     if largest >= LARGEST_FOR_ONE_SAMPLE and _steps_on_one(run, optimizer) and _is_plain(optimizer.owners):
         return f"a learning rate of {largest:g} is too much for steps on single samples of a deep network"
