@@ -10,7 +10,8 @@ from nnlint.events import Backward, Event, Iteration, ModelCalled, OptimizerStep
 from nnlint.facts.differentiated import behind
 from nnlint.facts.identity import uncopied
 from nnlint.graph import ancestors
-from nnlint.values import NONE, Constant, Data, Either, Entries, Items, Loader, Value, elements, number, truth
+from nnlint.static.objects import CodeSite
+from nnlint.values import NONE, Constant, Data, Either, Entries, Items, Loader, Site, Value, elements, number, truth
 
 ARRAYS = frozenset("tensor array random linspace arange load zeros ones full values numpy values_array".split())
 """Operations that make an array whole."""
@@ -41,16 +42,45 @@ class SingleSampleStep:
 
 def single_sample_steps(run: Run) -> Iterator[SingleSampleStep]:
     """The steps that follow one sample each; a step that waits for several backward passes is none."""
-    for number_, step in enumerate(run.events(OptimizerStepped)):
-        if number_ >= MOST_STEPS or not step.iterations or step.conditional:
+    steps = list(run.events(OptimizerStepped))[:MOST_STEPS]
+    for step in steps:
+        if not step.iterations or (step.conditional and not _has_counterpart(step, steps)):
             continue
         single = {call: _single(call, step.iterations) for call in _before(run.events(ModelCalled), step)}
         if all(each is None for each in single.values()):
             continue
         calls = _followed(run, step, single)
+        if step.conditional and not _is_one_of_two(step, calls):
+            continue
         if calls and all(single[call] is not None for call in calls):
             loaders = [each for each in (single[call] for call in calls) if isinstance(each, Loader)]
             yield SingleSampleStep(step, calls, loaders[0] if loaders else None)
+
+
+def _is_one_of_two(step: OptimizerStepped, calls: tuple[ModelCalled, ...]) -> bool:
+    """Whether a single condition lies between the calls of the network and the step."""
+    return all(
+        step.conditions[: len(call.conditions)] == call.conditions and len(step.conditions) - len(call.conditions) <= 1
+        for call in calls
+    )
+
+
+def _has_counterpart(step: OptimizerStepped, steps: list[OptimizerStepped]) -> bool:
+    """Whether the same optimizer steps on the other path as well: by a scaler where there is one, and by itself where not."""
+    return any(
+        other is not step
+        and other.optimizer is step.optimizer
+        and other.conditions == step.conditions
+        and other.iterations[-1:] == step.iterations[-1:]
+        and not _is_same_place(other.at, step.at)
+        for other in steps
+    )
+
+
+def _is_same_place(first: Site, second: Site) -> bool:
+    return first is second or (
+        isinstance(first, CodeSite) and isinstance(second, CodeSite) and first.node is second.node
+    )
 
 
 def are_alike(step: SingleSampleStep) -> bool:
@@ -58,7 +88,8 @@ def are_alike(step: SingleSampleStep) -> bool:
     loader = step.loader
     if loader is None or loader.arguments.get("collate_fn", NONE) is not NONE or not _is_shuffled(loader):
         return False
-    return all(_is_cut_from_array(call) for call in step.calls)
+    pictures = isinstance(loader.dataset, Data) and _is_data_set(loader.dataset)
+    return pictures or all(_is_cut_from_array(call) for call in step.calls)
 
 
 def _is_shuffled(loader: Loader) -> bool:

@@ -1,10 +1,11 @@
 """A hidden layer is so narrow that next to nothing passes through it.
 
 ## What it does
-Reports a hidden linear layer of width 1, or of a width under 4 and under a sixteenth of both its neighbours, and a recurrent layer
-of one unit before a linear one, where everything has to go through it that the network knows of its input: the next layer takes
-exactly these units, and no other path leads around them. An output layer is none, nor is what is meant to be narrow: the gate of a squeeze-and-excitation block, an attention
-score, a low-rank adapter beside the main path, a score that is concatenated with others, the code of an autoencoder.
+Reports a hidden linear layer of width 1, or of a width under 4 and under a sixteenth of both its neighbours, and a recurrent
+layer of one unit before a linear one, where everything has to go through it that the network knows of its input: the next layer
+takes exactly these units, and no other path leads around them. An output layer is none, nor is what is meant to be narrow: the
+gate of a squeeze-and-excitation block, an attention score, a low-rank adapter beside the main path, a score that is
+concatenated with others, the code of an autoencoder.
 
 ## Why it matters
 Behind a layer of width 1 the network computes a function of one number per sample, however wide the layers are that follow. All
