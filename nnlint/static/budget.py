@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 MOST_STEPS = 150_000
 """Nodes evaluated in one run: some thirty times what a long training script takes."""
 
-STEPS_AT_ONCE = 20_000
-STEPS_PER_LINE = 4
+STEPS_AT_ONCE = 35_000
+STEPS_PER_LINE = 5
 """The pace of a whole project: what parsing it with libcst takes is about ten steps per line."""
 
 MOST_CALLS, MOST_STEPS_OF_CALLS = 40, 12_000
