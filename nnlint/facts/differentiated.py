@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from nnlint.events import Backward, Run
+import ast
+
+from nnlint.events import Backward, ModelCalled, Run
+from nnlint.facts.identity import COPIES
 from nnlint.graph import ancestors
-from nnlint.values import Value
+from nnlint.static.objects import CodeSite
+from nnlint.values import Data, Value, alternatives, truth
 
 
 def behind(run: Run, value: Value) -> frozenset[int]:
@@ -23,3 +27,19 @@ def _behind(value: Value) -> frozenset[int]:
 
 def _differentiated(run: Run) -> frozenset[int]:
     return frozenset().union(*(behind(run, event.loss) for event in run.events(Backward)))
+
+
+def wants_input_gradient(call: ModelCalled) -> bool:
+    """Whether an input of the call was made to have a gradient: the answer is to be differentiated by it."""
+    return any(_has_gradient(each) for value in call.inputs for each in alternatives(value))
+
+
+def _has_gradient(value: Value) -> bool:
+    current: Value | None = value
+    while isinstance(current, Data):
+        node = current.at.node if isinstance(current.at, CodeSite) else None
+        asks = isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "requires_grad_"
+        if asks or truth(current.parts.get("requires_grad") or current.options.get("requires_grad")):
+            return True
+        current = current.inputs[0] if current.operation in COPIES and current.inputs else None
+    return False

@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from nnlint.events import Escaped, Event, ModelBuilt, ModelCalled, ModeSwitched, Run
+from nnlint.events import Escaped, Event, ModelBuilt, ModelCalled, ModeSwitched, OptimizerStepped, Run
 from nnlint.facts.evaluation import evaluations, switched_here
 from nnlint.graph import ancestors, parameters_of
 from nnlint.static.objects import CodeSite
@@ -157,3 +157,24 @@ def training_follows(run: Run, call: ModelCalled) -> bool:
         if isinstance(event, ModelCalled) and event.model is model and id(event) not in evaluating:
             return True
     return run.symbolic
+
+
+def draws_masks(run: Run, call: ModelCalled) -> bool:
+    """Whether the network is asked about the same data again and again, with no training between: only its masks differ.
+
+    That is Monte-Carlo dropout, for which the training mode is left on.
+    """
+    if not call.iterations or call.training is False:
+        return False
+    loop = call.iterations[-1].loop
+    if any(iteration.loop is loop for step in run.events(OptimizerStepped) for iteration in step.iterations):
+        return False
+    given = [id(value) for value in call.inputs]
+    return bool(given) and any(
+        other.model is call.model
+        and [id(value) for value in other.inputs] == given
+        and bool(other.iterations)
+        and other.iterations[-1].loop is loop
+        and other.iterations[-1] is not call.iterations[-1]
+        for other in run.events(ModelCalled)
+    )

@@ -35,7 +35,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from nnlint.events import LayerApplied, Run
+from nnlint.events import LayerApplied, ModelCalled, Run
 from nnlint.facts.layers import (
     before,
     drops_little,
@@ -46,9 +46,10 @@ from nnlint.facts.layers import (
     related_call,
     wiring,
 )
+from nnlint.facts.modes import draws_masks
 from nnlint.facts.regression import CLASSIFICATION_LOSSES, regression_outputs
 from nnlint.finding import Applicability, Severity, Verdict
-from nnlint.graph import sources
+from nnlint.graph import parameters_of, sources
 from nnlint.mending.layer_edits import without_layer
 from nnlint.operations import WEIGHTED
 from nnlint.rule import Problem, Rule
@@ -68,11 +69,20 @@ def check(run: Run) -> Iterator[Problem]:
         for last in sources(output, passes_between):
             if isinstance(last, Data):
                 accused.update((id(dropout), (dropout, layer)) for dropout, layer in _dropouts_at(last))
+    sampled = _sampled_layers(run) if accused else frozenset()
     for dropout, layer in accused.values():
-        if any(each.operation in CLASSIFICATION_LOSSES for each in wiring(run).downstream(dropout)):
+        if id(dropout.layer) in sampled or any(
+            each.operation in CLASSIFICATION_LOSSES for each in wiring(run).downstream(dropout)
+        ):
             continue
         fixable = all(id(other) in accused for other in made_by(run, "dropout") if other.layer is dropout.layer)
         yield from _problem(dropout, layer, fixable or dropout.layer is None)
+
+
+def _sampled_layers(run: Run) -> frozenset[int]:
+    """The identities of all layers of networks that are asked with many masks: their predictions are meant to follow these."""
+    sampled = [call.model for call in run.events(ModelCalled) if draws_masks(run, call)]
+    return frozenset(id(part) for model in sampled for part in parameters_of(model))
 
 
 def _dropouts_at(last: Data) -> Iterator[tuple[Data, Data | None]]:

@@ -42,6 +42,7 @@ import ast
 from collections.abc import Iterator
 
 from nnlint.events import Accumulated, Backward, Loop, ModelCalled, ModeSwitched, OptimizerMade, Run
+from nnlint.facts.differentiated import wants_input_gradient
 from nnlint.facts.evaluation import Evaluation, evaluations, switched_here, trains_inside
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.graph import ancestors, cuts_graph, parameters_of
@@ -74,6 +75,7 @@ def check(run: Run) -> Iterator[Problem]:
             evaluation.call.gradient is True
             and _is_meant(run, evaluation)
             and not _is_frozen(run, evaluation.call.model)
+            and not wants_input_gradient(evaluation.call)
         ):
             yield _problem(run, evaluation)
 

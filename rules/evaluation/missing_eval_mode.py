@@ -43,7 +43,14 @@ from dataclasses import replace
 
 from nnlint.events import ModelCalled, ModeSwitched, Run
 from nnlint.facts.evaluation import Evaluation, evaluations, trains_inside, words_of
-from nnlint.facts.modes import is_mode_given, is_mode_known, mode_dependent, switched_inside, training_follows
+from nnlint.facts.modes import (
+    draws_masks,
+    is_mode_given,
+    is_mode_known,
+    mode_dependent,
+    switched_inside,
+    training_follows,
+)
 from nnlint.facts.spellings import is_bound_in, spelling
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.mending import edits
@@ -65,7 +72,7 @@ def check(run: Run) -> Iterator[Problem]:
         call = evaluation.call
         if call.training is not True or not _is_meant(run, evaluation) or is_mode_given(run, call):
             continue
-        if is_mode_known(run, call):
+        if is_mode_known(run, call) and not draws_masks(run, call):
             kinds = mode_dependent(run, call)
             if kinds:
                 yield _problem(run, evaluation, kinds)
