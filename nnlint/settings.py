@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import difflib
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -16,6 +18,10 @@ COLOURS = ("auto", "always", "never")
 OWN_FILE = "nnlint.toml"
 PROJECT_FILE = "pyproject.toml"
 STANDARD_OUTPUT = "-"
+SECTION = re.compile(r"""^[^#\n\w]*tool["'\s]*\.["'\s]*nnlint(?![-\w])""", re.MULTILINE)
+"""What makes a pyproject.toml that does not parse one with settings of nnlint: `[tool.nnlint`, `tool.nnlint.select`."""
+TOOL_TABLE = re.compile(r"^\s*\[\s*tool\s*\]", re.MULTILINE)
+KEY_IN_TOOL_TABLE = re.compile(r"""^\s*["']?nnlint["'\s]*[.=]""", re.MULTILINE)
 
 
 NOTHING_SELECTED = "names no rule, so that nothing would be found; leave it out for the default rules"
@@ -156,8 +162,21 @@ def _is_file(file: Path) -> bool:
 
 
 def _has_section(project: Path) -> bool:
-    """Most files upwards are other people's: they are parsed only where they name nnlint."""
-    return b"nnlint" in _read_bytes(project) and "nnlint" in _tools(_read_toml(project))
+    """Whether a pyproject.toml is the one to use. Raises SettingsError where it would be if it parsed.
+
+    Most files upwards are other people's: they are parsed only where they name nnlint, and what is wrong with them is told only
+    where they have settings of it.
+    """
+    data = _read_bytes(project).removeprefix(codecs.BOM_UTF8)
+    text = data.replace(b"\0", b"").decode("latin-1")  # without the zeros of UTF-16
+    if "nnlint" not in text:
+        return False
+    try:
+        return "nnlint" in _tools(_read_toml(project))
+    except SettingsError:
+        if SECTION.search(text) or (TOOL_TABLE.search(text) and KEY_IN_TOOL_TABLE.search(text)):
+            raise
+        return False
 
 
 def _read_bytes(file: Path) -> bytes:
@@ -172,8 +191,13 @@ def _read_toml(file: Path) -> dict[str, Any]:
         import tomllib
     else:
         import tomli as tomllib
+    data = _read_bytes(file)
     try:
-        return tomllib.loads(_read_bytes(file).decode("utf-8-sig"))
+        return tomllib.loads(data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        reason = f"line {line} holds byte 0x{data[error.start]:02x}; save the file as UTF-8"
+        raise SettingsError(f"{file}: the settings are not UTF-8: {reason}") from error
     except (ValueError, RecursionError) as error:
         raise SettingsError(f"{file}: the settings are not valid TOML: {error}") from error
 

@@ -35,10 +35,68 @@ def test_a_pyproject_without_the_section_is_passed_by(command: Command) -> None:
     assert command("sub").findings == ["sub/a.py:1:9 NN102"]
 
 
-def test_a_broken_pyproject_of_others_is_passed_by(command: Command) -> None:
-    command.write("pyproject.toml", "not toml at all [")
+BROKEN = "x = [\n"
+
+
+@made_up
+@pytest.mark.parametrize(
+    "content",
+    [
+        "not toml at all [",
+        '[project]\ndependencies = ["nnlint"]\n' + BROKEN,
+        '[tool.poetry.dependencies]\nnnlint = "*"\n' + BROKEN,
+        '# [tool.nnlint]\n# ignore = ["NN102"]\n' + BROKEN,
+        "[tool.nnlint-report]\nnnlint = 1\n" + BROKEN,
+    ],
+)
+@pytest.mark.parametrize("folder", ["", "sub/"])
+def test_a_broken_pyproject_without_the_section_is_passed_by(command: Command, content: str, folder: str) -> None:
+    command.write("nnlint.toml" if folder else "pyproject.toml", 'ignore = ["NN101"]\n' if folder else content)
+    command.write(f"{folder}pyproject.toml", content)
+    command.write(f"{folder}a.py", "FAULT = RISKY = 1\n")
+    found = command(f"{folder}a.py").findings
+    assert found == ([f"{folder}a.py:1:9 NN102"] if folder else ["a.py:1:1 NN101", "a.py:1:9 NN102"])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '[tool.nnlint]\nignore = ["NN901"]\n' + BROKEN,
+        '[tool.nnlint\nignore = ["NN901"]\n',
+        '[ tool . "nnlint" ]\n' + BROKEN,
+        "[tool.nnlint.per-file-ignores]\n" + BROKEN,
+        '[tool]\nnnlint.ignore = ["NN901"]\n' + BROKEN,
+        'tool.nnlint.ignore = ["NN901"]\n' + BROKEN,
+        '<<<<<<< HEAD\n[tool.nnlint]\nignore = ["NN901"]\n',
+        "\ufeff[tool.nnlint]\n" + BROKEN,
+    ],
+)
+def test_a_broken_pyproject_with_the_section_is_an_error(command: Command, content: str) -> None:
+    file = command.write("pyproject.toml", content)
+    command.write("sub/a.py", "x = 1\n")
+    outcome = command("sub/a.py")
+    assert outcome.status == 2
+    assert outcome.errors.startswith(f"nnlint: error: {file}: the settings are not valid TOML: ")
+    assert "(at " in outcome.errors, "it says where"
+    assert len(outcome.errors.splitlines()) == 1
+    assert command("--isolated", "sub/a.py").status == 0
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "latin-1"])
+def test_settings_in_another_encoding_are_an_error(command: Command, encoding: str) -> None:
+    text = '# caf\xe9\n[tool.nnlint]\nignore = ["NN901"]\n'
+    file = command.write("pyproject.toml", text.encode(encoding))
     command.write("a.py", "x = 1\n")
-    assert command("a.py").status == 0
+    outcome = command("a.py")
+    assert outcome.status == 2
+    assert f"{file}: the settings are not UTF-8: line 1 holds byte 0x" in outcome.errors
+
+
+def test_a_broken_file_above_the_nearest_one_is_not_asked(command: Command) -> None:
+    command.write("pyproject.toml", "[tool.nnlint]\n" + BROKEN)
+    command.write("sub/nnlint.toml", "")
+    command.write("sub/a.py", "x = 1\n")
+    assert command("sub/a.py").status == 0
 
 
 @made_up
