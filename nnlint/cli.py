@@ -122,7 +122,11 @@ def _file(context: click.Context, parameter: click.Parameter, value: str | None)
 @click.option("--list-rules", is_flag=True, help="Print all rules, with --output-format json too.")
 @click.option("--baseline", metavar="FILE", callback=_file, help="Do not report the findings that this file knows.")
 @click.option("--write-baseline", metavar="FILE", callback=_file, help="Write all findings there as known.")
-@click.option("--diff-base", metavar="REV", help="Report only findings on lines changed since that git revision.")
+@click.option(
+    "--diff-base",
+    metavar="REV",
+    help="Report only findings on lines changed since that git revision, or caused by the change.",
+)
 @click.option("--statistics", is_flag=True, help="Add the counts per rule.")
 @click.option("--verbose", is_flag=True, help="Also say what was cut short, skipped or not followed, and why.")
 @click.option("--quiet", is_flag=True, help="Print the findings and nothing else.")

@@ -11,8 +11,8 @@ from nnlint.catalogue import all_rules, unloadable
 from nnlint.events import Run
 from nnlint.finding import Finding, Place, Plan, Related
 from nnlint.program import UNUSED_SUPPRESSION
+from nnlint.reading.disk import DISK, Disk
 from nnlint.reading.document import Document
-from nnlint.reading.files import read_shown
 from nnlint.reading.patterns import Patterns
 from nnlint.reading.syntax_messages import syntax_finding
 from nnlint.report import InternalError, Note, Report, SourceText
@@ -37,16 +37,25 @@ class Lint:
     rules: tuple[Rule, ...]
     settings: Settings
     progress: Progress
+    disk: Disk = DISK
     findings: dict[tuple[str, Place], Finding] = field(default_factory=dict)
     errors: list[InternalError] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     runs_seen: set[str] = field(default_factory=set)
 
 
-def lint_documents(documents: Sequence[Document], settings: Settings, progress: Progress = lambda path: None) -> Report:
-    """The report on these documents. What a rule or the abstract run fails on becomes an error of the report."""
+def lint_documents(
+    documents: Sequence[Document],
+    settings: Settings,
+    progress: Progress = lambda path: None,
+    disk: Disk = DISK,
+) -> Report:
+    """The report on these documents, whose imports are found on that disk.
+
+    What a rule or the abstract run fails on becomes an error of the report.
+    """
     rules = select_rules(settings.select, settings.extend_select, settings.ignore)
-    lint = Lint({document.path: document for document in documents}, rules, settings, progress)
+    lint = Lint({document.path: document for document in documents}, rules, settings, progress, disk)
     lint.errors += unloadable()
     for document in documents:
         _add(lint, document.broken)
@@ -80,7 +89,7 @@ def _uncollected() -> Iterator[None]:
 
 def _analyse(lint: Lint, sources: Sequence[Source]) -> None:
     """Gathers the findings of all runs. Where the abstract run fails as a whole, each source is read by itself."""
-    project = Project(sources)
+    project = Project(sources, disk=lint.disk)
     failure = None
     try:
         for run in project.runs():
@@ -191,4 +200,4 @@ def _texts(lint: Lint, findings: Iterable[Finding]) -> Mapping[str, SourceText]:
 
 def _document(lint: Lint, path: str) -> Document | None:
     """The document of a path: one of those given, or a file that an import led to."""
-    return lint.documents.get(path) or read_shown(path)
+    return lint.documents.get(path) or lint.disk.read(path)

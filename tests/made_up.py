@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from nnlint.events import Run
 from nnlint.finding import Applicability, Edit, Fix, Place, Severity
+from nnlint.reading.disk import DISK, Disk
 from nnlint.report import Note
 from nnlint.rule import Problem, Rule
 from nnlint.source import Source
@@ -31,6 +32,7 @@ class Project:
     sources: Sequence[Source]
     broken: list[SyntaxProblem] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
+    disk: Disk = DISK
 
     def runs(self) -> Iterator[Run]:
         """The runs in order; fails where a text says CRASH."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nnlint.silencing.changes import _changed_lines
+from nnlint.silencing.git import FileChange, Hunk, parse_diff
 from tests.command import Command
 
 pytestmark = pytest.mark.usefixtures("made_up_rules")
@@ -118,7 +118,9 @@ def test_content_that_looks_like_a_header_is_content() -> None:
     diff = (
         b"diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1,2 @@\n-a\n+++ b/y\n\\ No newline\n+c\n@@ -9,2 +10,0 @@\n-\n-\n"
     )
-    assert dict(_changed_lines(diff)) == {"x": [1, 2]}
+    [change] = parse_diff(diff)
+    assert change == FileChange("x", "x", [Hunk(1, 1, 2), Hunk(2, 10, 0)])
+    assert [change.line_before(line) for line in (1, 2, 3, 10, 11)] == [None, None, 2, 9, 12]
 
 
 def test_fixes_stay_on_changed_lines(repository: Command) -> None:

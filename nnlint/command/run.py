@@ -22,7 +22,7 @@ from nnlint.command.console import (
 )
 from nnlint.command.exit_status import CLEAN, FAILED, FINDINGS
 from nnlint.command.targets import check_target
-from nnlint.finding import Finding, Severity
+from nnlint.finding import Severity
 from nnlint.lint import lint_documents
 from nnlint.mending.fixes import Fixed, fix_documents, unified_diff, write_documents
 from nnlint.output import FORMATS, Presentation, describe_notes
@@ -31,15 +31,9 @@ from nnlint.reading.files import STANDARD_INPUT, Collected, read_paths
 from nnlint.reading.patterns import Patterns, repository_root
 from nnlint.report import Report
 from nnlint.settings import Settings
-from nnlint.silencing.baseline import (
-    BaselineError,
-    fingerprints,
-    path_from,
-    read_baseline,
-    without_known,
-    write_baseline,
-)
-from nnlint.silencing.changes import ChangesError, on_changed_lines
+from nnlint.silencing.baseline import BaselineError, write_baseline
+from nnlint.silencing.git import ChangesError
+from nnlint.silencing.hidden import Hidden
 
 SHOWS_ERRORS = ("text", "concise", "github")
 """The formats in which a person sees what the run failed on; for the others standard error tells it."""
@@ -76,10 +70,15 @@ def _run(request: Request) -> int:
         request.paths, Patterns(settings.root, settings.exclude), stdin_filename=request.stdin_filename
     )
     _check_targets(request, collected.documents)
-    if settings.fix or settings.diff or settings.verify:
+    if settings.fix or settings.diff or settings.verify or settings.diff_base is not None:
         gc.enable()  # each of several analyses leaves its trees behind
-    hidden = _Hidden(settings, request.write_baseline is not None)
-    fixed = _lint(collected.documents, settings, hidden)
+    progress = Progress(not settings.quiet)
+    hidden = Hidden(
+        settings,
+        request.write_baseline is not None,
+        lambda documents, disk: lint_documents(documents, settings, progress, disk),
+    )
+    fixed = _lint(collected.documents, settings, hidden, progress)
     if settings.fix and not settings.diff:
         fixed.errors += write_documents(collected.documents, fixed.documents)
     if settings.verify:
@@ -109,9 +108,7 @@ def _check_targets(request: Request, documents: Sequence[Document]) -> None:
         check_target(request.write_baseline, linted, config)
 
 
-def _lint(documents: Sequence[Document], settings: Settings, hidden: _Hidden) -> Fixed:
-    progress = Progress(not settings.quiet)
-
+def _lint(documents: Sequence[Document], settings: Settings, hidden: Hidden, progress: Progress) -> Fixed:
     def lint(current: Sequence[Document]) -> Report:
         report = lint_documents(current, settings, progress)
         return replace(report, findings=hidden.without(report, current))
@@ -145,41 +142,6 @@ def _write_page(report: Report, settings: Settings) -> None:
         emit(render(report, _presentation(settings, 0)), settings.report)
     except PlotsMissing as error:
         raise RunError(str(error)) from error
-
-
-class _Hidden:
-    """The findings that are known, or stand on lines that did not change.
-
-    The latter are decided once, before anything is fixed, and from then on recognised like known ones: fixes move lines.
-    `all` are the findings of the last report, hidden ones included; `first` are those shown of the first one.
-    """
-
-    def __init__(self, settings: Settings, writes_baseline: bool) -> None:
-        self.all: tuple[Finding, ...] = ()
-        self.first: tuple[Finding, ...] | None = None
-        self.anchor = Path(settings.baseline or "baseline")
-        if writes_baseline and not settings.fix:  # all are written: the one in force need not even be there
-            settings = replace(settings, baseline=None, diff_base=None)
-        self.revision = settings.diff_base
-        self.known = read_baseline(self.anchor) if settings.baseline else frozenset()
-
-    def without(self, report: Report, documents: Sequence[Document]) -> tuple[Finding, ...]:
-        """The findings of a report on these documents that are not hidden."""
-        self.all = report.findings
-        if self.revision is not None:
-            changed = on_changed_lines(report.findings, documents, self.revision)
-            self.known |= self._prints_except(report, changed)
-            self.revision = None
-        shown = report.findings
-        if self.known:
-            shown = without_known(report.findings, report.texts, self.anchor, self.known)
-        self.first = shown if self.first is None else self.first
-        return shown
-
-    def _prints_except(self, report: Report, changed: Sequence[Finding]) -> frozenset[str]:
-        prints = fingerprints(report.findings, report.texts, path_from(self.anchor))
-        pairs = zip(report.findings, prints, strict=True)
-        return frozenset(print_ for finding, print_ in pairs if finding not in changed)
 
 
 def _whole(collected: Collected, fixed: Fixed) -> Report:

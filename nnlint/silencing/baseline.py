@@ -26,7 +26,7 @@ def fingerprint(path: str, code: str, line_text: str, occurrence: int) -> str:
     They depend on the path, the code, the text of the line (white space apart) and how many findings of that path, code
     and text stand before it, so that they stay the same when the line moves.
     """
-    parts = (path, code, _plain(line_text), str(occurrence))
+    parts = (path, code, plain(line_text), str(occurrence))
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
@@ -37,7 +37,7 @@ def fingerprints(
     seen: Counter[tuple[str, str, str]] = Counter()
     prints = []
     for finding in findings:
-        key = (path_of(finding.place.path), finding.code, _plain(line_text(finding, texts)))
+        key = (path_of(finding.place.path), finding.code, plain(line_text(finding, texts)))
         prints.append(fingerprint(*key, occurrence=seen[key]))
         seen[key] += 1
     return tuple(prints)
@@ -100,7 +100,7 @@ def _known(file: Path, content: object) -> frozenset[str]:
 
 def _entry(finding: Finding, print_: str, file: Path, texts: Mapping[str, SourceText]) -> dict[str, str]:
     path = path_from(file)(finding.place.path)
-    return {"fingerprint": print_, "path": path, "code": finding.code, "line": _plain(line_text(finding, texts))}
+    return {"fingerprint": print_, "path": path, "code": finding.code, "line": plain(line_text(finding, texts))}
 
 
 def path_from(file: Path) -> Callable[[str], str]:
@@ -116,5 +116,6 @@ def path_from(file: Path) -> Callable[[str], str]:
     return path_of
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """A line without what moving it may change: its white space."""
     return " ".join(text.split())

@@ -1,66 +1,51 @@
-"""`--diff-base REV`: the findings that stand on lines changed since a git revision.
+"""`--diff-base REV`: the findings that the changes since a git revision brought.
 
-The changes are those between the merge base of REV and HEAD and the working tree: what a pull request against REV
-brings, uncommitted work included. Where the two have no common ancestor at hand (a shallow clone), REV itself is the
-base. A file that git does not track is new, and so changed as a whole.
+They stand on changed lines, or were not there at that time: a deleted line, or another file, may cause a fault on a line that
+nobody touched. A file that git does not track is new, and so changed as a whole.
 """
 
 from __future__ import annotations
 
+import difflib
 import os
-import re
-import subprocess
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from nnlint.finding import Finding, Place
+from nnlint.reading.disk import DISK, Disk
 from nnlint.reading.document import Document
+from nnlint.reading.documents import read_document
+from nnlint.reading.files import SUFFIXES
+from nnlint.reading.patterns import repository_root
+from nnlint.report import Report
+from nnlint.silencing.git import ChangesError, FileChange, Repository, merge_base, outer_of, submodule_base, top_of
 
-if TYPE_CHECKING:
-    from nnlint.reading.notebook_file import NotebookFile
-
-HUNK = re.compile(rb"@@ -\d+(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
-ESCAPE = re.compile(rb"\\([0-7]{3}|.)")
-ESCAPED = {b"a": b"\a", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
-DIFF = (
-    *("-c", "core.quotePath=false", "-c", "diff.relative=false", "diff", "--unified=0", "--inter-hunk-context=0"),
-    *("--find-renames", "--no-color", "--no-ext-diff", "--no-textconv", "--text", "--ignore-submodules"),
-    *("--src-prefix=a/", "--dst-prefix=b/"),
-)
-
-
-class ChangesError(Exception):
-    """The changes cannot be found: no git, no repository, no such revision."""
+Lint = Callable[[Sequence[Document], Disk], Report]
+Line = tuple[int | None, int]
+"""A cell (None outside notebooks) and a line in it."""
+LinesBefore = Callable[[Line], Line | None]
+"""Which line of the base a line is; None for a new one."""
+Known = dict[tuple[str, str, Line, int], int]
+"""The ranks of findings by code, file, line and column."""
 
 
-@dataclass(frozen=True)
-class Repository:
-    """A working tree: its changed lines (1-based) by path from the root, and the paths that git tracks."""
+def brought_by_changes(
+    findings: Sequence[Finding], documents: Sequence[Document], revision: str, lint: Lint
+) -> tuple[Finding, ...]:
+    """Those of the findings in these documents that the changes since the revision brought. Raises ChangesError.
 
-    root: str
-    changed: dict[str, frozenset[int]]
-    tracked: frozenset[str]
-
-    def lines(self, file: str) -> frozenset[int] | None:
-        """The changed lines of a file; None where the whole file is new."""
-        path = os.path.relpath(os.path.realpath(file), self.root).replace(os.sep, "/")
-        return self.changed.get(path, frozenset()) if path in self.tracked else None
-
-
-def on_changed_lines(findings: Sequence[Finding], documents: Iterable[Document], revision: str) -> tuple[Finding, ...]:
-    """The findings on lines that changed since the revision. Raises ChangesError.
-
-    Standard input and texts have no history: their findings stay.
+    The base is linted only where an unchanged line with a finding hangs together with a change. Standard input and texts
+    have no history: their findings stay.
     """
-    files = _Files({document.path: document for document in documents})
-    repositories = _Repositories(revision)
-    repositories.of_folder(_folder(next((d.file for d in files.documents.values() if d.file), None)))
-    return tuple(finding for finding in findings if _is_changed(finding.place, files, repositories))
+    past = Past({document.path: document for document in documents}, Repositories(revision))
+    past.repositories.begin(next((document.file for document in documents if document.file), None))
+    unchanged = [finding for finding in findings if not past.is_changed(finding.place)]
+    old = {id(finding) for finding in _known_at_base(unchanged, past, lint)}
+    return tuple(finding for finding in findings if id(finding) not in old)
 
 
-class _Repositories:
+class Repositories:
     """The repositories that the files of a run lie in, each read once."""
 
     def __init__(self, revision: str) -> None:
@@ -68,114 +53,191 @@ class _Repositories:
         self.roots: dict[str, str] = {}
         self.by_root: dict[str, Repository] = {}
 
-    def of_folder(self, folder: str) -> Repository:
+    def begin(self, file: str | None) -> None:
+        """Reads the repository that the revision means a commit of: the one around the current folder, where the file lies in
+        a submodule of it. Raises ChangesError."""
+        root = top_of(_folder(file))
+        here = str(Path.cwd())
+        while not _is_inside(here, root) and (outer := outer_of(root)):
+            root = outer
+        self.by_root[root] = Repository(root, merge_base(root, self.revision))
+
+    def of_file(self, file: str) -> Repository:
+        """The repository of a file. Raises ChangesError."""
+        folder = _folder(file)
         if folder not in self.roots:
-            self.roots[folder] = os.fsdecode(_git(folder, "rev-parse", "--show-toplevel").rstrip(b"\r\n"))
+            near = repository_root(folder)
+            self.roots[folder] = near if near in self.by_root else top_of(folder)
         root = self.roots[folder]
         if root not in self.by_root:
-            self.by_root[root] = _read_repository(root, self.revision)
+            self.by_root[root] = Repository(root, self._base(root))
         return self.by_root[root]
+
+    def _base(self, root: str) -> str | None:
+        """A submodule has a base of its own: the commit that the repository around it had."""
+        outer = outer_of(root)
+        if outer is None or outer not in self.by_root:
+            return merge_base(root, self.revision)
+        return submodule_base(self.by_root[outer], root)
 
 
 @dataclass(frozen=True)
-class _Files:
-    """The documents of a run by path, and the notebooks among them as files, each read once."""
+class Past:
+    """The documents of a run, and what they were at the base."""
 
     documents: Mapping[str, Document]
-    notebooks: dict[str, NotebookFile] = field(default_factory=dict)
+    repositories: Repositories
+    lines: dict[str, LinesBefore] = field(default_factory=dict)
 
-    def lines(self, place: Place) -> range:
-        """The lines of the file itself that a place covers: in a notebook, those of its JSON."""
-        found = place if place.cell is None else self._notebook(place.path).place(place)
-        return range(found.line, found.end_line + 1) if found else range(0)
+    def is_changed(self, place: Place) -> bool:
+        """Whether a line of the place is new."""
+        before = self._lines(place.path)
+        return any(before((place.cell, line)) is None for line in range(place.line, place.end_line + 1))
 
-    def _notebook(self, path: str) -> NotebookFile:
-        from nnlint.reading.notebook_file import NotebookFile
+    def key(self, finding: Finding) -> tuple[str, str, Line, int]:
+        """Where the base would have a finding that stands on unchanged lines."""
+        place = finding.place
+        line = self._lines(place.path)((place.cell, place.line)) or (place.cell, place.line)
+        return finding.code, self._file_before(place.path), line, place.column
 
-        if path not in self.notebooks:
-            self.notebooks[path] = NotebookFile(self.documents[path].data)
-        return self.notebooks[path]
+    def file(self, path: str) -> str | None:
+        """The file that a shown path means; None for standard input."""
+        document = self.documents.get(path)
+        return document.file if document else path
 
+    def disk(self) -> Disk:
+        """The files as they were at the base, where they are others now."""
+        others: dict[str, bytes | None] = {}
+        for repository in self.repositories.by_root.values():
+            changes = [change for change in repository.changes if _is_code(change)]
+            data = repository.at_base(change.before for change in changes if change.before)
+            new = [*repository.untracked, *(change.now for change in changes if change.now)]
+            others |= {repository.absolute(path): None for path in new if path.lower().endswith(SUFFIXES)}
+            others |= {repository.absolute(path): of_path for path, of_path in data.items()}
+        return Disk(others)
 
-def _is_changed(place: Place, files: _Files, repositories: _Repositories) -> bool:
-    document = files.documents.get(place.path)
-    file = document.file if document else place.path
-    if file is None:
-        return True
-    changed = repositories.of_folder(_folder(file)).lines(file)
-    return changed is None or not changed.isdisjoint(files.lines(place))
+    def documents_before(self, disk: Disk) -> Iterator[Document]:
+        """The documents that the run would have had at the base."""
+        gone = set(disk.others)
+        for document in self.documents.values():
+            change = self._change(document.file) if document.file else None
+            if document.file and change is None:
+                yield document
+            elif document.file and change and change.before is not None:
+                repository = self.repositories.of_file(document.file)
+                before = document.file if change.before == change.now else repository.absolute(change.before)
+                gone.discard(os.path.realpath(before))
+                yield from _read(disk, before)
+        for file in sorted(gone):
+            if not os.path.lexists(file):
+                yield from _read(disk, file)
+
+    def _lines(self, path: str) -> LinesBefore:
+        if path not in self.lines:
+            self.lines[path] = self._read_lines(path)
+        return self.lines[path]
+
+    def _read_lines(self, path: str) -> LinesBefore:
+        file = self.file(path)
+        change = FileChange() if file is None else self.repositories.of_file(file).change(file)
+        if change is None:
+            return lambda line: line
+        if change.before is None or file is None:
+            return lambda line: None
+        document = self.documents.get(path)
+        if document is None or not document.is_notebook:
+            return _lines_by_hunks(change)
+        data = self.repositories.of_file(file).at_base([change.before]).get(change.before, b"")
+        return lines_by_text(read_document(path, file, data), document)
+
+    def _change(self, file: str) -> FileChange | None:
+        try:
+            return self.repositories.of_file(file).change(file)
+        except ChangesError:  # in no repository
+            return None
+
+    def _file_before(self, path: str) -> str:
+        file = self.file(path) or path
+        change = self._change(file)
+        if change is None or change.before is None or change.before == change.now:
+            return os.path.realpath(file)
+        return self.repositories.of_file(file).absolute(change.before)
 
 
 def _folder(file: str | None) -> str:
-    folder = Path(os.path.realpath(file)).parent if file else Path.cwd()
-    return str(folder)
+    return str(Path(os.path.realpath(file)).parent if file else Path.cwd())
 
 
-def _read_repository(root: str, revision: str) -> Repository:
-    diff = _git(root, *DIFF, _base(root, revision), "--")
-    tracked = os.fsdecode(_git(root, "ls-files", "-z")).split("\0")
-    changed = {path: frozenset(lines) for path, lines in _changed_lines(diff)}
-    return Repository(os.path.realpath(root), changed, frozenset(tracked))
+def _is_inside(folder: str, root: str) -> bool:
+    return folder == root or folder.startswith(root.rstrip(os.sep) + os.sep)
 
 
-def _base(root: str, revision: str) -> str:
-    if revision.startswith("-"):
-        raise ChangesError(f"{revision!r} is no git revision")
-    try:
-        commit = _git(root, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}").decode().strip()
-    except ChangesError as error:
-        raise ChangesError(f"git knows no revision {revision!r} in {root}") from error
-    try:
-        return _git(root, "merge-base", commit, "HEAD").decode().strip()
-    except ChangesError:
-        return commit
+def _known_at_base(findings: Sequence[Finding], past: Past, lint: Lint) -> Sequence[Finding]:
+    """Those of the findings on unchanged lines that the base has as well, no less grave."""
+    if not findings:
+        return ()
+    from nnlint.static.connections import Connections
+
+    disk = past.disk()
+    if not disk.others:
+        return findings
+    before = list(past.documents_before(disk))
+    connections = Connections()
+    connections.add(past.documents.values(), DISK)
+    connections.add([document for document in before if past.documents.get(document.path) is not document], disk)
+    reached = connections.around(disk.others)
+    suspects = {id(finding) for finding in findings if os.path.realpath(past.file(finding.place.path) or "") in reached}
+    if not suspects:
+        return findings
+    report = lint([document for document in before if os.path.realpath(document.file or "") in reached], disk)
+    if report.errors:  # what failed there may have been found there
+        return findings
+    known = _ranks(report.findings)
+    return [f for f in findings if id(f) not in suspects or known.get(past.key(f), 99) <= f.severity.rank]
 
 
-def _git(folder: str, *arguments: str) -> bytes:
-    try:
-        done = subprocess.run(["git", "-C", folder, *arguments], capture_output=True, stdin=subprocess.DEVNULL)
-    except OSError as error:
-        raise ChangesError(f"git cannot be run: {error.strerror or error}") from error
-    if done.returncode:
-        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise ChangesError(f"git in {folder}: {said[0] if said else f'exit status {done.returncode}'}")
-    return done.stdout
+def _ranks(findings: Iterable[Finding]) -> Known:
+    known: Known = {}
+    for finding in findings:
+        place = finding.place
+        key = (finding.code, os.path.realpath(place.path), (place.cell, place.line), place.column)
+        known[key] = min(finding.severity.rank, known.get(key, finding.severity.rank))
+    return known
 
 
-def _changed_lines(diff: bytes) -> Iterator[tuple[str, list[int]]]:
-    """The new path and the added lines of each file of a unified diff without context."""
-    path, added = None, list[int]()
-    lines = iter(diff.split(b"\n"))
-    for line in lines:
-        hunk = HUNK.match(line)
-        if line.startswith(b"+++ "):
-            path = _new_path(line)
-        elif line.startswith(b"diff --git "):
-            if path is not None:
-                yield path, added
-            path, added = None, []
-        elif hunk:
-            removed, first, count = int(hunk[1] or 1), int(hunk[2]), int(hunk[3] or 1)
-            added += range(first, first + count)
-            _skip_content(lines, removed + count)
-    if path is not None:
-        yield path, added
+def _lines_by_hunks(change: FileChange) -> LinesBefore:
+    def before(line: Line) -> Line | None:
+        found = change.line_before(line[1])
+        return None if found is None else (line[0], found)
+
+    return before
 
 
-def _skip_content(lines: Iterator[bytes], count: int) -> None:
-    """Past the lines of a hunk, which may look like headers; `\\ No newline at end of file` does not count."""
-    while count:
-        count -= not next(lines, b"").startswith(b"\\")
+def lines_by_text(before: Document, now: Document, plain: Callable[[str], str] = str) -> LinesBefore:
+    """The lines of a document that are those of another one, compared as `plain` makes them.
+
+    In a notebook these are lines of code cells, whatever became of outputs and counts, and whatever git cleans away.
+    """
+    old, new = _text_lines(before), _text_lines(now)
+    matcher = difflib.SequenceMatcher(
+        None, [plain(text) for _, text in old], [plain(text) for _, text in new], autojunk=False
+    )
+    known: dict[Line, Line] = {}
+    for block in matcher.get_matching_blocks():
+        known |= {new[block.b + index][0]: old[block.a + index][0] for index in range(block.size)}
+    return known.get
 
 
-def _new_path(header: bytes) -> str | None:
-    """The path of a `+++` line; None for a file that was removed."""
-    name = header[len(b"+++ ") :].rstrip(b"\r").removesuffix(b"\t")
-    if name.startswith(b'"'):
-        name = ESCAPE.sub(_unescaped, name[1:-1])
-    return os.fsdecode(name[len(b"b/") :]) if name.startswith(b"b/") else None
+def _text_lines(document: Document) -> list[tuple[Line, str]]:
+    cells = document.text.by_cell
+    return [((cell, number), text) for cell in cells for number, text in enumerate(cells[cell], 1)]
 
 
-def _unescaped(escape: re.Match[bytes]) -> bytes:
-    symbol = escape[1]
-    return bytes([int(symbol, 8)]) if symbol.isdigit() else ESCAPED.get(symbol, symbol)
+def _is_code(change: FileChange) -> bool:
+    return any(path is not None and path.lower().endswith(SUFFIXES) for path in (change.before, change.now))
+
+
+def _read(disk: Disk, file: str) -> Iterator[Document]:
+    document = disk.read(file)
+    if document is not None:
+        yield document

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from nnlint.operations import CONTAINERS, FUNCTIONS, LAYERS, LOSSES
+from nnlint.reading.disk import Disk
 from nnlint.source import Source
 from nnlint.static.machine import CutShort, Frame, Machine, Surroundings
 from nnlint.static.objects import External, Module
@@ -91,7 +92,7 @@ class Importer:
         if found is not None:
             return found
         if base.source.file is not None and base.is_package:
-            file = _existing(Path(base.source.file).parent, [name])
+            file = _existing(self.project.disk, Path(base.source.file).parent, [name])
             module = None if file is None else self._load(file)
             if module is not None:
                 self._run(machine, module)
@@ -102,7 +103,7 @@ class Importer:
         """A submodule of a package, if it was loaded."""
         if module.source.file is None or not module.is_package:
             return None
-        file = _existing(Path(module.source.file).parent, [name])
+        file = _existing(self.project.disk, Path(module.source.file).parent, [name])
         return None if file is None else self.by_file.get(file)
 
     def note_star(self, here: Module, base: Value) -> None:
@@ -122,15 +123,12 @@ class Importer:
         return None
 
     def _file_of(self, here: Module, name: str, level: int) -> str | None:
-        if here.source.file is None or (not level and name.split(".")[0] in NEVER_LOCAL):
-            return None
-        if not level and name.split(".")[0] in sys.stdlib_module_names:
+        if here.source.file is None:
             return None
         folder = str(Path(here.source.file).parent)
         key = (folder, "." * level + name)
         if key not in self.found:
-            file = _resolve(Path(folder), name, level)
-            self.found[key] = None if file is not None and not level and _is_framework(file, name) else file
+            self.found[key] = imported_file(self.project.disk, folder, name, level)
         return self.found[key]
 
     def _load(self, file: str) -> Module | None:
@@ -140,11 +138,9 @@ class Importer:
         return self.by_file[file]
 
     def _read(self, file: str) -> Module | None:
-        from nnlint.reading.files import read_shown
-
-        if Path(file).stat().st_size > LARGEST_IMPORT:
+        if self.project.disk.size(file) > LARGEST_IMPORT:
             return None
-        document = read_shown(file)
+        document = self.project.disk.read(file)
         source = None if document is None else document.source
         if source is None:
             return None
@@ -174,6 +170,18 @@ class Importer:
             machine.block.items.extend(imported.items)
 
 
+def imported_file(disk: Disk, folder: str, name: str, level: int = 0) -> str | None:
+    """The first-party file that a dotted name means in a file of that folder; None for external code.
+
+    `level` counts the dots of a relative import.
+    """
+    root = name.split(".")[0]
+    if not level and (root in NEVER_LOCAL or root in sys.stdlib_module_names):
+        return None
+    file = _resolve(disk, Path(folder), name, level)
+    return None if file is not None and not level and _is_framework(file, name) else file
+
+
 def _is_framework(file: str, name: str) -> bool:
     """Whether a file belongs to the source of a framework that the tables know better than its text tells."""
     root = name.split(".")[0]
@@ -182,14 +190,14 @@ def _is_framework(file: str, name: str) -> bool:
     return mark is not None and folder is not None and (folder / mark).exists()
 
 
-def _resolve(folder: Path, name: str, level: int) -> str | None:
+def _resolve(disk: Disk, folder: Path, name: str, level: int) -> str | None:
     parts = [part for part in name.split(".") if part]
     if level:
         for _ in range(level - 1):
             folder = folder.parent
-        return _existing(folder, parts)
+        return _existing(disk, folder, parts)
     for _ in range(MOST_PARENTS):
-        found = _existing(folder, parts) or _existing(folder / "src", parts)
+        found = _existing(disk, folder, parts) or _existing(disk, folder / "src", parts)
         if found is not None:
             return found
         if (folder / ".git").exists() or folder.parent == folder:
@@ -198,9 +206,9 @@ def _resolve(folder: Path, name: str, level: int) -> str | None:
     return None
 
 
-def _existing(folder: Path, parts: list[str]) -> str | None:
+def _existing(disk: Disk, folder: Path, parts: list[str]) -> str | None:
     path = folder.joinpath(*parts)
     for candidate in (path.with_name(f"{path.name}.py") if parts else path / "__init__.py", path / "__init__.py"):
-        if candidate.is_file():
+        if disk.is_file(candidate):
             return str(candidate)
     return None

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from nnlint.events import Event, Iteration, Loop, ModelCalled, Run
+from nnlint.reading.disk import Disk
 from nnlint.source import Source
 from nnlint.static.arguments import Arguments
 from nnlint.static.budget import MOST_STEPS, Budget
@@ -67,6 +68,7 @@ class Surroundings(Protocol):
     sources: Sequence[Source]
     broken: list[SyntaxProblem]
     budget: Budget
+    disk: Disk
 
     def note(self, source: Source, line: int | None, message: str) -> None:
         """Keep something to be told under `--verbose`."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from nnlint.events import Run
+from nnlint.reading.disk import DISK, Disk
 from nnlint.report import Note
 from nnlint.source import Source
 from nnlint.static import assignments, definitions, expressions, statements  # noqa: F401 - they fill the machine's tables
@@ -33,14 +34,16 @@ DEEPEST_RECURSION = 4000
 
 @dataclass
 class Project:
-    """The linted files. `runs` is lazy: a run may be dropped before the next one is made.
+    """The linted files, and the disk on which their imports are found.
 
+    `runs` is lazy: a run may be dropped before the next one is made.
     `broken` holds the files that do not parse, `notes` what was cut short or not followed; both fill as the runs are made.
     """
 
     sources: Sequence[Source]
     broken: list[SyntaxProblem] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
+    disk: Disk = DISK
 
     def __post_init__(self) -> None:
         self._builtins: dict[str, External] = {}

@@ -1,0 +1,50 @@
+"""First-party files as imports find them: those on disk, or some of them as they were at another time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nnlint.reading.document import Document
+from nnlint.reading.documents import read_document
+from nnlint.reading.files import read_shown, shown_path
+
+
+@dataclass(frozen=True)
+class Disk:
+    """The files on disk. `others` replaces some of them, by their path without links: None stands for one that is not there."""
+
+    others: Mapping[str, bytes | None] = field(default_factory=dict)
+
+    def is_file(self, path: Path) -> bool:
+        """Whether there is a file of that path."""
+        if self.others:
+            real = os.path.realpath(path)
+            if real in self.others:
+                return self.others[real] is not None
+        return path.is_file()
+
+    def size(self, file: str) -> int:
+        """The bytes of a file; 0 where it is not there."""
+        data = self.others.get(os.path.realpath(file)) if self.others else None
+        if data is not None:
+            return len(data)
+        try:
+            return Path(file).stat().st_size
+        except OSError:
+            return 0
+
+    def read(self, path: str) -> Document | None:
+        """The document of a file; None where it is not there or cannot be read."""
+        full = os.path.abspath(path)  # noqa: PTH100 - links stay as they are named
+        real = os.path.realpath(full)
+        if real not in self.others:
+            return read_shown(full)
+        data = self.others[real]
+        return None if data is None else read_document(shown_path(full), full, data)
+
+
+DISK = Disk()
+"""The files as they are."""

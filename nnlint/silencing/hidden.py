@@ -1,0 +1,81 @@
+"""What a run does not report: the findings that a baseline knows, and those that no change since a revision brought."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from nnlint.finding import Finding
+from nnlint.reading.document import Document
+from nnlint.report import Report
+from nnlint.settings import Settings
+from nnlint.silencing.baseline import plain, read_baseline, without_known
+from nnlint.silencing.changes import Line, LinesBefore, Lint, brought_by_changes, lines_by_text
+
+
+class Hidden:
+    """The findings that are known, or older than the changes.
+
+    `all` are the findings of the last report, hidden ones included; `first` are those shown of the first one.
+    """
+
+    def __init__(self, settings: Settings, writes_baseline: bool, lint: Lint) -> None:
+        self.all: tuple[Finding, ...] = ()
+        self.first: tuple[Finding, ...] | None = None
+        self.anchor = Path(settings.baseline or "baseline")
+        if writes_baseline and not settings.fix:  # all are written: the one in force need not even be there
+            settings = replace(settings, baseline=None, diff_base=None)
+        self.known = read_baseline(self.anchor) if settings.baseline else frozenset()
+        self.older = _Older(settings.diff_base, lint) if settings.diff_base is not None else None
+
+    def without(self, report: Report, documents: Sequence[Document]) -> tuple[Finding, ...]:
+        """The findings of a report on these documents that are not hidden."""
+        self.all = report.findings
+        shown = report.findings
+        if self.known:
+            shown = without_known(shown, report.texts, self.anchor, self.known)
+        if self.older is not None:
+            shown = self.older.without(shown, documents)
+        self.first = shown if self.first is None else self.first
+        return shown
+
+
+class _Older:
+    """The findings that no change brought. This is decided once, before anything is fixed; then fixes move their lines."""
+
+    def __init__(self, revision: str, lint: Lint) -> None:
+        self.revision = revision
+        self.lint = lint
+        self.documents: dict[str, Document] | None = None
+        self.older: set[tuple[str, str, Line]] = set()
+
+    def without(self, findings: tuple[Finding, ...], documents: Sequence[Document]) -> tuple[Finding, ...]:
+        """The findings in these documents that are not older."""
+        if self.documents is not None:
+            return self._without_older(findings, documents)
+        self.documents = {document.path: document for document in documents}
+        brought = brought_by_changes(findings, documents, self.revision, self.lint)
+        kept = {id(finding) for finding in brought}
+        self.older = {
+            (finding.code, finding.place.path, (finding.place.cell, finding.place.line))
+            for finding in findings
+            if id(finding) not in kept
+        }
+        return brought
+
+    def _without_older(self, findings: tuple[Finding, ...], documents: Sequence[Document]) -> tuple[Finding, ...]:
+        first = self.documents or {}
+        before: dict[str, LinesBefore] = {
+            document.path: lines_by_text(first[document.path], document, plain)
+            for document in documents
+            if document.data != first[document.path].data
+        }
+
+        def is_older(finding: Finding) -> bool:
+            place = finding.place
+            line: Line = (place.cell, place.line)
+            was = before[place.path](line) if place.path in before else line
+            return was is not None and (finding.code, place.path, was) in self.older
+
+        return tuple(finding for finding in findings if not is_older(finding))

@@ -1,0 +1,81 @@
+"""Which first-party files hang together by their imports, read off the text: no other has a part in an abstract run of theirs."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from os.path import realpath
+from pathlib import Path
+
+from nnlint.reading.disk import Disk
+from nnlint.reading.document import Document
+from nnlint.static.imports import LARGEST_IMPORT, imported_file
+
+IMPORT = re.compile(
+    r"(?:^|[;:])[ \t]*(?:from[ \t]+(?P<base>[.\w]+)[ \t]+import[ \t]*(?P<names>\([^)]*\)|.*)|import[ \t]+(?P<modules>.*))",
+    re.MULTILINE,
+)
+COMMENT = re.compile(r"#.*")
+NAME = re.compile(r"[\w.]+")
+
+
+class Connections:
+    """Files, by their path without links, and what they import and are imported by."""
+
+    def __init__(self) -> None:
+        self.links: dict[str, set[str]] = defaultdict(set)
+        self.resolved: dict[tuple[str, str, int], str | None] = {}
+
+    def add(self, documents: Iterable[Document], disk: Disk) -> None:
+        """Adds documents and, as far as imports lead, the files on that disk."""
+        self.resolved.clear()
+        waiting = [document for document in documents if document.source and document.file]
+        seen = {realpath(document.file) for document in waiting if document.file}
+        while waiting:
+            document = waiting.pop()
+            here = realpath(document.file or "")
+            for file in self._imports(document, disk):
+                other = realpath(file)
+                self.links[here].add(other)
+                self.links[other].add(here)
+                found = disk.read(file) if other not in seen and disk.size(file) <= LARGEST_IMPORT else None
+                seen.add(other)
+                if found is not None and found.source:
+                    waiting.append(found)
+
+    def around(self, files: Iterable[str]) -> frozenset[str]:
+        """These files and all that hang together with them."""
+        reached = set(files)
+        waiting = list(reached)
+        while waiting:
+            for file in self.links.get(waiting.pop(), ()):
+                if file not in reached:
+                    reached.add(file)
+                    waiting.append(file)
+        return frozenset(reached)
+
+    def _imports(self, document: Document, disk: Disk) -> Iterator[str]:
+        text = document.source.text if document.source else ""
+        folder = str(Path(document.file or "").parent)
+        for name, level in _imported_names(text):
+            key = (folder, name, level)
+            if key not in self.resolved:
+                self.resolved[key] = imported_file(disk, folder, name, level)
+            file = self.resolved[key]
+            if file is not None:
+                yield file
+
+
+def _imported_names(text: str) -> Collection[tuple[str, int]]:
+    """The dotted names that the import statements of a text may mean, each with the dots of a relative import."""
+    found: dict[tuple[str, int], None] = {}
+    for statement in IMPORT.finditer(text.replace("\\\n", " ")):
+        base = (statement["base"] or "").lstrip(".")
+        level = len(statement["base"] or "") - len(base)
+        for name in NAME.findall(COMMENT.sub("", statement["names"] or statement["modules"] or "")):
+            parts = [*base.split("."), *name.split(".")] if base else name.split(".")
+            found.update(
+                {(".".join(parts[:length]), level): None for length in range(0 if level else 1, len(parts) + 1)}
+            )
+    return found
