@@ -53,6 +53,13 @@ def test_sources_and_settings_are_not_overwritten(project: Command, option: str,
     assert contents(project.folder) == before, "nothing is fixed either"
 
 
+def test_the_page_of_measurements_overwrites_no_source_either(project: Command) -> None:
+    outcome = project("--verify", "--report", "a.py", "a.py")
+    assert outcome.status == 2
+    assert "a.py: the output would overwrite this file, and it is linted" in outcome.errors
+    assert (project.folder / "a.py").read_text() == "FAULT = 1\n"
+
+
 def test_the_baseline_in_force_is_not_overwritten_by_a_report(project: Command) -> None:
     before = contents(project.folder)
     outcome = project("--baseline", "known.json", "--output-file", "known.json", "a.py")

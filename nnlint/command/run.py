@@ -102,8 +102,9 @@ def _check_targets(request: Request, documents: Sequence[Document]) -> None:
     linted = [document.file for document in documents if document.file]
     config = [request.config] if request.config else []
     baseline = [request.settings.baseline] if request.settings.baseline else []
-    if request.settings.output_file is not None:
-        check_target(request.settings.output_file, linted, config, baseline)
+    for target in (request.settings.output_file, request.settings.report):
+        if target is not None:
+            check_target(target, linted, config, baseline)
     if request.write_baseline is not None:
         check_target(request.write_baseline, linted, config)
 
