@@ -20,6 +20,7 @@ from nnlint.settings import (
     NOTHING_SELECTED,
     OUTPUT_FORMATS,
     STANDARD_OUTPUT,
+    Settings,
     SettingsError,
     load_settings,
     overridden,
@@ -152,6 +153,13 @@ def command(context: click.Context, /, paths: tuple[str, ...], **options: Any) -
         context.exit(_run(context, paths or (".",), options))
 
 
+def _has_current_folder() -> bool:
+    try:
+        return Path.cwd().is_dir()
+    except OSError:
+        return False
+
+
 def _show_rules(options: dict[str, Any]) -> int:
     from nnlint import output
     from nnlint.catalogue import all_rules, unloadable
@@ -178,16 +186,30 @@ def _run(context: click.Context, paths: tuple[str, ...], options: dict[str, Any]
     from nnlint.command.console import say
     from nnlint.command.run import Request, RunError, run
 
+    if not _has_current_folder():
+        say("error: the current folder is not there any more")
+        return FAILED
     try:
         settings = load_settings(_first_path(paths, options), options["config"], options["isolated"])
         settings = overridden(settings, _given(context, options))
-        if settings.diff and options["write_baseline"]:
-            raise click.UsageError("--diff and --write-baseline exclude each other: the one writes nothing")
+        _check_together(settings, paths, options)
         request = Request(paths, settings, options["stdin_filename"], options["write_baseline"], options["config"])
         return run(request)
     except (RunError, SettingsError) as error:
         say(f"error: {error}")
         return FAILED
+
+
+def _check_together(settings: Settings, paths: tuple[str, ...], options: dict[str, Any]) -> None:
+    """Raises UsageError for options that cannot be meant together, and says which one does nothing alone."""
+    from nnlint.command.console import say
+
+    if settings.diff and options["write_baseline"] is not None:
+        raise click.UsageError("--diff and --write-baseline exclude each other: the one writes nothing")
+    if options["stdin_filename"] is not None and "-" not in paths:
+        raise click.UsageError("--stdin-filename: standard input is not read; name it as -")
+    if options["unsafe_fixes"] and not (settings.fix or settings.diff or settings.quiet):
+        say("--unsafe-fixes does nothing without --fix or --diff")
 
 
 def _first_path(paths: tuple[str, ...], options: dict[str, Any]) -> str:

@@ -11,12 +11,21 @@ from nnlint.trials import Trial
 
 @dataclass(frozen=True)
 class InternalError:
-    """The run itself failed at this place: an unreadable path, a rule that raised (the message names rule and file)."""
+    """The run itself failed at this place: an unreadable path, a rule that raised (the message names rule and file).
+
+    `kind` is what it is called: what comes from outside is no `internal error`.
+    """
 
     path: str
     line: int | None
     message: str
     cell: int | None = None
+    kind: str = "internal error"
+
+
+def outer_error(path: str, message: str) -> InternalError:
+    """A path that the run cannot do its work on, through no fault of its own."""
+    return InternalError(path, None, message, kind="error")
 
 
 @dataclass(frozen=True)

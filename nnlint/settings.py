@@ -222,10 +222,23 @@ def _strings(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _patterns(value: object) -> tuple[str, ...]:
+    """Patterns of a `.gitignore`, in which, unlike there, a leading `./` means the folder of the settings file."""
+    from nnlint.reading.patterns import Patterns
+
+    patterns = tuple(re.sub(r"^(!?)\./", r"\1/", pattern) for pattern in _strings(value))
+    for pattern in patterns:
+        try:
+            Patterns(".", (pattern,))
+        except ValueError as error:
+            raise ValueError(f"{pattern!r} is no pattern") from error
+    return patterns
+
+
 def _per_file(value: object) -> tuple[tuple[str, tuple[str, ...]], ...]:
     if not isinstance(value, Mapping):
         raise ValueError(f"must be a table of patterns, each with a list of codes, not {value!r}")
-    return tuple((str(pattern), _codes(codes)) for pattern, codes in value.items())
+    return tuple(zip(_patterns(list(value)), (_codes(codes) for codes in value.values()), strict=True))
 
 
 def _text(value: object) -> str:
@@ -263,7 +276,7 @@ READERS: dict[str, Callable[[object], object]] = {
     "extend_select": _codes,
     "ignore": _codes,
     "per_file_ignores": _per_file,
-    "exclude": _strings,
+    "exclude": _patterns,
     "output_format": _one_of(OUTPUT_FORMATS),
     "color": _one_of(COLOURS),
     "verify_steps": _positive(int),

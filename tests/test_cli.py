@@ -76,6 +76,7 @@ def test_an_abstract_run_that_fails_costs_that_file_alone(command: Command) -> N
         (["--explain", ""], "--explain: no rule is called ''"),
         (["--explain", "unused-supression"], "did you mean unused-suppression?"),
         (["--isolated", "--config", "x.toml"], "exclude each other"),
+        (["--stdin-filename", "a.py"], "--stdin-filename: standard input is not read; name it as -"),
         (["--no-cache"], "No such option"),
         (["--jobs", "2"], "No such option"),
     ],
@@ -193,6 +194,28 @@ def test_an_empty_folder_is_said_to_be_empty(command: Command) -> None:
     assert outcome.status == 0
     assert "no Python files" in outcome.errors
     assert command("--quiet", ".").errors == ""
+
+
+@made_up
+def test_unsafe_fixes_alone_are_said_to_do_nothing(command: Command) -> None:
+    file = command.write("a.py", "RISKY = 1\n")
+    hint = "nnlint: --unsafe-fixes does nothing without --fix or --diff\n"
+    outcome = command("--unsafe-fixes", "a.py")
+    assert (outcome.status, outcome.errors) == (1, hint)
+    assert file.read_text() == "RISKY = 1\n"
+    assert command("--unsafe-fixes", "--quiet", "a.py").errors == ""
+    assert command("--unsafe-fixes", "--fix", "a.py").errors == ""
+    command.write("nnlint.toml", "unsafe-fixes = true\n")
+    assert command("a.py").errors == "", "in the settings it says what --fix is to do"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a folder in use cannot be removed there")
+def test_a_current_folder_that_is_gone(tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    script = f"cd gone; rmdir ../gone; {sys.executable} -m nnlint; echo $?"
+    done = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout == "2\n"
+    assert done.stderr == "nnlint: error: the current folder is not there any more\n"
 
 
 @made_up

@@ -91,7 +91,7 @@ def test_a_missing_path_is_an_error_and_the_others_go_on(command: Command) -> No
     outcome = command("missing.py", "a.py")
     assert outcome.status == 2
     assert outcome.findings == ["a.py:1:1 NN101"]
-    assert "missing.py: internal error: the file cannot be read: No such file or directory" in outcome.output
+    assert "missing.py: error: the file cannot be read: No such file or directory" in outcome.output
 
 
 @posix
@@ -144,7 +144,7 @@ def test_a_folder_that_cannot_be_read_is_an_error(command: Command, monkeypatch:
     outcome = command(".")
     assert outcome.status == 2
     assert outcome.findings == ["a.py:1:1 NN101"]
-    assert "closed: internal error: the folder cannot be read: Permission denied" in outcome.output
+    assert "closed: error: the folder cannot be read: Permission denied" in outcome.output
 
 
 @posix

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from nnlint import lint
 from nnlint.finding import Edit, Place
 from nnlint.mending.fixes import UnfitFixError, apply_edits
+from nnlint.report import Report
 from tests.command import Command
 
 pytestmark = pytest.mark.usefixtures("made_up_rules")
@@ -111,6 +114,23 @@ def test_a_file_that_cannot_be_written_is_an_error_and_stays_whole(
     assert "the fixed file cannot be written: Permission denied" in outcome.output
     assert file.read_text() == "FAULT = 1\n"
     assert [path.name for path in command.folder.iterdir()] == ["a.py"]
+
+
+def test_a_file_that_changed_meanwhile_is_left_alone(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = command.write("a.py", "FAULT = 1\n")
+    other = command.write("b.py", "FAULT = 1\n")
+    real = lint.lint_documents
+
+    def slow(*arguments: Any) -> Report:
+        file.write_text("FAULT = 1  # written by an editor meanwhile\n")
+        return real(*arguments)
+
+    monkeypatch.setattr("nnlint.command.run.lint_documents", slow)
+    outcome = command("--fix", ".")
+    assert outcome.status == 2
+    assert "a.py: error: the file changed while it was linted, and is left as it is" in outcome.output
+    assert file.read_text() == "FAULT = 1  # written by an editor meanwhile\n"
+    assert other.read_text() == "MENDED = 1\n"
 
 
 def test_files_without_a_fix_are_not_touched(command: Command) -> None:

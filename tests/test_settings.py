@@ -142,6 +142,14 @@ def test_exclude_and_per_file_ignores_are_relative_to_the_settings_file(
 
 
 @made_up
+def test_patterns_may_begin_at_the_current_folder(command: Command) -> None:
+    command.write("nnlint.toml", 'exclude = ["./old", "./sub/a.py"]\n[per-file-ignores]\n"./b.py" = ["NN101"]\n')
+    for path in ("a.py", "b.py", "old/a.py", "sub/a.py", "sub/b.py", "sub/old.py"):
+        command.write(path, "FAULT = 1\n")
+    assert command(".").findings == ["a.py:1:1 NN101", "sub/b.py:1:1 NN101", "sub/old.py:1:1 NN101"]
+
+
+@made_up
 def test_fix_in_the_settings_fixes(command: Command) -> None:
     command.write("nnlint.toml", "fix = true\nunsafe-fixes = true\n")
     file = command.write("a.py", "FAULT = RISKY = 1\n")
@@ -166,6 +174,8 @@ def test_fix_in_the_settings_fixes(command: Command) -> None:
         ("output-format = []", "output-format: must be one of text"),
         ("baseline = 3", "baseline: must be a string"),
         ("per-file-ignores = []", "must be a table"),
+        ('exclude = ["!"]', "exclude: '!' is no pattern"),
+        ('[per-file-ignores]\n"!" = ["NN901"]', "per-file-ignores: '!' is no pattern"),
         ("select = [", "not valid TOML"),
     ],
 )

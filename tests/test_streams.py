@@ -80,7 +80,7 @@ def test_all_streams_closed(folder: Path) -> None:
 def test_a_closed_standard_input_is_an_error(folder: Path) -> None:
     done = shell("nnlint - <&-", folder)
     assert done.returncode == 2
-    assert done.stdout == "<stdin>: internal error: standard input cannot be read: it is closed\n"
+    assert done.stdout == "<stdin>: error: standard input cannot be read: it is closed\n"
     assert done.stderr == ""
 
 
@@ -109,7 +109,7 @@ def test_a_named_pipe_is_refused_without_waiting_for_a_writer(command: Command) 
     outcome = command("pipe.py", "a.py")
     assert outcome.status == 2
     assert outcome.output == (
-        "pipe.py: internal error: the file cannot be read: it is a named pipe; give its content on standard input, as -\n"
+        "pipe.py: error: the file cannot be read: it is a named pipe; give its content on standard input, as -\n"
     )
     assert command(".").status == 2, "a link is read as what it leads to"
     (command.folder / "link.py").unlink()
@@ -131,7 +131,7 @@ def test_options_do_not_wait_for_a_writer_either(command: Command, option: str) 
 def test_devices_are_refused(command: Command, device: str) -> None:
     outcome = command(device)
     assert outcome.status == 2
-    assert outcome.output == f"{device}: internal error: this is neither a file nor a folder\n"
+    assert outcome.output == f"{device}: error: this is neither a file nor a folder\n"
 
 
 def test_no_settings_from_the_empty_device(command: Command) -> None:
@@ -142,4 +142,4 @@ def test_no_settings_from_the_empty_device(command: Command) -> None:
 def test_an_empty_path_is_none(command: Command) -> None:
     outcome = command("")
     assert outcome.status == 2
-    assert outcome.output == ": internal error: this is no path\n"
+    assert outcome.output == ": error: this is no path\n"

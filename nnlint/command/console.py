@@ -70,7 +70,7 @@ def tell_errors(errors: Iterable[InternalError]) -> None:
     from nnlint.output.places import place_of
 
     for error in errors:
-        say(f"internal error: {place_of(error)}: {error.message}")
+        say(f"{error.kind}: {place_of(error)}: {error.message}")
 
 
 def _discard(stream: TextIO) -> None:

@@ -15,7 +15,8 @@ from nnlint.mending.writing import write_atomically
 from nnlint.reading.document import DecodeError, Document, decode
 from nnlint.reading.documents import read_document
 from nnlint.reading.positions import NoSuchPlaceError, Positions
-from nnlint.report import InternalError, Note, Report
+from nnlint.reading.raw import read_bytes
+from nnlint.report import InternalError, Note, Report, outer_error
 
 MAX_ROUNDS = 50
 
@@ -66,9 +67,12 @@ def write_documents(before: Iterable[Document], after: Iterable[Document]) -> It
     for old, new in zip(before, after, strict=True):
         if old.data != new.data and new.file is not None:
             try:
+                if read_bytes(new.file) != old.data:  # an editor, or another formatter, was faster
+                    yield outer_error(new.path, "the file changed while it was linted, and is left as it is")
+                    continue
                 write_atomically(Path(new.file), new.data)
             except OSError as error:
-                yield InternalError(new.path, None, f"the fixed file cannot be written: {error.strerror or error}")
+                yield outer_error(new.path, f"the fixed file cannot be written: {error.strerror or error}")
 
 
 def unified_diff(before: Document, after: Document) -> bytes:

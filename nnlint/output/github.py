@@ -35,7 +35,7 @@ def _failure(error: InternalError, line: int | None, presentation: Presentation)
     properties: dict[str, str | int] = {"file": repository_path(error.path, presentation.base)}
     if line:
         properties["line"] = line
-    return _command("error", properties | {"title": "nnlint internal error"}, error.message)
+    return _command("error", properties | {"title": f"nnlint {error.kind}"}, error.message)
 
 
 def _command(name: str, properties: dict[str, str | int], message: str) -> str:

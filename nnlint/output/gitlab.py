@@ -41,7 +41,7 @@ def _finding(finding: Finding, print_: str, in_file: InFile, presentation: Prese
 def _failure(error: InternalError, number: int, in_file: InFile, presentation: Presentation) -> dict[str, object]:
     path = repository_path(error.path, presentation.base)
     return {
-        "description": f"internal error: {error.message}",
+        "description": f"{error.kind}: {error.message}",
         "check_name": _FAILURE,
         "fingerprint": fingerprint(path, _FAILURE, error.message, number),
         "severity": "blocker",

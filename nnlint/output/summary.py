@@ -57,7 +57,7 @@ def _withdrawn(count: int) -> Iterator[str]:
 
 def _failures(failures: int, colour: bool) -> Iterator[str]:
     if failures:
-        counted = _count(failures, "internal error", "internal errors")
+        counted = _count(failures, "failure", "failures")
         yield f"{paint(counted, 'error', colour)}: findings may be missing."
 
 

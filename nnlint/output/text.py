@@ -33,7 +33,7 @@ def render(report: Report, presentation: Presentation) -> str:
 
 def error_line(error: InternalError, colour: bool) -> str:
     """One line for a failure of the run itself."""
-    return f"{_at(error, colour)} {paint('internal error', 'error', colour)}: {visible(error.message)}"
+    return f"{_at(error, colour)} {paint(error.kind, 'error', colour)}: {visible(error.message)}"
 
 
 def note_lines(notes: Iterable[Note]) -> Iterator[str]:

@@ -14,7 +14,7 @@ from nnlint.reading.document import Document
 from nnlint.reading.documents import read_document
 from nnlint.reading.patterns import IgnoreFiles, Patterns
 from nnlint.reading.raw import read_bytes
-from nnlint.report import InternalError, Note, SourceText
+from nnlint.report import InternalError, Note, SourceText, outer_error
 
 SUFFIXES = (".py", ".pyw", ".ipynb")
 SKIPPED_FOLDERS = frozenset(
@@ -44,7 +44,7 @@ class Collected:
 
     def fail(self, path: str, error: OSError, what: str) -> None:
         """Remembers that a path cannot be used, and why."""
-        self.errors.append(InternalError(shown_path(path), None, f"{what}: {error.strerror or error}"))
+        self.errors.append(outer_error(shown_path(path), f"{what}: {error.strerror or error}"))
 
 
 def read_paths(
@@ -112,7 +112,7 @@ def _read_stdin(collected: Collected, stdin: Callable[[], bytes], filename: str 
     try:
         data = stdin()
     except OSError as error:
-        collected.errors.append(InternalError(path, None, f"standard input cannot be read: {error.strerror or error}"))
+        collected.errors.append(outer_error(path, f"standard input cannot be read: {error.strerror or error}"))
         return
     if filename and exclude.cover(path):  # kept all the same: --fix gives it back as it came
         collected.documents.append(Document(path, None, data, SourceText({}), notes=(_excluded(path),)))
@@ -126,12 +126,12 @@ def _excluded(path: str) -> Note:
 
 def _read_file(collected: Collected, path: str) -> None:
     if not path or "\0" in path:
-        collected.errors.append(InternalError(path.replace("\0", "?"), None, "this is no path"))
+        collected.errors.append(outer_error(path.replace("\0", "?"), "this is no path"))
         return
     try:
         mode = Path(path).stat().st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
-            collected.errors.append(InternalError(shown_path(path), None, "this is neither a file nor a folder"))
+            collected.errors.append(outer_error(shown_path(path), "this is neither a file nor a folder"))
             return
         full = os.path.realpath(path)
         if full in collected.seen:

@@ -446,7 +446,7 @@ def test_a_failure_of_the_run_is_shown_and_counted() -> None:
         broken.py:7: internal error: rule NN101 (rules/a.py) raised KeyError: 'x'
 
         Nothing to report in 3 files.
-        1 internal error: findings may be missing.
+        1 failure: findings may be missing.
         """
     )
 
