@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from nnlint.events import Escaped, Event, ModelBuilt, ModelCalled, ModeSwitched, OptimizerStepped, Run
+from nnlint.events import Escaped, Event, Loop, ModelBuilt, ModelCalled, ModeSwitched, OptimizerStepped, Run
 from nnlint.facts.evaluation import evaluations, switched_here
 from nnlint.graph import ancestors, parameters_of
 from nnlint.static.objects import CodeSite
@@ -167,7 +167,9 @@ def draws_masks(run: Run, call: ModelCalled) -> bool:
     if not call.iterations or call.training is False:
         return False
     loop = call.iterations[-1].loop
-    if any(iteration.loop is loop for step in run.events(OptimizerStepped) for iteration in step.iterations):
+    if not _counts(loop) or any(
+        iteration.loop is loop for step in run.events(OptimizerStepped) for iteration in step.iterations
+    ):
         return False
     given = [id(value) for value in call.inputs]
     return bool(given) and any(
@@ -178,3 +180,11 @@ def draws_masks(run: Run, call: ModelCalled) -> bool:
         and other.iterations[-1] is not call.iterations[-1]
         for other in run.events(ModelCalled)
     )
+
+
+def _counts(loop: Loop) -> bool:
+    """Whether a loop only counts: what it draws is no data."""
+    over = loop.over
+    while isinstance(over, Data) and over.operation in ("progress", "enumerate") and over.inputs:
+        over = over.inputs[0]
+    return loop.kind == "while" or (isinstance(over, Data) and over.operation == "range")
