@@ -259,7 +259,9 @@ class Run:
     run is one of functions that nothing calls: what their callers did before, and do with their `results`, is not known.
     One that is `called_again` is of an object whose methods nobody calls here: the trace has them twice, as its holder would,
     while the events stand in the loops of the methods alone. A real run has `ended` in some way: "steps" (as many as asked for),
-    "time", "finished", "exited", "raised", "lost"; `stood_in` names what was missing and was stood in for.
+    "time", "finished", "exited", "raised", "killed" (from outside, or by itself without a word), "lost" (nothing of it can be
+    trusted); `trouble` says why it was killed or lost, and `notes` what the sandbox has to say of it;
+    `stood_in` names what was missing and was stood in for.
     """
 
     path: str
@@ -273,6 +275,8 @@ class Run:
     results: list[Value] = field(default_factory=list)
     ended: str = ""
     stood_in: tuple[str, ...] = ()
+    trouble: str = ""
+    notes: list[str] = field(default_factory=list)
     operations: Mapping[str, list[Value]] = field(default_factory=dict)
 
     def remember(self, what: str, about: About, work_out: Callable[[About], Answer]) -> Answer:

@@ -43,7 +43,8 @@ class Trial:
 
     `way` is how it got to run ("as it is", "with stand-ins", "as a harness", or "" where it did not), `stood_in` names what
     was stood in for. `measure` is the yardstick ("accuracy", "R²", ...). `conclusion` says in plain words which finding
-    does the harm; `seconds` is what all runs took together.
+    does the harm; `seconds` is what all runs took together. `notes` are sentences about what the script did and may not
+    ("it asked for the network, which is closed to it"), or how it was ended.
     """
 
     path: str
@@ -53,3 +54,4 @@ class Trial:
     measure: str = ""
     conclusion: str = ""
     seconds: float = 0.0
+    notes: tuple[str, ...] = ()

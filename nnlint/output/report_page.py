@@ -71,8 +71,10 @@ def _findings_of(trial: Trial, report: Report) -> list[Finding]:
 def _script(trial: Trial, findings: Iterable[Finding], report: Report) -> str:
     way = f"Run {escape(trial.way)}, in {trial.seconds:.0f} s." if trial.way else "It could not be run."
     stood_in = f"<p>Stood in for: {_text(', '.join(trial.stood_in))}.</p>" if trial.stood_in else ""
+    notes = "".join(f"<p>Note: {_text(note)}.</p>" for note in trial.notes)
     conclusion = f'<p class="conclusion">{_text(trial.conclusion)}</p>' if trial.conclusion else ""
-    sections = [f"<h2>{_text(trial.path)}</h2>", f"<p>{way}</p>", stood_in, conclusion, _table(trial), _figures(trial)]
+    sections = [f"<h2>{_text(trial.path)}</h2>", f"<p>{way}</p>", stood_in, notes, conclusion, _table(trial)]
+    sections.append(_figures(trial))
     return "\n".join(filter(None, [*sections, *(_finding(finding, report) for finding in findings)]))
 
 

@@ -17,6 +17,7 @@ HOW = {
     "exited": "ended itself",
     "raised": "raised",
     "lost": "was lost",
+    "killed": "",
 }
 
 
@@ -39,6 +40,7 @@ def table(trial: Trial, width: int, colour: bool) -> list[str]:
     """How a script was run, the runs in a table, and what follows from them."""
     lines = [f"{paint(visible(trial.path), 'strong', colour)}: {_way(trial)}"]
     lines += wrap(f"stood in for: {', '.join(trial.stood_in)}", width) if trial.stood_in else []
+    lines += [line for note in trial.notes for line in wrap(f"note: {visible(note)}", width)]
     rows = [_row(arm, trial.measure) for arm in _ranked(trial.arms)] if trial.measure else []
     lines += [f"  {row}" for row in _aligned([("run", "steps", trial.measure, "loss", ""), *rows])] if rows else []
     if trial.conclusion:

@@ -45,7 +45,7 @@ def arm_of(label: str, mended: tuple[Finding, ...], run: Run, but: str = "") -> 
         score=scores[-1][1] if scores else None,
         steps=max((step for step, _ in scores), default=0),
         ended=run.ended,
-        trouble=f"{raised.error}: {raised.message}" if raised else "",
+        trouble=f"{raised.error}: {raised.message}" if raised else run.trouble,
         scores=scores,
         losses=_numbered(run, "loss"),
         gradients=_numbered(run, "gradient_norm"),

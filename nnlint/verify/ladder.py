@@ -18,7 +18,7 @@ def climb(run: Callable[[str], Run], ways: Sequence[str]) -> tuple[str, Run]:
             break
         result = run(way)
         tried.append((way, result))
-        if has_trained(result) and result.ended != "raised":
+        if result.ended == "lost" or (has_trained(result) and result.ended != "raised"):
             break
     return max(reversed(tried), key=lambda each: (has_trained(each[1]), len(list(each[1].events(Backward)))))
 
@@ -40,6 +40,7 @@ def hindrance(run: Run) -> str:
     reasons = {
         "exited": "the script ends itself before its training",
         "time": "the script does not get to its training in the time given",
-        "lost": "the run was lost",
+        "lost": f"the run was lost; {run.trouble}",
+        "killed": f"the script does not get to its training: {run.trouble}",
     }
     return reasons.get(run.ended, "nothing in this file trains when it is run")

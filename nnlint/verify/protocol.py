@@ -37,8 +37,9 @@ class Request:
 
     `root` is the folder that the run sees a copy of, `script` the path of the script in it. `texts` replace files of the
     copy, by path: mended scripts, the joined cells of a notebook. The run ends by itself after `steps` optimizer steps or
-    `seconds`, whatever comes first; the network is scored `every` so many steps. `way` says how the script gets to run:
-    "as-is", "stand-ins" or "harness".
+    `seconds`, whatever comes first; it is ended from outside when `grace` seconds more, for the measurements at its end,
+    are over, or its processes together take more than `memory` bytes. The network is scored `every` so many steps. `way`
+    says how the script gets to run: "as-is", "stand-ins" or "harness".
     """
 
     root: str
@@ -51,6 +52,8 @@ class Request:
     every: int = 25
     seed: int = 0
     way: str = "as-is"
+    memory: int = 4 << 30
+    grace: float = 5.0
 
     def to_json(self) -> str:
         """The request as one line."""

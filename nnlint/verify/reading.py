@@ -44,10 +44,14 @@ class Reader:
         kind, words = record["kind"], record.get("words") or {}
         if kind == "Ended":
             run.ended = str(words["how"])
+            run.trouble = str(words.get("message", "")) if run.ended in ("time", "killed", "lost") else ""
+            run.notes += [run.trouble] if run.trouble else []
             if run.ended == "raised":
                 run.record(self._event(run, {**record, "calls": words.get("calls", [])}, _raised))
         elif kind == "StoodIn":
             run.stood_in = (*run.stood_in, str(words["what"]))
+        elif kind == "Note":
+            run.notes.append(str(words["message"]))
         elif kind in MAKERS:
             run.record(self._event(run, record, MAKERS[kind]))
 

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import selectors
 import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 
+from nnlint.verify.exchange import Exchange
 from nnlint.verify.protocol import Record, Request
-from nnlint.verify.sandbox import Sandbox, sandbox
+from nnlint.verify.sandbox import TEMPORARY_BYTES, Sandbox, sandbox
+from nnlint.verify.seal import new_key
 
 START_SECONDS = 120.0
-GRACE_SECONDS = 3.0
-"""What a run gets on top of its own time for the measurements at its end."""
-
-MOST_BYTES = 64_000_000
+MOST_STARTS = 3
+FOLDER_BYTES = 1_000_000_000
 
 
 class VerifierMissing(Exception):
@@ -33,102 +33,100 @@ class RunnerFailed(Exception):
 
 
 class Runner:
-    """The fork server in its sandbox, and the runs it is asked for. Use `runner()`."""
+    """The fork server in its sandbox, and the runs it is asked for. Use `runner()`.
 
-    def __init__(self, box: Sandbox) -> None:
+    `level` says which namespaces each run has of its own: "view", "processes" or "none".
+    """
+
+    def __init__(self, box: Sandbox, namespaces: bool = True) -> None:
         self.box = box
+        self.namespaces = namespaces
+        self.lock = threading.Lock()
+        self.starts = 0
+        self._start()
+
+    def _start(self) -> None:
+        self.starts += 1
         self.control, theirs = socket.socketpair()
-        environment = box.environment()
-        command = [
-            *box.command(theirs.fileno()),
-            sys.executable,
-            "-m",
-            "nnlint.verify.child.server",
-            str(theirs.fileno()),
-        ]
+        surroundings = {
+            "folder": self.box.folder,
+            "is_walled": self.box.is_tight,
+            "namespaces": self.namespaces,
+            "hidden": self.box.hidden,
+            "kept": self.box.kept,
+            "size": FOLDER_BYTES,
+            "temporary": TEMPORARY_BYTES,
+        }
+        server = ["-m", "nnlint.verify.child.server", str(theirs.fileno()), json.dumps(surroundings)]
+        self.errors = tempfile.TemporaryFile()  # noqa: SIM115  a pipe would have to be emptied
         self.process = subprocess.Popen(
-            command,
+            [*self.box.command(), sys.executable, *server],
             pass_fds=[theirs.fileno()],
-            env=environment,
+            env=self.box.environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            stderr=self.errors,
             start_new_session=True,
         )
         theirs.close()
         self.control.settimeout(START_SECONDS)
-        if self.control.recv(16) != b"ready\n":
+        try:
+            word, _, self.level = self.control.recv(64).decode(errors="replace").strip().partition(" ")
+        except OSError as error:
+            word = str(error)
+        if word != "ready":
             raise RunnerFailed(self._last_words())
 
     def _last_words(self) -> str:
         self.process.kill()
-        _, errors = self.process.communicate()
-        lines = errors.decode(errors="replace").strip().splitlines()
+        self.process.wait()
+        self.errors.seek(0)
+        lines = self.errors.read().decode(errors="replace").strip().splitlines()
         return lines[-1] if lines else "the process that runs scripts ended at once"
 
     def run(self, request: Request) -> list[Record]:
         """The records of one run, whose last one is of the kind "Ended". Never raises for what the script does."""
-        mine, theirs = socket.socketpair()
-        with mine:
-            try:
-                socket.send_fds(self.control, [b"r"], [theirs.fileno()])
-            except OSError:
-                return [_lost("the process that runs scripts is gone")]
-            finally:
-                theirs.close()
-            mine.sendall(request.to_json().encode() + b"\n")
-            return list(_records(mine, request.seconds + GRACE_SECONDS))
+        report, their_report = socket.socketpair()
+        records, their_records = socket.socketpair()
+        with report, records:
+            with their_report, their_records:
+                self._hand_over([their_report.fileno(), their_records.fileno()])
+            return Exchange(report, records, new_key()).carry_out(request)
+
+    def _hand_over(self, descriptors: list[int]) -> None:
+        """Give the server the sockets of a run; a server that is gone is started anew, a few times."""
+        with self.lock:
+            if self.process.poll() is not None and self.starts < MOST_STARTS:
+                self.control.close()
+                self._start()
+            with contextlib.suppress(OSError):  # the run's own sockets tell, too: they are closed at once
+                socket.send_fds(self.control, [b"r"], descriptors)
 
     def close(self) -> None:
         """Ends the server and all that it has started."""
         self.control.close()
         self.box.end(self.process)
+        self.errors.close()
 
 
 @contextmanager
-def runner() -> Iterator[Runner]:
-    """A runner, ended with the block. Raises VerifierMissing where torch is not installed, RunnerFailed where it cannot start."""
-    if find_spec("torch") is None or find_spec("numpy") is None:
-        raise VerifierMissing(
-            "--verify runs the script, which needs PyTorch: install it with `pip install 'nnlint[verify]'`"
-        )
+def runner(roots: Iterable[str] = ()) -> Iterator[Runner]:
+    """A runner for scripts in these folders, ended with the block.
+
+    Raises VerifierMissing where torch is not installed, RunnerFailed where it cannot start.
+    """
+    require_torch()
     with tempfile.TemporaryDirectory(prefix="nnlint-", ignore_cleanup_errors=True) as folder:
-        started = Runner(sandbox(folder))
+        started = Runner(sandbox(os.path.realpath(folder), roots))
         try:
             yield started
         finally:
             started.close()
 
 
-def _records(connection: socket.socket, seconds: float) -> Iterator[Record]:
-    """What comes over the connection until it ends, the time is up, or it is too much."""
-    deadline = time.monotonic() + seconds
-    pending, received, ended = b"", 0, False
-    with selectors.DefaultSelector() as selector:
-        selector.register(connection, selectors.EVENT_READ)
-        while not ended:
-            left = deadline - time.monotonic()
-            if left <= 0 or not selector.select(left):
-                yield _lost("it did not stop in time", how="time")
-                return
-            data = os.read(connection.fileno(), 1 << 16)
-            received += len(data)
-            if not data or received > MOST_BYTES:
-                yield _lost("its process ended" if not data else "it sent more than can be read")
-                return
-            *lines, pending = (pending + data).split(b"\n")
-            for record in filter(None, map(_parsed, lines)):
-                yield record
-                ended = ended or record["kind"] == "Ended"
-
-
-def _parsed(line: bytes) -> Record | None:
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return record if isinstance(record, dict) and isinstance(record.get("kind"), str) else None
-
-
-def _lost(message: str, how: str = "lost") -> Record:
-    return {"kind": "Ended", "words": {"how": how, "message": message}, "numbers": {}}
+def require_torch() -> None:
+    """Raises VerifierMissing where the packages are missing."""
+    if find_spec("torch") is None or find_spec("numpy") is None:
+        raise VerifierMissing(
+            "--verify runs the script, which needs PyTorch: install it with `pip install 'nnlint[verify]'`"
+        )

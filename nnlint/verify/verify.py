@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from nnlint.catalogue import rules_by_code
 from nnlint.events import OptimizerStepped, Run
@@ -20,7 +20,8 @@ from nnlint.verify.harness import DRIVER, driver
 from nnlint.verify.ladder import WAYS, climb, has_trained, hindrance
 from nnlint.verify.protocol import Probe, Request
 from nnlint.verify.reading import Reader
-from nnlint.verify.runner import Runner, runner
+from nnlint.verify.runner import Runner, require_torch, runner
+from nnlint.verify.sandbox import most_memory
 from nnlint.verify.scripts import Lint, Script, scripts
 from nnlint.verify.scripts import written as written_files
 from nnlint.witness import Case, unverified
@@ -51,24 +52,30 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Limits:
-    """How long a script is run: `steps` of an optimizer, and `seconds` for all of its runs together."""
+    """How long a script is run: `steps` of an optimizer, and `seconds` for all of its runs together.
+
+    `memory` is what all processes of one run may hold, in bytes.
+    """
 
     steps: int = 1000
     seconds: float = 60.0
+    memory: int = field(default_factory=most_memory)
 
 
 def verify(report: Report, documents: Sequence[Document], limits: Limits, lint: Lint, progress: Progress) -> Report:
     """The report with verdicts; refuted findings are withdrawn. Raises VerifierMissing and RunnerFailed."""
-    if not any(finding.plan for finding in report.findings):
+    require_torch()
+    roots = {script.root for script in scripts(report, documents)}
+    if not roots:
         return report
-    with runner() as runs:
+    with runner(filter(None, roots)) as runs:
         return verified(report, documents, limits, lint, progress, runs)
 
 
 def verified(
     report: Report, documents: Sequence[Document], limits: Limits, lint: Lint, progress: Progress, runs: Runner
 ) -> Report:
-    """The same with a runner that is there already."""
+    """The same with a runner that is there already, and was made for the folders of these scripts."""
     verdicts: dict[Finding, Verdict] = {}
     trials = []
     for script in scripts(report, documents):
@@ -100,6 +107,7 @@ class _Trial:
         self.start = time.monotonic()
         self.reader = Reader(script.sources())
         self.verdicts: dict[Finding, Verdict] = {}
+        self.notes: list[str] = []
         self.driver = driver(script)
         self.ways = tuple(WAYS) if self.driver else ("as-is", "stand-ins")
         self.way = "as-is"
@@ -136,6 +144,7 @@ class _Trial:
             measure=measure,
             conclusion=conclude(arms, self.verdicts, measure),
             seconds=time.monotonic() - self.start,
+            notes=tuple(dict.fromkeys(self.notes)),
         )
 
     def _first(self, plan: Plan, way: str) -> Run:
@@ -193,8 +202,11 @@ class _Trial:
             seconds=seconds,
             every=max(1, self.limits.steps // CURVE_POINTS),
             way=self.way,
+            memory=self.limits.memory,
         )
-        return self.reader.run(self.script.document.path, self.runs.run(request))
+        run = self.reader.run(self.script.document.path, self.runs.run(request))
+        self.notes += run.notes
+        return run
 
     def _add_effects(self, arms: Sequence[Arm], measure: str) -> None:
         for finding, effect in effects(arms, measure).items():
@@ -205,10 +217,19 @@ def _verdict(finding: Finding, written: Run, alone: Run | None) -> Verdict:
     witness = rules_by_code()[finding.code].witness
     if witness is None:
         return unverified("this rule has nothing that a run could measure")
+    if written.ended == "lost":
+        return unverified(f"the run was lost; {written.trouble}")
     try:
         verdict = witness(Case(finding, written, alone))
     except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
         return unverified(f"its witness failed with {type(error).__name__}: {error}")
     if verdict.status is Status.UNVERIFIED and not has_trained(written):
         return unverified(hindrance(written))
-    return verdict
+    return _with_trouble(verdict, written)
+
+
+def _with_trouble(verdict: Verdict, run: Run) -> Verdict:
+    """A run that was ended from outside has its part in what could not be decided."""
+    if verdict.status is not Status.UNVERIFIED or not run.trouble:
+        return verdict
+    return replace(verdict, reason=f"{verdict.reason}; {run.trouble}")

@@ -35,7 +35,9 @@ def verified_report() -> Report:
         Arm("NN102 mended (line 4)", (finding,), score=0.95, steps=100, scores=points, losses=points),
     )
     conclusion = "NN102 missing-zero-grad (line 4) does the harm: it costs 0.85 of accuracy"
-    trial = Trial("train.py", "as it is", arms, ("torchvision",), "accuracy", conclusion, 7.0)
+    trial = Trial(
+        "train.py", "as it is", arms, ("torchvision",), "accuracy", conclusion, 7.0, ("it asked for the network",)
+    )
     return replace(report(finding, train=LOOP), trials=(trial,))
 
 
@@ -48,6 +50,7 @@ def page() -> str:
 def test_tells_what_was_run_and_what_follows(page: str) -> None:
     assert "does the harm: it costs 0.85 of accuracy" in page
     assert "Stood in for: torchvision." in page
+    assert "Note: it asked for the network." in page
     assert "<td>NN102 mended (line 4)</td><td>100</td><td>0.95</td>" in page
     assert page.count("<svg") == 3
 

@@ -46,6 +46,13 @@ def test_text_has_a_table_of_the_runs_best_mend_first_and_the_conclusion() -> No
     ]
 
 
+def test_what_a_script_tried_and_may_not_is_told() -> None:
+    shown = verified()
+    noted = replace(shown.trials[0], notes=("it asked for the network, which is closed to it",))
+    told = replace(shown, trials=(noted,))
+    assert "note: it asked for the network, which is closed to it\n" in rendered("text", told)
+
+
 def test_text_tells_that_a_finding_was_withdrawn_and_does_not_show_it() -> None:
     text = rendered("text", verified())
     assert "1 finding was withdrawn: the run showed that the fault is not there." in text

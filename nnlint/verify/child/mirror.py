@@ -11,6 +11,9 @@ from pathlib import Path
 LARGEST_COPIED = 1_000_000
 """Larger files, in bytes, are linked to: they can be read, not written."""
 
+MOST_COPIED = 64_000_000
+"""So many bytes in all are copied; the rest is linked to."""
+
 MOST_ENTRIES = 4000
 """What a larger folder holds beyond is linked to."""
 
@@ -29,7 +32,7 @@ def mirror(root: str, folder: str, texts: Mapping[str, str]) -> None:
 
 
 def _copy(root: str, folder: str) -> None:
-    left = MOST_ENTRIES
+    left, bytes_left = MOST_ENTRIES, MOST_COPIED
     waiting = [(root, folder)]
     while waiting:
         source, target = waiting.pop(0)
@@ -43,17 +46,18 @@ def _copy(root: str, folder: str) -> None:
                     os.mkdir(copied)
                     waiting.append((entry.path, copied))
                 else:
-                    _copy_file(entry, copied, left > 0)
+                    bytes_left -= _copy_file(entry, copied, min(LARGEST_COPIED, bytes_left) if left > 0 else -1)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     return entry.is_dir(follow_symlinks=False) and not os.path.exists(os.path.join(entry.path, "pyvenv.cfg"))
 
 
-def _copy_file(entry: os.DirEntry[str], target: str, is_room: bool) -> None:
-    """A copy of a small file; a link to anything else."""
+def _copy_file(entry: os.DirEntry[str], target: str, largest: int) -> int:
+    """A copy of a file that is not larger; a link to anything else. Returns the bytes that were copied."""
     with contextlib.suppress(OSError):
-        if is_room and entry.is_file() and entry.stat().st_size <= LARGEST_COPIED:
+        if entry.is_file() and (size := entry.stat().st_size) <= largest:
             shutil.copyfile(entry.path, target)
-        else:
-            os.symlink(entry.path, target)
+            return size
+        os.symlink(entry.path, target)
+    return 0

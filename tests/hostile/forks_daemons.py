@@ -1,0 +1,29 @@
+# verdict: confirmed
+# said: it left processes running
+"""Starts daemons: forked twice, in sessions of their own."""
+
+import os
+import time
+
+import torch
+from torch import nn
+
+inputs = torch.randn(64, 4)
+targets = (inputs[:, 0] > 0).long()
+model = nn.Linear(4, 2)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+for step in range(20):
+    loss = nn.functional.cross_entropy(model(inputs), targets)
+    loss.backward()  # the finding: nothing clears the gradients
+    optimizer.step()
+
+for _ in range(3):
+    if os.fork() == 0:
+        os.setsid()
+        try:
+            os.fork()
+        finally:
+            while True:
+                time.sleep(1)
+time.sleep(0.2)

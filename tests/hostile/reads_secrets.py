@@ -1,0 +1,28 @@
+# verdict: confirmed
+"""Reads keys and the environment, and fails where it finds one."""
+
+import os
+import pathlib
+
+import torch
+from torch import nn
+
+inputs = torch.randn(64, 4)
+targets = (inputs[:, 0] > 0).long()
+model = nn.Linear(4, 2)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+for step in range(20):
+    loss = nn.functional.cross_entropy(model(inputs), targets)
+    loss.backward()  # the finding: nothing clears the gradients
+    optimizer.step()
+
+home = pathlib.Path("places.txt").read_text().splitlines()[0]
+
+assert "SECRET_TOKEN" not in os.environ
+try:
+    found = pathlib.Path(home, ".ssh", "id_ed25519").read_text()
+except OSError:
+    found = ""
+while found:
+    raise SystemExit("a secret was found")
