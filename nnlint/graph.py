@@ -30,11 +30,10 @@ def ancestors(value: Value | None, stop: Callable[[Data], bool] | None = None) -
     seen: set[int] = set()
     while pending and len(seen) < MOST_VISITED:
         current = pending.pop()
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
         if isinstance(current, Data):
-            key = id(current)
-            if key in seen:
-                continue
-            seen.add(key)
             yield current
             if stop is None or not stop(current):
                 pending.extend(current.inputs)

@@ -193,8 +193,8 @@ def _unsilenced(lint: Lint, path: str, findings: Sequence[Finding], rules: Seque
 
 def _texts(lint: Lint, findings: Iterable[Finding]) -> Mapping[str, SourceText]:
     """The texts that code frames show: of the findings and of the places that belong to them."""
-    places = [place for finding in findings for place in (finding.place, *(r.place for r in finding.related))]
-    documents = {place.path: _document(lint, place.path) for place in places}
+    paths = {place.path for finding in findings for place in (finding.place, *(r.place for r in finding.related))}
+    documents = {path: _document(lint, path) for path in sorted(paths)}
     return {path: document.text for path, document in documents.items() if document}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from nnlint.finding import Place
 
@@ -33,6 +34,11 @@ class Source:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_first_lines", tuple(cell.first_line for cell in self.cells))
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """The lines of `text`, without their ends."""
+        return self.text.split("\n")
 
     def place(self, line: int, column: int, end_line: int, end_column: int) -> Place:
         """The place of a span of `text` (1-based lines and columns, in characters) in the user's file."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.command import Command
+from tests.scripts import FAULTY
 
 
 @pytest.mark.parametrize(
@@ -22,6 +25,15 @@ from tests.command import Command
         (b"import os\nprint 'loss', 1\n", "2:1", "this is Python 2"),
         (b"try:\n    pass\nexcept ValueError, error:\n    pass\n", "3:8", "this is Python 2"),
         (b"%matplotlib inline\n", "1:1", "this line belongs into a notebook"),
+        (b"files = !ls\n", "1:9", "this line belongs into a notebook"),
+        (b"x = `3`\n", "1:5", "this is Python 2"),
+        (b"def f(a, (b, c)):\n    pass\n", "1:10", "this is Python 2"),
+        (b"f = lambda (a, b): a\n", "1:12", "this is Python 2"),
+        (b"x = 1\n=======\ny = 2\n>>>>>>> theirs\n", "2:1", "a piece of an unresolved merge conflict at line 2"),
+        ("x = 1\n".encode("utf-16-le"), "1:1", "the file is UTF-16"),
+        ("x = 1\n".encode("utf-16-be"), "1:1", "the file is UTF-16"),
+        ("x = 1\n".encode("utf-32"), "1:1", "the file is UTF-32"),
+        (b"\0" * 100, "1:1", "a NUL byte"),
     ],
 )
 def test_the_place_and_the_reason(command: Command, data: bytes, place: str, message: str) -> None:
@@ -58,9 +70,58 @@ def test_deep_nesting_is_a_finding_or_nothing_but_no_crash(command: Command, exp
     assert "internal error" not in outcome.output + outcome.errors
 
 
-def test_a_very_long_file(command: Command) -> None:
-    command.write("long.py", "import torch\n" + "x = torch.zeros(3)\n" * 50_000)
-    assert command("long.py").status == 0
+@pytest.mark.parametrize(
+    ("code", "place"),
+    [
+        ("+".join("1" * 50_000), "3:1"),
+        ("(" + " +\n".join("1" * 50_000) + ")", "3:1"),
+        ("a." * 50_000 + "b", "3:1"),
+        ("-" * 100_000 + "1", "3:1"),
+    ],
+)
+def test_what_is_nested_too_deeply_is_reported_where_it_stands(command: Command, code: str, place: str) -> None:
+    command.write("deep.py", f"import torch\nx = (1 + 2) * 3\n{code}\ny = 4 + 5\n")
+    assert command("deep.py").findings == [f"deep.py:{place} NN901"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "y = 1\n" * 50_000,
+        "x = torch.zeros(3)\n" * 15_000,
+        "\n" * 200_000,
+        "    \n" * 200_000,
+        "# a comment\n" * 50_000,
+        "x = '" + "a" * 2_000_000 + "'\n",
+        "a" * 500_000 + " = 1\n",
+        "x = [\n" + "    {'x': 1, 'y': [1, 2.5], 'n': 'a'},\n" * 20_000 + "]\n",
+        "x = {\n" + "".join(f"    'a{number}': [{number}, 1, 2],\n" for number in range(20_000)) + "}\n",
+        "if a == 0:\n    x = 0\n" + "elif a == 1:\n    x = 1\n" * 5_000,
+        "if a:\n    pass\nelse:\n    x = 1\n" * 5_000,
+        "try:\n    x = 1\n" + "except E:\n    x = 2\n" * 5_000,
+        "match a:\n" + "    case 1:\n        x = 2\n" * 5_000,
+        "x = [a" + " for b in c" * 2_000 + "]\n",
+        "x = f'" + "{a}" * 10_000 + "'\n",
+        "x = " + " and ".join("a" * 50_000) + "\n",
+        "@a\n" * 2_000 + "def f(): pass\n",
+    ],
+    ids=lambda text: text[:12],
+)
+def test_what_is_very_long_is_read_to_its_end(command: Command, text: str) -> None:
+    command.write("long.py", f"import torch\n{text}{FAULTY}")
+    assert [found.partition(" ")[2] for found in command("long.py").findings] == ["NN102"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["except " + "a" * 50_000, "print " + "a," * 50_000, "x = " + "a." * 50_000 + "b?", "%" * 50_000, "(" * 50_000],
+)
+def test_a_long_line_that_does_not_parse_is_a_finding(command: Command, line: str) -> None:
+    command.write("long.py", f"{line}\n")
+    command.write("long.ipynb", json.dumps({"cells": [{"cell_type": "code", "source": line}]}))
+    outcome = command("long.py")
+    assert [found.partition(" ")[2] for found in outcome.findings] == ["NN901"]
+    assert command("long.ipynb").status in (0, 1)
 
 
 def test_warnings_of_pythons_parser_are_not_shown(command: Command) -> None:
@@ -78,7 +139,19 @@ def test_warnings_of_pythons_parser_are_not_shown(command: Command) -> None:
         ("[]", "1:1", "no list of cells"),
         ('{"nbformat": 4}', "1:1", "no list of cells"),
         ('{"cells": [1]}', "1:1", "cell 1 of the notebook is no object"),
-        ('{"cells": [{"cell_type": "code", "source": 3}]}', "1:1", "a source that is no text"),
+        (
+            '{"cells": [{"cell_type": "code", "source": 3}]}',
+            "1:1",
+            "code cell 1 of the notebook has a source that is no",
+        ),
+        ('{"cells": [{"cell_type": "code", "source": ["a", null]}]}', "1:1", "a source that is no text"),
+        ("hello", "1:1", "this is not valid JSON: expecting value"),
+        ('{\n<<<<<<< HEAD\n"cells": []\n', "2:1", "this is not valid JSON"),
+        (
+            '{\n<<<<<<< HEAD\n "cells": []\n=======\n>>>>>>> x\n}\n',
+            "2:1",
+            "an unresolved merge conflict begins at line 2",
+        ),
         ("[" * 100_000, "1:1", "nested too deeply"),
         ('{"cells": []}\n<<<<<<< HEAD\n', "2:1", "this is not valid JSON"),
     ],

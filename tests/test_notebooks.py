@@ -61,7 +61,14 @@ def test_format_3_is_read_and_fixed(command: Command) -> None:
 
 @made_up
 @pytest.mark.parametrize(
-    "metadata", [{"kernelspec": {"language": "R", "name": "ir"}}, {"language_info": {"name": "julia"}}]
+    "metadata",
+    [
+        {"kernelspec": {"language": "R", "name": "ir"}},
+        {"language_info": {"name": "julia"}},
+        {"kernelspec": {"name": "ir"}},
+        {"kernelspec": {"name": "julia-1.6"}},
+        {"kernelspec": {"name": "xcpp17"}, "language_info": None},
+    ],
 )
 def test_notebooks_in_other_languages_are_skipped_with_a_note(command: Command, metadata: dict[str, Any]) -> None:
     command.write("a.ipynb", notebook("FAULT <- 1 ->", **metadata))
@@ -74,7 +81,8 @@ def test_notebooks_in_other_languages_are_skipped_with_a_note(command: Command, 
 def test_a_python_kernel_under_any_name_is_python(command: Command) -> None:
     command.write("a.ipynb", notebook("FAULT = 1", kernelspec={"language": "python", "name": "my-env"}))
     command.write("b.ipynb", notebook("FAULT = 1", kernelspec={"name": "my-env"}, language_info={"name": "ipython"}))
-    assert len(command(".").findings) == 2
+    command.write("c.ipynb", notebook("FAULT = 1", kernelspec={"name": "iris"}))
+    assert len(command(".").findings) == 3
 
 
 @made_up
@@ -181,8 +189,28 @@ def test_a_cell_without_source_and_a_notebook_without_code() -> None:
     assert (empty.source, empty.broken) == (None, ())
 
 
-def test_a_lone_surrogate_in_a_cell_is_a_finding(command: Command) -> None:
-    command.write("a.ipynb", notebook("s = 'X'").replace("X", "\\ud800"))
+@made_up
+@pytest.mark.parametrize(
+    ("escape", "words"),
+    [("\\ud800", "the cell holds half of a surrogate pair"), ("\\u0000", "the cell holds a NUL byte")],
+)
+def test_a_character_that_no_source_may_hold_is_a_finding_of_its_cell(
+    command: Command, escape: str, words: str
+) -> None:
+    command.write("a.ipynb", notebook("x = 1\ns = 'X'", "FAULT").replace("X", escape))
     outcome = command("a.ipynb")
-    assert outcome.status == 1
-    assert len(outcome.findings) == 1
+    assert outcome.findings == ["a.ipynb:cell 1:2:6 NN901", "a.ipynb:cell 2:1:1 NN101"]
+    assert words in outcome.output
+
+
+@made_up
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32"])
+def test_a_notebook_in_another_encoding_is_a_finding(command: Command, encoding: str) -> None:
+    command.write("a.ipynb", notebook("FAULT").encode(encoding))
+    assert "which Python cannot read" in command("a.ipynb").output
+
+
+@made_up
+def test_an_empty_request_for_help_is_no_fault(command: Command) -> None:
+    command.write("a.ipynb", notebook("?", "??", "FAULT"))
+    assert command("a.ipynb").findings == ["a.ipynb:cell 3:1:1 NN101"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -21,7 +22,7 @@ from nnlint.events import (
 )
 from nnlint.graph import ancestors, cuts_graph, data_in, parameters_of
 from nnlint.operations import FOREIGN
-from nnlint.static.objects import CodeSite, External, FunctionNode
+from nnlint.static.objects import CodeSite, External, FunctionNode, Module
 from nnlint.values import (
     Constant,
     Data,
@@ -126,6 +127,8 @@ class _Reader:
         self.losses = {id(event.value) for event in run.events(LossComputed)}
         self.training = {_node(call.at) for call in run.events(ModelCalled) if self.trains(call)}
         self.uses: _Uses | None = None
+        self.trained = self._trained()
+        self.last_steps = {step.iterations: step.order for step in run.events(OptimizerStepped)}
 
     def trains(self, call: ModelCalled) -> bool:
         """Whether the output is behind a backward pass."""
@@ -136,7 +139,7 @@ class _Reader:
             outputs = [each for each in elements(call.output) if isinstance(each, Data)]
             if (
                 not outputs
-                or _is_foreign(call)
+                or _is_foreign(self.run, call)
                 or self.trains(call)
                 or not _is_learned(call.model, self.learned)
                 or _is_hook(self.run, call)
@@ -164,22 +167,30 @@ class _Reader:
         return bool(fate) or any(id(output) in self.returned or id(output) in self.kept for output in outputs)
 
     def _is_afterwards(self, call: ModelCalled) -> bool:
-        training = [each for each in self.run.events(ModelCalled) if each.model is call.model and self.trains(each)]
-        loops = {id(iteration.loop) for each in training for iteration in each.iterations}
-        is_last = all(each.order < call.order for each in training)
-        return bool(training) and is_last and not any(id(iteration.loop) in loops for iteration in call.iterations)
+        last, loops = self.trained.get(id(call.model), (call.order, ()))
+        return last < call.order and not any(id(iteration.loop) in loops for iteration in call.iterations)
+
+    def _trained(self) -> dict[int, tuple[int, set[int]]]:
+        """When each network is last called for training, and the loops around all such calls, by its identity."""
+        found: dict[int, tuple[int, set[int]]] = {}
+        for call in self.run.events(ModelCalled):
+            if self.trains(call):
+                loops = found.setdefault(id(call.model), (0, set()))[1]
+                loops.update(id(iteration.loop) for iteration in call.iterations)
+                found[id(call.model)] = (call.order, loops)
+        return found
 
     def _is_apart(self, call: ModelCalled) -> bool:
-        if not call.iterations:
-            return False
-        steps = self.run.events(OptimizerStepped)
-        return not any(step.order > call.order and step.iterations == call.iterations for step in steps)
+        return bool(call.iterations) and self.last_steps.get(call.iterations, 0) <= call.order
 
 
-def _is_foreign(call: ModelCalled) -> bool:
+def _is_foreign(run: Run, call: ModelCalled) -> bool:
     """Whether the call stands in a module of another framework, whose words are torch's and whose rules are not."""
-    names = call.at.module.names.values() if isinstance(call.at, CodeSite) else ()
-    roots = {value.name.partition(".")[0] for value in names if isinstance(value, External)}
+    return isinstance(call.at, CodeSite) and run.remember("foreign", call.at.module, _imports_another)
+
+
+def _imports_another(module: Module) -> bool:
+    roots = {value.name.partition(".")[0] for value in module.names.values() if isinstance(value, External)}
     return bool(roots & FOREIGN) and "torch" not in roots
 
 
@@ -216,12 +227,20 @@ def switched_here(run: Run, call: ModelCalled, earlier: Iterable[tuple[int, tupl
 def trains_inside(run: Run, site: CodeSite, within: ast.AST) -> bool:
     """Whether anything is differentiated or stepped in a statement or function of the site's module, or in what it calls."""
     first, last = getattr(within, "lineno", 0), getattr(within, "end_lineno", 0) or 0
-    return any(
-        isinstance(each, CodeSite) and each.module is site.module and first <= getattr(each.node, "lineno", 0) <= last
-        for kind in (Backward, OptimizerStepped)
-        for event in run.events(kind)
-        for each in (event.at, *event.calls)
-    )
+    lines = run.remember("training lines", run, _training_lines).get(id(site.module), [])
+    at = bisect_left(lines, first)
+    return at < len(lines) and lines[at] <= last
+
+
+def _training_lines(run: Run) -> dict[int, list[int]]:
+    """The lines on which anything is differentiated or stepped, in order, by the identity of their module."""
+    found: dict[int, set[int]] = {}
+    for kind in (Backward, OptimizerStepped):
+        for event in run.events(kind):
+            for each in (event.at, *event.calls):
+                if isinstance(each, CodeSite):
+                    found.setdefault(id(each.module), set()).add(getattr(each.node, "lineno", 0))
+    return {module: sorted(lines) for module, lines in found.items()}
 
 
 # What is differentiated, and what was learned

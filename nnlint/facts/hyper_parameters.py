@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nnlint.events import OptimizerMade, Run
+from nnlint.mending import edits
 from nnlint.static.objects import CodeSite
 from nnlint.values import (
     Constant,
@@ -128,15 +129,10 @@ def _is_default(constant: Constant, made_at: Site) -> bool:
     statement = written.statement
     if not isinstance(statement, (ast.Assign, ast.AnnAssign)) or statement.value is None:
         return isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef))
-    if _in_class_body(written, statement):
+    if isinstance(edits.holder_of(written), ast.ClassDef):
         return True
     around = [node for node in ast.walk(statement.value) if isinstance(node, (ast.Dict, ast.Call))]
     return any(written.node is each for node in around for each in ast.walk(node))
-
-
-def _in_class_body(site: CodeSite, statement: ast.stmt) -> bool:
-    classes = (node for node in ast.walk(site.module.tree) if isinstance(node, ast.ClassDef))
-    return any(each is statement for cls in classes for each in cls.body)
 
 
 def _tried(made: OptimizerMade, constant: Constant) -> tuple[float, ...]:

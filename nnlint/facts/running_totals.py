@@ -63,13 +63,15 @@ def _is_kept(event: Accumulated) -> bool:
 def _terms(value: Value | None, held: set[int]) -> dict[int, Data]:
     """The data that a value consists of, through arithmetic and views, as long as gradients flow; not through totals."""
     found: dict[int, Data] = {}
+    seen: set[int] = set()
     pending = [value]
     while pending and len(found) < MOST_TERMS:
         current = pending.pop()
+        if current is None or id(current) in held or id(current) in seen:
+            continue
+        seen.add(id(current))
         if isinstance(current, Either):
             pending.extend(current.alternatives)
-        elif current is None or id(current) in held or id(current) in found:
-            continue
         elif isinstance(current, Items):
             pending.extend(current.items)
         elif isinstance(current, Entries):

@@ -7,6 +7,8 @@ another, a node that no source is known of.
 from __future__ import annotations
 
 import ast
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 from nnlint.finding import Applicability, Edit, Fix, Place
 from nnlint.static.objects import CodeSite, Module, span
@@ -165,12 +167,12 @@ def block_of(site: Site) -> list[ast.stmt]:
     """The statements of the block in which a site's statement stands; empty where it is not found."""
     if not isinstance(site, CodeSite) or site.statement is None:
         return []
-    for node in ast.walk(site.module.tree):
-        for name in ("body", "orelse", "finalbody"):
-            block = getattr(node, name, None)
-            if isinstance(block, list) and any(each is site.statement for each in block):
-                return block
-    return []
+    return _nesting(site.module.tree).blocks.get(id(site.statement), [])
+
+
+def holder_of(site: Site) -> ast.AST | None:
+    """The node whose block a site's statement stands in: a module, class, function, loop, ...; None where it is not found."""
+    return _nesting(site.module.tree).around.get(id(site.statement)) if isinstance(site, CodeSite) else None
 
 
 def _is_alone(site: CodeSite) -> bool:
@@ -187,23 +189,34 @@ def blocks_around(site: Site) -> list[ast.stmt]:
     if not isinstance(site, CodeSite) or site.statement is None:
         return []
     top: ast.AST = site.function if site.function is not None else site.module.tree
-    return [node for node in _path_to(top, site.statement) if isinstance(node, ast.stmt)]
+    found: list[ast.stmt] = []
+    around = _nesting(site.module.tree).around
+    current = around.get(id(site.statement))
+    while current is not None and current is not top:
+        if isinstance(current, ast.stmt):
+            found.append(current)
+        current = around.get(id(current))
+    return found[::-1] if current is top else []
 
 
-def _path_to(top: ast.AST, target: ast.AST) -> list[ast.AST]:
-    """The nodes from `top` down to `target`, both without."""
-    for child in ast.iter_child_nodes(top):
-        if child is target:
-            return []
-        if isinstance(child, (ast.stmt, ast.ExceptHandler, ast.match_case)) and _contains(child, target):
-            return [child, *_path_to(child, target)]
-    return []
+@dataclass
+class _Nesting:
+    """Which block each statement of a module stands in, and what that block belongs to, by the identities of the nodes."""
+
+    blocks: dict[int, list[ast.stmt]] = field(default_factory=dict)
+    around: dict[int, ast.AST] = field(default_factory=dict)
 
 
-def _contains(node: ast.AST, target: ast.AST) -> bool:
-    line = getattr(target, "lineno", 0)
-    if isinstance(node, ast.match_case):
-        return any(_contains(statement, target) for statement in node.body)
-    first: int = getattr(node, "lineno", 0)
-    last: int = getattr(node, "end_lineno", 0) or 0
-    return first <= line <= last
+@lru_cache(maxsize=2)
+def _nesting(tree: ast.Module) -> _Nesting:
+    nesting = _Nesting()
+    pending: list[ast.AST] = [tree]
+    while pending:
+        node = pending.pop()
+        for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+            inner = getattr(node, name, None)
+            if isinstance(inner, list):
+                nesting.blocks |= dict.fromkeys(map(id, inner), inner)
+                nesting.around |= dict.fromkeys(map(id, inner), node)
+                pending += inner
+    return nesting

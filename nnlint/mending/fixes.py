@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import difflib
 import re
+from bisect import bisect_right, insort
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,6 +21,9 @@ from nnlint.reading.raw import read_bytes
 from nnlint.report import InternalError, Note, Report, outer_error
 
 MAX_ROUNDS = 50
+
+Span = tuple[tuple[int, int], tuple[int, int]]
+"""The first and the last line and column of an edit."""
 
 Lint = Callable[[Sequence[Document]], Report]
 Documents = Mapping[str, Document]
@@ -89,62 +94,79 @@ def apply_edits(text: str, edits: Iterable[Edit]) -> str:
     spans = sorted((*_span(positions, edit), edit.content) for edit in edits)
     if any(second[0] < first[1] for first, second in pairwise(spans)):
         raise UnfitFixError("its edits overlap")
-    for start, end, content in reversed(spans):
-        text = text[:start] + content.replace("\n", positions.newline) + text[end:]
-    return text
+    pieces, done = [], 0
+    for start, end, content in spans:
+        pieces += [text[done:start], content.replace("\n", positions.newline)]
+        done = end
+    return "".join([*pieces, text[done:]])
 
 
 def _fixable(report: Report, documents: Documents, unsafe: bool) -> list[Finding]:
     allowed = {Applicability.SAFE, Applicability.UNSAFE} if unsafe else {Applicability.SAFE}
+    parses = cache(lambda path: _parses(documents.get(path)))
     return [
         finding
         for finding in report.findings
         if finding.fix
         and finding.fix.applicability in allowed
         and finding.fix.edits
-        and all(_parses(documents.get(edit.place.path)) for edit in finding.fix.edits)
+        and all(parses(edit.place.path) for edit in finding.fix.edits)
     ]
 
 
 def _apply_round(
     documents: Documents, wanted: Sequence[Finding], rejected: set[tuple[str, Fix]], errors: list[InternalError]
 ) -> tuple[dict[str, Document], int]:
-    chosen = _apart(wanted)
-    try:
-        return _apply(documents, chosen), len(chosen)
-    except UnfitFixError:
-        pass
-    changed, kept = dict(documents), list[Finding]()
-    for finding in chosen:
+    applied, kept = documents, list[Finding]()
+    waiting = [_apart(wanted)]
+    while waiting:  # one that does not fit is found by halving: each half is tried on what fitted so far
+        group = waiting.pop()
         try:
-            changed = _apply(documents, [*kept, finding])
-            kept.append(finding)
+            applied = _apply(documents, [*kept, *group])
+            kept += group
         except UnfitFixError as error:
-            assert finding.fix
-            rejected.add((finding.code, finding.fix))
-            message = f"the fix of {finding.code} {finding.name} is not applied: {error}"
-            place = finding.place
-            errors.append(InternalError(place.path, place.line, message, place.cell))
-    return changed, len(kept)
+            if len(group) > 1:
+                middle = len(group) // 2
+                waiting += [group[middle:], group[:middle]]
+            else:
+                errors.append(_rejection(group[0], error))
+                rejected |= {(finding.code, finding.fix) for finding in group if finding.fix}
+    return dict(applied), len(kept)
+
+
+def _rejection(finding: Finding, error: UnfitFixError) -> InternalError:
+    place = finding.place
+    message = f"the fix of {finding.code} {finding.name} is not applied: {error}"
+    return InternalError(place.path, place.line, message, place.cell)
 
 
 def _apart(findings: Sequence[Finding]) -> list[Finding]:
     """Those findings whose edits do not touch the edits of an earlier one."""
-    taken: list[Edit] = []
+    taken: dict[tuple[str, int | None], list[Span]] = {}
     chosen = []
     for finding in findings:
         edits = finding.fix.edits if finding.fix else ()
-        if not any(_touch(edit, other) for edit in edits for other in taken):
-            taken += edits
+        if not any(_touches(taken.get(_text_of(edit), []), _extent(edit)) for edit in edits):
+            for edit in edits:
+                insort(taken.setdefault(_text_of(edit), []), _extent(edit))
             chosen.append(finding)
     return chosen
 
 
-def _touch(edit: Edit, other: Edit) -> bool:
-    a, b = edit.place, other.place
-    if (a.path, a.cell) != (b.path, b.cell):
-        return False
-    return (a.line, a.column) <= (b.end_line, b.end_column) and (b.line, b.column) <= (a.end_line, a.end_column)
+def _text_of(edit: Edit) -> tuple[str, int | None]:
+    return edit.place.path, edit.place.cell
+
+
+def _extent(edit: Edit) -> Span:
+    place = edit.place
+    return (place.line, place.column), (place.end_line, place.end_column)
+
+
+def _touches(taken: Sequence[Span], extent: Span) -> bool:
+    """Whether an extent touches one of those taken, which are in order and never overlap."""
+    start, end = extent
+    before = bisect_right(taken, end, key=lambda other: other[0])
+    return before > 0 and taken[before - 1][1] >= start
 
 
 def _apply(documents: Documents, findings: Sequence[Finding]) -> dict[str, Document]:

@@ -15,6 +15,8 @@ COOKIE = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 """The encoding declaration of PEP 263."""
 BLANK_OR_COMMENT = re.compile(rb"^[ \t\f]*(?:#.*)?$")
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+UTF_32 = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
+SAMPLE = 1000
 UNUSABLE_CHARACTER = re.compile("[\0\ud800-\udfff]")
 
 
@@ -77,14 +79,29 @@ def undecodable(path: str, file: str | None, data: bytes, error: DecodeError) ->
 
 def decode(data: bytes) -> Decoded:
     """The text of Python source, as PEP 263 says. Raises DecodeError."""
-    if data.startswith(UTF_16):
-        raise DecodeError(1, 1, "the file is UTF-16, which Python cannot read", "save it as UTF-8")
+    refuse_wide(data)
     mark = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
     body = data[len(mark) :]
     line, name = _declared_encoding(body)
     if mark and name not in (None, "utf-8"):
         raise DecodeError(line, 1, f"the file begins with a UTF-8 mark but declares {name}", "remove the declaration")
     return decode_as(body, name or "utf-8", mark)
+
+
+def refuse_wide(data: bytes) -> None:
+    """Raises DecodeError for text with more than one byte for each character."""
+    wide = _wide_encoding(data)
+    if wide:
+        raise DecodeError(1, 1, f"the file is {wide}, which Python cannot read", "save it as UTF-8")
+
+
+def _wide_encoding(data: bytes) -> str:
+    """The encoding, if it is one of those; "" for all else."""
+    if data.startswith(UTF_32):
+        return "UTF-32"
+    even, odd = data[:SAMPLE:2], data[1:SAMPLE:2]
+    is_latin = bool(odd) and (not any(even)) != (not any(odd))  # half of the bytes are 0, and only half
+    return "UTF-16" if data.startswith(UTF_16) or is_latin else ""
 
 
 def decode_as(body: bytes, encoding: str, mark: bytes = b"") -> Decoded:
@@ -101,13 +118,13 @@ def decode_as(body: bytes, encoding: str, mark: bytes = b"") -> Decoded:
     return Decoded(text, encoding, mark)
 
 
-def check_characters(text: str) -> None:
+def check_characters(text: str, what: str = "the source") -> None:
     """Raises DecodeError at the first character that no Python source may hold."""
     unusable = UNUSABLE_CHARACTER.search(text)
     if unusable:
         line, column = _position(text[: unusable.start()])
         kind = "a NUL byte" if unusable.group() == "\0" else "half of a surrogate pair"
-        raise DecodeError(line, column, f"the source holds {kind}", "remove it; the file may be binary or damaged")
+        raise DecodeError(line, column, f"{what} holds {kind}", "remove it; the file may be binary or damaged")
 
 
 def unified_lines(text: str) -> str:

@@ -12,7 +12,7 @@ BODY_APART = frozenset({"python", "python2", "python3", "pypy", "writefile", "fi
 """Cell magics whose body may look like Python but does not run in the notebook's own names."""
 
 LINE_RUNNING_CODE = re.compile(r"%(?:time|timeit|prun|memit|mprun)\b((?:\s+-\w+(?:\s+\d+)?)*)\s+(?=\S)")
-MAGIC_LINE = re.compile(r"\s*(?:!|%%?[A-Za-z_]|\?{1,2}[%A-Za-z_])")
+MAGIC_LINE = re.compile(r"\s*(?:!|%%?[A-Za-z_]|\?{1,2}[%A-Za-z_]|\?{1,2}\s*$)")
 HELP_LINE = re.compile(r"\s*(?:[\w.,\s]+=\s*)?%{0,2}[A-Za-z_][\w.\[\]'\"*]*\?{1,2}\s*(?:#.*)?$")
 ASSIGNED_MAGIC = re.compile(r"(\s*[A-Za-z_][\w.,\s*\[\]'\"]*=\s*)(?:!|%[A-Za-z_])")
 BARE_MAGIC = re.compile(

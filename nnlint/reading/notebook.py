@@ -3,20 +3,42 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
 from nnlint.finding import Finding, Place
-from nnlint.reading.document import DecodeError, Document, decode_as, shown_lines, undecodable, unified_lines
+from nnlint.reading.document import (
+    DecodeError,
+    Document,
+    check_characters,
+    decode_as,
+    refuse_wide,
+    shown_lines,
+    undecodable,
+    unified_lines,
+)
 from nnlint.reading.magics import parses, plain_python
-from nnlint.reading.syntax_messages import syntax_finding
+from nnlint.reading.syntax_messages import conflict_in, syntax_finding
 from nnlint.report import Note, SourceText
 from nnlint.source import Cell, Source
 from nnlint.static.syntax import Newer, Unparsable, parse
 
 UTF_8_MARK = b"\xef\xbb\xbf"
+
+KERNELS = {
+    "ir": "R",
+    "julia": "Julia",
+    "xcpp": "C++",
+    "scala": "Scala",
+    "bash": "Bash",
+    "octave": "Octave",
+    "sas": "SAS",
+}
+"""The languages of kernels by their names without a version, for notebooks that do not tell."""
+VERSION = re.compile(r"[-\d.]+$")
 
 
 class NotebookError(Exception):
@@ -41,7 +63,7 @@ def read_notebook(path: str, file: str | None, data: bytes) -> Document:
     except DecodeError as error:
         return undecodable(path, file, data, error)
     except json.JSONDecodeError as error:
-        return _no_notebook(path, file, data, error.lineno, error.colno, f"this is not valid JSON: {error.msg}")
+        return _no_notebook(path, file, data, error.lineno, error.colno, f"this is not valid JSON: {_lower(error.msg)}")
     except (ValueError, RecursionError):
         return _no_notebook(path, file, data, 1, 1, "its JSON is nested too deeply, or holds a number that is too long")
     try:
@@ -52,6 +74,7 @@ def read_notebook(path: str, file: str | None, data: bytes) -> Document:
 
 def notebook_text(data: bytes) -> tuple[str, bytes]:
     """The JSON text of a notebook and its byte order mark. Raises DecodeError."""
+    refuse_wide(data)
     mark = UTF_8_MARK if data.startswith(UTF_8_MARK) else b""
     return decode_as(data[len(mark) :], "utf-8").text, mark
 
@@ -80,10 +103,10 @@ def _code_cells(cells: Any) -> Iterator[int]:
 def _document(path: str, file: str | None, data: bytes, content: Any) -> Document:
     ways = list(code_cells(content))
     language = _language(content)
-    if not language.startswith(("python", "ipython")):
+    if not language.lower().startswith(("python", "ipython")):
         note = Note(path, None, f"skipped: a notebook in {language}, not in Python")
         return Document(path, file, data, SourceText({}), notes=(note,))
-    cells = [_read_cell(path, number, _cell_source(content, way)) for number, way in enumerate(ways, 1)]
+    cells = [_read_cell(path, number, _cell_source(content, number, way)) for number, way in enumerate(ways, 1)]
     firsts = accumulate((cell.plain.count("\n") + 1 for cell in cells), initial=1)
     places = tuple(Cell(cell.number, first) for cell, first in zip(cells, firsts, strict=False))
     source = Source(path, "\n".join(cell.plain for cell in cells) + "\n", file, places) if cells else None
@@ -93,17 +116,19 @@ def _document(path: str, file: str | None, data: bytes, content: Any) -> Documen
 
 
 def _language(content: Any) -> str:
-    """The language of the notebook's kernel, in lower case; Python where none is named."""
+    """The language of the notebook's kernel; Python where none is named."""
     metadata = content.get("metadata")
     for table, key in (("kernelspec", "language"), ("language_info", "name")):
         entry = metadata.get(table) if isinstance(metadata, dict) else None
         language = entry.get(key) if isinstance(entry, dict) else None
         if isinstance(language, str) and language.strip():
-            return language.strip().lower()
-    return "python"
+            return language.strip()
+    kernel = metadata.get("kernelspec") if isinstance(metadata, dict) else None
+    name = kernel.get("name") if isinstance(kernel, dict) else None
+    return KERNELS.get(VERSION.sub("", str(name).lower()), "Python")
 
 
-def _cell_source(content: Any, way: tuple[str | int, ...]) -> str:
+def _cell_source(content: Any, number: int, way: tuple[str | int, ...]) -> str:
     for key in way[:-1]:
         content = content[key]
     source = content.get(way[-1], "")
@@ -111,16 +136,24 @@ def _cell_source(content: Any, way: tuple[str | int, ...]) -> str:
         return "".join(source)
     if isinstance(source, str):
         return source
-    raise NotebookError("a code cell of the notebook has a source that is no text")
+    raise NotebookError(f"code cell {number} of the notebook has a source that is no text")
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
 
 
 def _read_cell(path: str, number: int, source: str) -> _ReadCell:
     """One cell; `await` and `return` outside of functions parse, as they do for Python's own parser."""
     shown = unified_lines(source)
     blank = "\n" * shown.count("\n")
-    plain = shown if parses(shown) else plain_python(shown)
     try:
+        check_characters(shown, "the cell")
+        plain = shown if parses(shown) else plain_python(shown)
         parse(plain)
+    except DecodeError as error:
+        place = Place(path, number, error.line, error.column, error.line, error.column + 1)
+        return _ReadCell(number, shown, blank, (syntax_finding(place, error.reason, (), error.help),))
     except Newer:
         note = Note(path, None, f"cell {number} is not analysed: its syntax needs a newer Python")
         return _ReadCell(number, shown, blank, notes=(note,))
@@ -132,5 +165,6 @@ def _read_cell(path: str, number: int, source: str) -> _ReadCell:
 
 def _no_notebook(path: str, file: str | None, data: bytes, line: int, column: int, reason: str) -> Document:
     lines = shown_lines(unified_lines(data.decode("utf-8-sig", "replace")))
-    finding = syntax_finding(Place(path, None, line, column, line, column + 1), reason, ())
+    known = lines if conflict_in(lines) else ()  # the rest of what is known of lines is about Python
+    finding = syntax_finding(Place(path, None, line, column, line, column + 1), reason, known)
     return Document(path, file, data, SourceText({None: lines}), broken=(finding,))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from nnlint.finding import Finding, Place
 from nnlint.program import SYNTAX_ERROR
 
+CONFLICT_MARKER = re.compile(r"(?:<{7}|>{7})(?: |$)|(?:={7}|\|{7})(?: |$)")
 CONFLICT_OPENS = re.compile(r"<{7}(?: |$)")
 CONFLICT_CLOSES = re.compile(r">{7}(?: |$)")
 
@@ -17,6 +18,8 @@ PYTHON_2 = re.compile(
       | ^\s*exec\s+["'\w]                # exec "code"
       | ^\s*except\s+[\w.()]+[^:]*,\s*\w+\s*:   # except ValueError, error:
       | ^\s*raise\s+\w+\s*,              # raise ValueError, "reason"
+      | ^\s*def\s+\w+\s*\((?:[^()=]*,)?\s*\(   # def move(start, (x, y)):
+      | \blambda\s*(?:[\w\s,]*,\s*)?\([\w\s,]*\)\s*:   # lambda (x, y): x
       | \b\d+[lL]\b | <> | \bur["']
       """,
     re.VERBOSE,
@@ -27,7 +30,10 @@ PYTHON_2_SAYINGS = (
     "multiple exception types must be parenthesized",
     "leading zeros in decimal integer literals",
 )
-NOTEBOOK_LINE = re.compile(r"^\s*(?:[%!]{1,2}[A-Za-z]|[\w.]+\?{1,2}\s*$)")
+NOTEBOOK_LINE = re.compile(r"^\s*(?:(?:\w+\s*=\s*)?[%!]{1,2}[A-Za-z]|[\w.]+\?{1,2}\s*$)")
+
+LONGEST_LINE = 500
+"""What is longer was not written by hand, and would keep the patterns busy."""
 
 HELP = (
     ("was never closed", "close the bracket"),
@@ -62,17 +68,23 @@ def syntax_finding(place: Place, said: str, lines: Sequence[str], help: str = ""
 def _behind(said: str, place: Place, lines: Sequence[str]) -> tuple[str, str]:
     """The reason and the help."""
     line = lines[place.line - 1] if 0 < place.line <= len(lines) else ""
-    conflict = _conflict(lines)
+    conflict = conflict_in(lines)
     if conflict:
         return f"an unresolved merge conflict begins at line {conflict}", "resolve the conflict and remove its markers"
-    if said.startswith(PYTHON_2_SAYINGS) or PYTHON_2.search(line):
+    if CONFLICT_MARKER.match(line) and any(CONFLICT_OPENS.match(each) or CONFLICT_CLOSES.match(each) for each in lines):
+        return (
+            f"there is a piece of an unresolved merge conflict at line {place.line}",
+            "remove the rest of the conflict",
+        )
+    start = line[:LONGEST_LINE]
+    if said.startswith(PYTHON_2_SAYINGS) or PYTHON_2.search(start) or line[place.column - 1 : place.column] == "`":
         return "this is Python 2, and nnlint reads Python 3", "convert the file to Python 3"
-    if place.cell is None and NOTEBOOK_LINE.match(line):
+    if place.cell is None and NOTEBOOK_LINE.match(start):
         return "this line belongs into a notebook", "remove it, or give nnlint the notebook (.ipynb)"
     return _plain(said), next((help for words, help in HELP if words in said), "")
 
 
-def _conflict(lines: Sequence[str]) -> int:
+def conflict_in(lines: Sequence[str]) -> int:
     """The line at which a merge conflict begins; 0 where there is none. A line of equals signs alone is no conflict."""
     if not any(CONFLICT_CLOSES.match(line) for line in lines):
         return 0

@@ -57,6 +57,13 @@ class Suppressions:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.directives = tuple(_directives(source.text)) if MENTION.search(source.text) else ()
+        self._answers: dict[tuple[range | None, str], bool] = {}
+        self._of_file = [directive for directive in self.directives if directive.lines is None]
+        self._of_statement: dict[range, list[Directive]] = {}
+        for directive in self.directives:
+            if directive.lines is not None:
+                self._of_statement.setdefault(directive.lines, []).append(directive)
+        self._statements = sorted(self._of_statement, key=lambda lines: lines.start)
 
     def unsilenced(self, findings: Sequence[Finding]) -> list[Finding]:
         """The findings of this source that no comment silences."""
@@ -64,8 +71,13 @@ class Suppressions:
 
     def _is_silenced(self, finding: Finding) -> bool:
         line = self.source.text_line(finding.place)
-        silencing = [directive for directive in self.directives if directive.silences(finding, line)]
-        return bool(silencing)  # all of them count as used, not the first alone
+        at = bisect_right(self._statements, line, key=lambda lines: lines.start) - 1
+        statement = self._statements[at] if at >= 0 and line in self._statements[at] else None
+        if (statement, finding.code) not in self._answers:
+            here = self._of_statement[statement] if statement else []
+            silencing = [directive for directive in (*self._of_file, *here) if directive.silences(finding, line)]
+            self._answers[statement, finding.code] = bool(silencing)  # all of them count as used, not the first alone
+        return self._answers[statement, finding.code]
 
 
 def _directives(text: str) -> Iterator[Directive]:

@@ -32,11 +32,19 @@ def _unused(source: Source, directive: Directive, judged: Sequence[Rule], all_de
     if directive.codes is None:
         is_judged = all_defaults and not directive.is_noqa and not directive.used
         return _finding(source, directive, "this comment silences nothing", ()) if is_judged else None
-    unused = [code for code in directive.codes if code not in directive.used and _is_judged(code, directive, judged)]
+    unused = [code for code in _each_once(directive.codes) if _is_unused(code, directive, judged)]
     if not unused:
         return None
-    kept = tuple(code for code in directive.codes if code not in unused)
+    kept = tuple(code for code in _each_once(directive.codes) if code not in unused)
     return _finding(source, directive, f"this comment silences nothing: {_reason(unused)}", kept)
+
+
+def _each_once(codes: Sequence[str]) -> Sequence[str]:
+    return tuple(dict.fromkeys(codes))
+
+
+def _is_unused(code: str, directive: Directive, judged: Sequence[Rule]) -> bool:
+    return code not in directive.used and _is_judged(code, directive, judged)
 
 
 def _is_judged(code: str, directive: Directive, judged: Sequence[Rule]) -> bool:
@@ -87,7 +95,7 @@ def _place(source: Source, directive: Directive) -> Place:
 
 def _removal(source: Source, directive: Directive, kept: tuple[str, ...]) -> Edit:
     """The edit that leaves the `kept` codes, other comments on the line and the words of a reason as they are."""
-    text = source.text.split("\n")[directive.line - 1]
+    text = source.lines[directive.line - 1]
     start, end = directive.column - 1, directive.end_column - 1
     before, written, after = text[:start], text[start:end], text[end:]
     content = ""
@@ -114,5 +122,5 @@ def _with_codes(written: str, kept: tuple[str, ...]) -> str:
 
 def _without_line(source: Source, line: int, length: int) -> Edit:
     here = source.place(line, 1, line, length + 1)
-    is_last = source.place(line + 1, 1, line + 1, 1).cell != here.cell or line >= source.text.count("\n") + 1
+    is_last = source.place(line + 1, 1, line + 1, 1).cell != here.cell or line >= len(source.lines)
     return Edit(here if is_last else source.place(line, 1, line + 1, 1), "")

@@ -8,6 +8,12 @@ from dataclasses import dataclass, field
 MOST_STEPS = 150_000
 """Nodes evaluated in one run: some thirty times what a long training script takes."""
 
+MOST_WRITTEN = 500
+"""Elements of a list or dict that is written out: what comes after them is data like those before."""
+
+MOST_OPTIMIZERS = 100
+"""Optimizers stepped in one run, each of which is followed through all of it; a script has a handful."""
+
 STEPS_AT_ONCE = 35_000
 STEPS_PER_LINE = 5
 """The pace of a whole project: what parsing it with libcst takes is about ten steps per line."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 import operator
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any, TypeVar
 
 from nnlint.static import calls, text
 from nnlint.static.access import attribute, index, lookup
+from nnlint.static.budget import MOST_WRITTEN
 from nnlint.static.iteration import element_passes, loop_over, spread
 from nnlint.static.knowledge.common import owners_in
 from nnlint.static.machine import EVALUATORS, Evaluator, Machine
@@ -226,8 +228,8 @@ def _conditional(machine: Machine, node: ast.IfExp) -> Value:
 @_evaluates(ast.Tuple, ast.List, ast.Set)
 def _items(machine: Machine, node: ast.Tuple | ast.List | ast.Set) -> Value:
     kind = type(node).__name__.lower()
-    made = Items([], kind, at=machine.site(node))
-    for element in node.elts:
+    made = Items([], kind, open=len(node.elts) > MOST_WRITTEN, at=machine.site(node))
+    for element in node.elts[:MOST_WRITTEN]:
         if isinstance(element, ast.Starred):
             starred = machine.evaluate(element.value)
             known, is_open = spread(starred)
@@ -240,8 +242,8 @@ def _items(machine: Machine, node: ast.Tuple | ast.List | ast.Set) -> Value:
 
 @_evaluates(ast.Dict)
 def _dict(machine: Machine, node: ast.Dict) -> Value:
-    made = Entries({}, at=machine.site(node))
-    for key, value in zip(node.keys, node.values, strict=True):
+    made = Entries({}, open=len(node.keys) > MOST_WRITTEN, at=machine.site(node))
+    for key, value in islice(zip(node.keys, node.values, strict=True), MOST_WRITTEN):
         if key is None:
             inner = machine.evaluate(value)
             if isinstance(inner, Entries):

@@ -8,20 +8,20 @@ ever copying an environment.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from nnlint.events import Event, Iteration, Loop, ModelCalled, Run
+from nnlint.events import Event, Iteration, Loop, ModelCalled, OptimizerStepped, Run
 from nnlint.reading.disk import Disk
 from nnlint.source import Source
 from nnlint.static.arguments import Arguments
-from nnlint.static.budget import MOST_STEPS, Budget
+from nnlint.static.budget import MOST_OPTIMIZERS, MOST_STEPS, Budget
 from nnlint.static.objects import Class, CodeSite, External, Function, FunctionNode, Generator, Module
 from nnlint.static.syntax import SyntaxProblem
 from nnlint.trace import Block, CallRun, Choice, Exit, LoopRun
-from nnlint.values import NONE, Data, Instance, Items, Value, join, join_all
+from nnlint.values import NONE, Data, Instance, Items, Value, alternatives, join, join_all
 
 DEEPEST_CALL = 14
 
@@ -72,6 +72,9 @@ class Surroundings(Protocol):
 
     def note(self, source: Source, line: int | None, message: str) -> None:
         """Keep something to be told under `--verbose`."""
+
+    def base_names(self) -> Set[str]:
+        """The words in the lists of bases of all classes of the project."""
 
     def tree(self, source: Source) -> ast.Module | None:
         """The tree of a source; None where it does not parse."""
@@ -133,6 +136,7 @@ class Machine:
         self.journals: list[Journal] = []
         self.iterations: tuple[Iteration, ...] = ()
         self.calls: tuple[CodeSite, ...] = ()
+        self.stepped: set[int] = set()
         self.active: list[ast.AST] = []
         self.conditions: tuple[Hashable, ...] = ()
         self.frames: list[Frame] = [self.frame]
@@ -213,10 +217,17 @@ class Machine:
         if isinstance(event, ModelCalled):
             receiver = self.frame.receiver
             event.within = receiver if isinstance(receiver, Instance) and receiver.is_network else None
+        if isinstance(event, OptimizerStepped):
+            self._count(event)
         self.run.record(event)
         self.block.items.append(event)
         self.activity += 1
         return event
+
+    def _count(self, step: OptimizerStepped) -> None:
+        self.stepped.update(id(each) for each in alternatives(step.optimizer))
+        if len(self.stepped) > MOST_OPTIMIZERS:
+            raise CutShort
 
     def _is_conditional(self) -> bool:
         """Whether the innermost iteration (or the run) may pass without coming here."""

@@ -113,6 +113,9 @@ class Function(Value):
         return "<lambda>" if isinstance(self.node, ast.Lambda) else self.node.name
 
 
+MOST_BASES = 100
+
+
 @dataclass(eq=False, slots=True)
 class Class(Value):
     """A class whose source is at hand."""
@@ -127,7 +130,7 @@ class Class(Value):
         """The class and its first-party bases, nearest first."""
         pending: list[Value] = [self]
         seen: set[int] = set()
-        while pending:
+        while pending and len(seen) < MOST_BASES:
             current = pending.pop(0)
             if isinstance(current, Class) and id(current) not in seen:
                 seen.add(id(current))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field
 
 from nnlint.events import Run
@@ -27,7 +27,8 @@ RELEVANT = re.compile(
 )
 """A file without any of these words holds nothing that a rule could speak of: it is only run where another imports it."""
 
-IMPORTED = re.compile(r"^\s*(?:from\s+([.\w]+)\s+import\s+(.+)|import\s+(.+))$", re.MULTILINE)
+IMPORTED = re.compile(r"^[ \t\f]*(?:from\s+([.\w]+)\s+import\s+(.+)|import\s+(.+))$", re.MULTILINE)
+BASES = re.compile(r"^[ \t\f]*class\s+\w+\s*\(([^)]*)", re.MULTILINE)
 WORD = re.compile(r"\w+")
 DEEPEST_RECURSION = 4000
 
@@ -47,8 +48,16 @@ class Project:
 
     def __post_init__(self) -> None:
         self._builtins: dict[str, External] = {}
+        self._base_names: Set[str] | None = None
         self.budget = Budget()
         self.importer = Importer(self)
+
+    def base_names(self) -> Set[str]:
+        """The words in the lists of bases of all classes of the project."""
+        if self._base_names is None:
+            found = (BASES.findall(source.text) for source in self.sources)
+            self._base_names = {word for bases in found for each in bases for word in WORD.findall(each)}
+        return self._base_names
 
     def runs(self) -> Iterator[Run]:
         """The abstract runs, scripts before the modules they import."""

@@ -4,9 +4,12 @@ is wrong. libcst is asked only where that parser gives up, for syntax newer than
 from __future__ import annotations
 
 import ast
+import io
 import re
 import sys
+import tokenize
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 
 from nnlint.finding import Place
@@ -46,9 +49,25 @@ def parse(text: str) -> ast.Module:
             raise Newer from error
         raise Unparsable(error.lineno or 1, max(error.offset or 1, 1), error.msg or "invalid syntax") from error
     except (RecursionError, MemoryError) as error:
-        raise Unparsable(1, 1, "the code is nested too deeply for Python's parser") from error
+        raise Unparsable(*_longest_statement(text), "the code is nested too deeply for Python's parser") from error
     except ValueError as error:
         raise Unparsable(*_null_byte(text), str(error)) from error
+
+
+def _longest_statement(text: str) -> tuple[int, int]:
+    """Where the statement with the most operators and brackets starts: what is nested too deeply."""
+    longest, found = 0, (1, 1)
+    operators, start = 0, (1, 0)
+    with suppress(tokenize.TokenError, SyntaxError):
+        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+            if token.type == tokenize.NEWLINE:
+                operators, start = 0, (token.start[0] + 1, 0)
+            elif token.type == tokenize.OP or token.string in ("not", "lambda", "if"):
+                operators += 1
+                start = start if operators > 1 else (token.start[0], len(token.line) - len(token.line.lstrip()))
+            if operators > longest:
+                longest, found = operators, (start[0], start[1] + 1)
+    return found
 
 
 def _null_byte(text: str) -> tuple[int, int]:

@@ -8,9 +8,11 @@ from pathlib import PurePath
 from nnlint.source import Source
 
 NAMED = re.compile(r"^test_.*\.py$|_test\.py$")
-TOOLS = re.compile(r"^\s*(?:import|from)\s+(?:pytest|unittest|absl\.testing|torch\.testing\._internal)\b", re.MULTILINE)
+TOOLS = re.compile(
+    r"^[ \t\f]*(?:import|from)\s+(?:pytest|unittest|absl\.testing|torch\.testing\._internal)\b", re.MULTILINE
+)
 TESTS = re.compile(r"^(?:async )?def test_\w+\(", re.MULTILINE)
-ASSERTS = re.compile(r"^\s+assert\b", re.MULTILINE)
+ASSERTS = re.compile(r"^[ \t\f]+assert\b", re.MULTILINE)
 
 
 def is_test_suite(source: Source) -> bool:

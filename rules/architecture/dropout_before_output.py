@@ -70,13 +70,13 @@ def check(run: Run) -> Iterator[Problem]:
             if isinstance(last, Data):
                 accused.update((id(dropout), (dropout, layer)) for dropout, layer in _dropouts_at(last))
     sampled = _sampled_layers(run) if accused else frozenset()
+    kept = {id(each.layer) for each in made_by(run, "dropout") if id(each) not in accused}
     for dropout, layer in accused.values():
         if id(dropout.layer) in sampled or any(
             each.operation in CLASSIFICATION_LOSSES for each in wiring(run).downstream(dropout)
         ):
             continue
-        fixable = all(id(other) in accused for other in made_by(run, "dropout") if other.layer is dropout.layer)
-        yield from _problem(dropout, layer, fixable or dropout.layer is None)
+        yield from _problem(dropout, layer, dropout.layer is None or id(dropout.layer) not in kept)
 
 
 def _sampled_layers(run: Run) -> frozenset[int]:

@@ -40,6 +40,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from nnlint.events import Backward, Run
 from nnlint.facts.running_totals import LiveTotal, live_totals
@@ -158,21 +159,26 @@ def _stays_tensor(found: LiveTotal, at: CodeSite) -> bool:
         return re.search(rf"{name}\.\w+\.\w+\(", "\n".join(at.module.lines)) is not None
     if not isinstance(target, ast.Name):
         return True
-    top = at.function if at.function is not None else at.module.tree
-    return any(_uses_as_tensor(part, target.id) for part in ast.walk(top))
+    return target.id in _used_as_tensors(at.function if at.function is not None else at.module.tree)
 
 
-def _uses_as_tensor(node: ast.AST, name: str) -> bool:
+@lru_cache(maxsize=8)
+def _used_as_tensors(top: ast.AST) -> frozenset[str]:
+    """The names of which an attribute is taken, that are returned, or given to a call that may want a tensor."""
+    parts = [part for node in ast.walk(top) for value in _wanted_as_tensors(node) for part in ast.walk(value)]
+    return frozenset(part.id for part in parts if isinstance(part, ast.Name))
+
+
+def _wanted_as_tensors(node: ast.AST) -> list[ast.expr]:
     if isinstance(node, ast.Attribute):
-        return isinstance(node.value, ast.Name) and node.value.id == name
+        return [node.value] if isinstance(node.value, ast.Name) else []
     if isinstance(node, ast.Return) and node.value is not None:
-        return any(isinstance(part, ast.Name) and part.id == name for part in ast.walk(node.value))
+        return [node.value]
     if isinstance(node, ast.Call):
         called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         given = [*node.args, *(keyword.value for keyword in node.keywords)]
-        if called not in NUMERIC_USES:
-            return any(isinstance(part, ast.Name) and part.id == name for value in given for part in ast.walk(value))
-    return False
+        return given if called not in NUMERIC_USES else []
+    return []
 
 
 def witness(case: Case) -> Verdict:
