@@ -14,6 +14,7 @@ from nnlint.values import (
     Items,
     Layer,
     Parameters,
+    State,
     Value,
     elements,
 )
@@ -56,6 +57,18 @@ def data_in(values: Iterable[Value]) -> list[Data]:
         elif isinstance(value, (Items, Entries, Either)):
             found.extend(each for each in elements(value) if isinstance(each, Data))
     return found
+
+
+STATE_TENSOR = "state tensor"
+"""The operation of a tensor taken out of a `state_dict()`."""
+
+
+def live_state(value: Value) -> Value:
+    """The state of which a tensor is a live part, or the value itself: a `detach()` is a view, a `clone()` a copy."""
+    current = value
+    while isinstance(current, Data) and current.operation in (STATE_TENSOR, "detach", "identity") and current.inputs:
+        current = current.inputs[0]
+    return current if isinstance(current, State) else value
 
 
 def sources(value: Value | None, through: Callable[[Data], bool]) -> list[Value]:

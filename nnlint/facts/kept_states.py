@@ -78,11 +78,28 @@ def _owners(event: StateKept) -> list[Value]:
     states = [each for each in elements(event.state) if isinstance(each, State)]
     if states:
         return [each.owner for each in states if not each.copied and not isinstance(each.owner, Optimizer)]
-    statement = event.at.statement if isinstance(event.at, CodeSite) else None
-    if not isinstance(statement, ast.Assign) or not isinstance(statement.value, (ast.Name, ast.Attribute)):
+    written = written_for(event)
+    if not isinstance(written, (ast.Name, ast.Attribute)):
         return []
     kept: list[Value] = [each for each in elements(event.state) if isinstance(each, (Instance, Layer, Data))]
-    return kept if BEST.search(event.name) and not BEST.search(ast.unparse(statement.value)) else []
+    return kept if BEST.search(event.name) and not BEST.search(ast.unparse(written)) else []
+
+
+def written_for(event: StateKept) -> ast.expr | None:
+    """The expression whose value is kept: of `best_score, best_model = score, model`, the one for that name."""
+    statement = event.at.statement if isinstance(event.at, CodeSite) else None
+    value = getattr(statement, "value", None)
+    if isinstance(statement, ast.Assign) and isinstance(value, ast.Tuple):
+        for target in statement.targets:
+            parts = target.elts if isinstance(target, ast.Tuple) and len(target.elts) == len(value.elts) else []
+            for part, expression in zip(parts, value.elts, strict=False):
+                if _name(part) == event.name:
+                    return expression
+    return value if isinstance(value, ast.expr) else None
+
+
+def _name(node: ast.AST) -> str:
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
 
 
 def _is_alias(event: StateKept) -> bool:
@@ -95,14 +112,18 @@ def _is_read_later(event: StateKept) -> bool:
         return False
     loop = next(iter(edits.loops_around(event.at)), None)
     targets = event.at.statement.targets if isinstance(event.at.statement, ast.Assign) else []
-    if loop is None and any(isinstance(target, ast.Name) for target in targets):
+    if loop is None and any(_name(part) == event.name and isinstance(part, ast.Name) for part in _parts(targets)):
         return False
     inside = {id(node) for node in ast.walk(loop)} if loop is not None else set()
     for node in ast.walk(event.at.module.tree):
-        name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
-        if name == event.name and isinstance(getattr(node, "ctx", None), ast.Load) and id(node) not in inside:
+        if _name(node) == event.name and isinstance(getattr(node, "ctx", None), ast.Load) and id(node) not in inside:
             return True
     return False
+
+
+def _parts(targets: list[ast.expr]) -> Iterator[ast.AST]:
+    for target in targets:
+        yield from target.elts if isinstance(target, (ast.Tuple, ast.List)) else (target,)
 
 
 def _changes(run: Run, event: Any, kept: StateKept) -> bool:

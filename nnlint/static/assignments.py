@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from nnlint.events import Accumulated, GradientsCleared, OptimizerStepped, StateKept
-from nnlint.graph import update_of
+from nnlint.graph import live_state, update_of
 from nnlint.static import calls
 from nnlint.static.access import store_attribute, store_index
 from nnlint.static.expressions import binary
@@ -112,18 +112,21 @@ def _assign_to(machine: Machine, target: ast.expr, value: Value, node: ast.stmt)
         if updated is not None:
             machine.emit(OptimizerStepped(machine.site(node), updated))
             return
+    if isinstance(target, ast.Subscript):
+        value = live_state(value)
     if machine.iterations:
-        _keep_state(machine, target, value, node)
+        _keep_state(machine, target, value, node, getattr(node, "value", None))
     calls.bind_target(machine, target, value)
 
 
-def _keep_state(machine: Machine, target: ast.expr, value: Value, node: ast.stmt) -> None:
+def _keep_state(machine: Machine, target: ast.expr, value: Value, node: ast.stmt, written: ast.expr | None) -> None:
     if isinstance(target, (ast.Tuple, ast.List)) and isinstance(value, Items):
-        for part, each in zip(target.elts, value.items, strict=False):
-            _keep_state(machine, part, each, node)
+        parts = written.elts if isinstance(written, (ast.Tuple, ast.List)) else [None] * len(value.items)
+        for part, each, own in zip(target.elts, value.items, parts, strict=False):
+            _keep_state(machine, part, each, node, own)
         return
     kept = _named(target)
-    is_alias = isinstance(getattr(node, "value", None), (ast.Name, ast.Attribute))
+    is_alias = isinstance(written, (ast.Name, ast.Attribute))
     if kept and any(_is_state(each) or (is_alias and is_network_like(each)) for each in elements(value)):
         machine.emit(StateKept(machine.site(node), value, kept))
 

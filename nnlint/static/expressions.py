@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, TypeVar
 
+from nnlint.graph import live_state
 from nnlint.static import calls, text
 from nnlint.static.access import attribute, index, lookup
 from nnlint.static.budget import MOST_WRITTEN
@@ -16,7 +17,21 @@ from nnlint.static.knowledge.common import owners_in
 from nnlint.static.machine import EVALUATORS, Evaluator, Machine
 from nnlint.static.objects import Function
 from nnlint.static.tests import test_key
-from nnlint.values import FALSE, NONE, TRUE, Constant, Data, Entries, Items, Parameters, Value, join_all, truth
+from nnlint.values import (
+    FALSE,
+    NONE,
+    TRUE,
+    Constant,
+    Data,
+    Either,
+    Entries,
+    Items,
+    Parameters,
+    Value,
+    alternatives,
+    join_all,
+    truth,
+)
 
 Node = TypeVar("Node", bound=ast.AST)
 
@@ -104,6 +119,8 @@ def binary(machine: Machine, kind: ast.operator, left: Value, right: Value, node
         return text.percent(left, values, machine.site(node)) or machine.data("text", (left, *values), node)
     if isinstance(left, Items) and operation == "add" and isinstance(right, Items):
         return Items([*left.items, *right.items], left.kind, left.open or right.open, left.at)
+    if isinstance(left, Items) and operation == "add" and (longest := _longest(right)) is not None:
+        return Items([*left.items, *longest.items], left.kind, left.open or longest.open, left.at)
     if operation == "add" and (isinstance(left, Parameters) or isinstance(right, Parameters)):
         return Parameters((*owners_in(left), *owners_in(right)), machine.site(node))
     if isinstance(left, Items) and operation == "multiply":
@@ -113,6 +130,14 @@ def binary(machine: Machine, kind: ast.operator, left: Value, right: Value, node
         if isinstance(side, Data) and side.width is not None and side.width != 1:
             made.width = side.width
     return made
+
+
+def _longest(value: Value) -> Items | None:
+    """Of several known lists, the longest: what it has more may not be there."""
+    lists = [each for each in alternatives(value) if isinstance(each, Items)]
+    if not isinstance(value, Either) or len(lists) < len(value.alternatives) or any(each.open for each in lists):
+        return None
+    return max(lists, key=lambda each: len(each.items))
 
 
 def _folded(
@@ -339,7 +364,7 @@ def _yield_from(machine: Machine, node: ast.YieldFrom) -> Value:
 def _comprehension(machine: Machine, node: ast.ListComp | ast.SetComp | ast.GeneratorExp) -> Value:
     kind = "generator" if isinstance(node, ast.GeneratorExp) else "list"
     made = Items([], kind, at=machine.site(node))
-    made.open = not _fill(machine, node.generators, lambda: made.items.append(machine.evaluate(node.elt)))
+    made.open = not _fill(machine, node.generators, lambda: made.items.append(live_state(machine.evaluate(node.elt))))
     return made
 
 
@@ -349,7 +374,7 @@ def _dict_comprehension(machine: Machine, node: ast.DictComp) -> Value:
 
     def add() -> None:
         key = machine.evaluate(node.key)
-        value = machine.evaluate(node.value)
+        value = live_state(machine.evaluate(node.value))
         made.entries[key.value if isinstance(key, Constant) else ("unknown", len(made.entries))] = value
 
     made.open = not _fill(machine, node.generators, add)

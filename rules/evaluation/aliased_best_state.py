@@ -38,7 +38,7 @@ import ast
 from collections.abc import Iterator
 
 from nnlint.events import OptimizerStepped, Run, StateKept, ValueSeen
-from nnlint.facts.kept_states import Stale, stale_states
+from nnlint.facts.kept_states import Stale, stale_states, written_for
 from nnlint.finding import Applicability, Edit, Fix, Severity, Verdict
 from nnlint.mending import edits
 from nnlint.mending.importing import spelled
@@ -70,7 +70,7 @@ def _problem(stale: Stale) -> Problem:
 def _fix(kept: StateKept) -> Fix | None:
     if not isinstance(kept.at, CodeSite):
         return None
-    copied = _kept_expression(kept.at)
+    copied = _kept_expression(kept)
     copy = spelled(kept.at, "copy", "deepcopy")
     if copied is None or copy is None:
         return None
@@ -82,10 +82,10 @@ def _fix(kept: StateKept) -> Fix | None:
     return edits.fix(Applicability.SAFE, "keep a copy", *wanted)
 
 
-def _kept_expression(site: CodeSite) -> tuple[ast.expr, ast.expr] | None:
+def _kept_expression(kept: StateKept) -> tuple[ast.expr, ast.expr] | None:
     """The one expression that is kept by reference, and what is to be copied: of a shallow copy, what it copies."""
-    value = getattr(site.statement, "value", None)
-    if not isinstance(value, ast.expr):
+    value = written_for(kept)
+    if value is None:
         return None
     if isinstance(value, (ast.Name, ast.Attribute)):
         return value, value
