@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from nnlint.graph import parameters_of
 from nnlint.static.arguments import Arguments
 from nnlint.static.machine import Machine
-from nnlint.static.objects import Bound, Class, External, Function, Module, Partial, Super, container_in
+from nnlint.static.objects import Bound, Class, External, Function, Member, Module, Partial, Super, container_in
 from nnlint.static.parts import store_part, stored_part
 from nnlint.values import (
     MODE_KEY,
@@ -75,6 +75,8 @@ def attribute(machine: Machine, value: Value, name: str, node: ast.AST) -> Value
         return _of_class(machine, value, name, node)
     if isinstance(value, Super):
         return _of_super(value, name)
+    if isinstance(value, Constant) and isinstance(value.value, Member) and name in ("name", "value"):
+        return Constant(value.value.name) if name == "name" else value.value.value
     if isinstance(value, Function) and name in ("__name__", "__doc__"):
         return Data("attribute", (value,), machine.site(node), name=name)
     return Bound(value, name)
@@ -137,6 +139,10 @@ def _of_data(machine: Machine, value: Data, name: str, node: ast.AST) -> Value:
 def _of_module(machine: Machine, value: Module, name: str, node: ast.AST) -> Value:
     found = value.names.get(name) or machine.project.submodule(value, name)
     found = found or machine.project.star_import(value, name)
+    if found is None and name == "__dict__":
+        made = machine.data("call", (), node, name=name)
+        made.parts.update({("index", key): each for key, each in value.names.items() if isinstance(key, str)})
+        return made
     if found is None:
         found = value.names[name] = Data("name", (), machine.site(node), name=f"{value.name}.{name}")
     return found
@@ -166,7 +172,7 @@ def _of_class(machine: Machine, value: Class, name: str, node: ast.AST) -> Value
     if isinstance(found, Function) and found.kind == "class":
         return Bound(value, name, found)
     if found is not None:
-        return found
+        return found if isinstance(found, Function) else value.member(name) or found
     return Data("attribute", (value,), machine.site(node), name=name)
 
 
@@ -213,7 +219,7 @@ def index(machine: Machine, value: Value, key: Value, node: ast.AST) -> Value:
             return _index_container(machine, container, key, node)
         return machine.call_method(value, "__getitem__", Arguments([key]), node)
     if isinstance(value, (External, Class, Partial)):
-        return value
+        return _of_dictionary(value, key) or value
     if isinstance(value, Data) and (stored := stored_part(value, key)) is not None:
         return stored
     if isinstance(value, Data) and isinstance(key, Constant) and key.value.__hash__:
@@ -221,6 +227,14 @@ def index(machine: Machine, value: Value, key: Value, node: ast.AST) -> Value:
         value.parts[("index", key.value)] = found
         return found
     return machine.data("index", (value, key), node)
+
+
+def _of_dictionary(value: Value, key: Value) -> Value | None:
+    """`torchvision.models.__dict__[name]`: the library's function of that name."""
+    owner, _, last = value.name.rpartition(".") if isinstance(value, External) else ("", "", "")
+    if last != "__dict__" or not isinstance(key, Constant) or not isinstance(key.value, str):
+        return None
+    return External(f"{owner}.{key.value}")
 
 
 def _batch_part(machine: Machine, value: Data, key: Constant, node: ast.AST) -> Value | None:

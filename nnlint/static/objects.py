@@ -11,7 +11,7 @@ from typing import Any
 
 from nnlint.finding import Place
 from nnlint.source import Source
-from nnlint.values import Instance, Layer, Value
+from nnlint.values import Constant, Instance, Layer, Value
 
 CALLED = re.compile(r"\b(\w+)\s*\(")
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -117,6 +117,14 @@ MOST_BASES = 100
 
 
 @dataclass(eq=False, slots=True)
+class Member:
+    """A member of an enumeration: equal to itself alone."""
+
+    name: str
+    value: Value
+
+
+@dataclass(eq=False, slots=True)
 class Class(Value):
     """A class whose source is at hand."""
 
@@ -143,6 +151,17 @@ class Class(Value):
             for base in cls.bases:
                 if isinstance(base, External):
                     yield base.name
+
+    def member(self, name: str) -> Constant | None:
+        """The member of that name, always the same; None where the class is no enumeration, or one that equals plain values."""
+        key = ("member", name)
+        owner = next((cls for cls in self.lineage() if name in cls.names), None)
+        if owner is None or "enum.Enum" not in self.external_bases() or len(set(self.external_bases())) > 1:
+            return None
+        if key not in owner.names:
+            owner.names[key] = Constant(Member(name, owner.names[name]))
+        found = owner.names[key]
+        return found if isinstance(found, Constant) else None
 
     def find(self, name: str, after: Class | None = None) -> Value | None:
         """A name in the class or its bases; only in those that follow `after`, where given."""

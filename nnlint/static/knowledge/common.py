@@ -55,6 +55,7 @@ MAKES = re.compile(
 )
 """Names of functions that have to do with networks and are none: `build_model`, `to_captum_model`, `net_factory`."""
 
+REGISTRY = re.compile(r"_?(?:dict|map|mapping|zoo|registry|factory|table|classes|types)$", re.IGNORECASE)
 CLASS_NAME = re.compile(r"^[A-Z][A-Za-z0-9]*[a-z]")
 LOSSES = re.compile(r"crit|loss", re.IGNORECASE)
 LASTING = frozenset({"argument", "name", "attribute", "index", "call", "element", "method"})
@@ -120,14 +121,25 @@ def is_network_like(value: Value) -> bool:
 
 
 def _is_maker(value: Data) -> bool:
-    """Whether unknown data goes by the name of a function or class that makes networks, not by that of a network."""
-    if value.bound or value.operation not in ("name", "attribute", "argument"):
+    """Whether unknown data goes by the name of a function, class or registry that makes networks, not by that of a network."""
+    if value.bound:
+        return False
+    if value.operation == "index":
+        return _is_registered(value)
+    if value.operation not in ("name", "attribute", "argument"):
         return False
     last = value.name.rpartition(".")[2]
-    of_module = value.operation == "name" or any(
-        isinstance(each, Data) and each.operation == "name" for each in value.inputs
+    is_own = any(isinstance(each, Instance) for each in value.inputs)
+    return MAKES.search(last) is not None or (not is_own and CLASS_NAME.match(last) is not None)
+
+
+def _is_registered(value: Data) -> bool:
+    """Whether something is looked up by the name that an option or a setting gives: `MODELS[args.model]`, `model_dict[name]`."""
+    holder, key = value.inputs[0], value.inputs[1] if len(value.inputs) > 1 else None
+    by_option = (isinstance(key, Data) and key.operation == "attribute") or (
+        isinstance(key, Constant) and key.overridable
     )
-    return MAKES.search(last) is not None or (of_module and CLASS_NAME.match(last) is not None)
+    return by_option or REGISTRY.search(role_name(holder)) is not None
 
 
 def owners_in(value: Value | None) -> tuple[Value, ...]:

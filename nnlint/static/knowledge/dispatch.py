@@ -24,6 +24,7 @@ from nnlint.static.knowledge import ignite as ignite  # the tables of these fill
 from nnlint.static.knowledge import loaders as loaders
 from nnlint.static.knowledge import modules as modules
 from nnlint.static.knowledge import python as python
+from nnlint.static.knowledge import states as states
 from nnlint.static.knowledge.common import (
     EXTERNALS,
     METHODS,

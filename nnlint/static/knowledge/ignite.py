@@ -84,7 +84,8 @@ def _run_engine(machine: Machine, engine: Engine, batches: Value, node: ast.AST)
     def update(batch: Value) -> None:
         for handler in _handlers(engine, "ITERATION_STARTED"):
             _handle(machine, engine, handler, node)
-        machine.call(engine.update, Arguments([engine, batch]), node)
+        result = machine.call(engine.update, Arguments([engine, batch]), node)
+        machine.data("call", (result,), node, name="output of the engine")
         for handler in _handlers(engine, "ITERATION_COMPLETED"):
             _handle(machine, engine, handler, node)
 

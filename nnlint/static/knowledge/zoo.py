@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from nnlint.events import ModelBuilt
 from nnlint.static.arguments import Arguments
 from nnlint.static.machine import Machine
 from nnlint.values import MODE_KEY, TRUE, Constant, Data, Instance, Layer, Value, join_all
@@ -20,6 +21,8 @@ def make(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value 
         return None
     made: Data = machine.data("call", given.values(), node, name=f"{name.partition('.')[0]}.{network}")
     made.parts[MODE_KEY] = TRUE
+    if not machine.is_inside_network:
+        machine.emit(ModelBuilt(machine.site(node), made))
     return made
 
 
