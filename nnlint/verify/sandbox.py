@@ -109,11 +109,11 @@ class Sandbox:
 
     def end(self, process: subprocess.Popen[bytes]) -> None:
         """End the server with everything in its session; give it a moment to end its runs itself."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
+        try:
             process.wait(5)
-        with contextlib.suppress(ProcessLookupError, PermissionError):
+        except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
-        process.kill()
+            process.kill()
         process.communicate()
 
 

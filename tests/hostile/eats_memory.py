@@ -2,6 +2,8 @@
 # said: memory
 """Takes memory without end."""
 
+import signal
+
 import torch
 from torch import nn
 
@@ -15,6 +17,7 @@ for step in range(20):
     loss.backward()  # the finding: nothing clears the gradients
     optimizer.step()
 
+signal.setitimer(signal.ITIMER_REAL, 0)
 kept = []
 while True:
     kept.append(torch.ones(10_000_000))
