@@ -1,6 +1,9 @@
 # verdict: confirmed
-# said: it tried to change files outside its folder
-"""Writes to the user's home and to the folder it was copied from."""
+# said: (it tried to change files outside its folder)?
+"""Writes to the user's home and to the folder it was copied from.
+
+Where these lie below /tmp, which a run has to itself, its writes reach nothing and nothing is told of them.
+"""
 
 import os
 import pathlib
