@@ -243,3 +243,24 @@ def test_an_environment_without_gym_can_be_played_in(runs: Runner) -> None:
     )
     assert trouble(seen) == []
     assert any(seen.events(OptimizerStepped))
+
+
+def test_a_script_for_an_early_version_of_torch_runs(runs: Runner) -> None:
+    seen = run(
+        runs,
+        """
+        import torch
+        from torch import nn
+        from torch.autograd import Variable
+
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        loss = model(Variable(torch.ones(3, 2))).mean()
+        loss.backward()
+        optimizer.step()
+        assert loss.data[0] == loss and model.weight.data[0].shape == (2,)
+        assert torch.tensor([[loss], [0.0]]).shape == (2, 1)
+        """,
+    )
+    assert trouble(seen) == []
+    assert seen.stood_in == ("PyTorch before 0.4, where a number had one element",)

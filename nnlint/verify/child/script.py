@@ -21,6 +21,7 @@ from nnlint.verify.child.channel import Channel
 from nnlint.verify.child.experiments import experiment
 from nnlint.verify.child.places import Places
 from nnlint.verify.child.recorder import Recorder
+from nnlint.verify.child.stand_ins import versions
 from nnlint.verify.child.values import Sightings
 from nnlint.verify.child.yardstick import Yardstick
 from nnlint.verify.protocol import Request
@@ -117,7 +118,8 @@ class ScriptRun:
 
         def compile_probed(loader: Any, data: Any, path: Any, **options: Any) -> Any:
             relative = self.places.of_file(os.path.realpath(os.fspath(path))) if isinstance(data, bytes) else None
-            if relative is None or not any(probe.path == relative for probe in self.request.probes):
+            is_changed = self.request.way != "as-is" or any(probe.path == relative for probe in self.request.probes)
+            if relative is None or not is_changed:
                 return compile_source(loader, data, path, **options)
             return self._compiled(importlib.util.decode_source(data), os.fspath(path), relative)
 
@@ -127,6 +129,8 @@ class ScriptRun:
         own = [probe for probe in self.request.probes if probe.path == relative]
         tree, placed = probes.with_probes(ast.parse(text, file), text, own)
         self.sightings.expect(placed)
+        if self.request.way != "as-is":
+            tree = versions.updated(tree)
         code: types.CodeType = compile(tree, file, "exec", dont_inherit=True)
         return code
 

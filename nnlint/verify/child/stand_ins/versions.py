@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import builtins
 import importlib
 from typing import Any
 
@@ -13,6 +15,7 @@ from nnlint.verify.child.stand_ins.finder import is_installed
 from nnlint.verify.child.stand_ins.ledger import stood_in
 from nnlint.verify.child.stand_ins.patching import put
 
+FIRST = "__nnlint_first__"
 ALIASES: dict[str, Any] = {"float": float, "int": int, "bool": bool, "object": object, "str": str, "long": int}
 """What numpy had until 1.24."""
 
@@ -22,7 +25,7 @@ FILTERS = {"ANTIALIAS": "LANCZOS", "LINEAR": "BILINEAR", "CUBIC": "BICUBIC"}
 
 def install() -> None:
     """From now on they work again."""
-    put(Tensor, __getitem__=_item)
+    put(builtins, **{FIRST: _first})
     put(_BaseDataLoaderIter, next=_BaseDataLoaderIter.__next__)
     put(np, **{name: kind for name, kind in ALIASES.items() if name not in vars(np)})
     if is_installed("PIL"):
@@ -30,12 +33,28 @@ def install() -> None:
         put(image, **{old: getattr(image, new) for old, new in FILTERS.items() if not hasattr(image, old)})
 
 
-GET = Tensor.__getitem__
+def updated(tree: ast.Module) -> ast.Module:
+    """The tree of a file of the user's, in which `loss.data[0]` takes a number for what it was until PyTorch 0.4."""
+    changed: ast.Module = ast.fix_missing_locations(_Updater().visit(tree))
+    return changed
 
 
-def _item(tensor: Tensor, key: Any) -> Any:
-    """`loss.data[0]` was the number in `loss` until PyTorch 0.4."""
-    if type(key) is int and key == 0 and tensor.dim() == 0:
+class _Updater(ast.NodeTransformer):
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        self.generic_visit(node)
+        is_first = isinstance(node.slice, ast.Constant) and node.slice.value == 0
+        if (
+            is_first
+            and isinstance(node.ctx, ast.Load)
+            and isinstance(node.value, ast.Attribute)
+            and node.value.attr == "data"
+        ):
+            return ast.copy_location(ast.Call(ast.Name(FIRST, ast.Load()), [node.value], []), node)
+        return node
+
+
+def _first(value: Any) -> Any:
+    if isinstance(value, Tensor) and value.dim() == 0:
         stood_in("PyTorch before 0.4, where a number had one element")
-        return tensor
-    return GET(tensor, key)
+        return value
+    return value[0]
