@@ -80,7 +80,7 @@ class Env:
         self.random = np.random.default_rng(47)
         self.mixing = np.random.default_rng(53).normal(size=(max(actions, 1), size)) * 0.2
         self.steps = 0
-        self.state = np.zeros(size)
+        self.state: np.ndarray[Any, np.dtype[np.float64]] = np.zeros(size)
         self.spec = type("Specification", (), {"reward_threshold": 100.0, "max_episode_steps": LONGEST})()
 
     def reset(self, seed: int | None = None, options: Any = None, **rest: Any) -> Any:
