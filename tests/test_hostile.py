@@ -10,6 +10,7 @@ import functools
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -38,6 +39,8 @@ LIMITS = Limits(steps=30, seconds=4.0, memory=300_000_000)
 MOST_SECONDS = 45.0
 """For all runs of one script, of which each gets its time and that for its last measurements, on a busy machine."""
 
+SECONDS_TO_CLEAR = 20.0
+"""In which a kernel with little processor time to spare clears away hundreds of processes that were ended."""
 
 FEW = {
     "namespaces": "forks_daemons mounts_and_escapes writes_to_home_past_python asks_the_network_past_python reads_secrets",
@@ -83,6 +86,13 @@ class Machine:
         """All of the user's files, and what lies in the folder for temporary ones."""
         places = (self.home, self.project, self.temporary)
         return {str(path): path.read_bytes() for place in places for path in place.rglob("*") if path.is_file()}
+
+    def left_processes(self) -> list[str]:
+        """The processes below the server that still run; the kernel has a moment to clear away those that were ended."""
+        until = time.monotonic() + SECONDS_TO_CLEAR
+        while (found := self.processes()) and time.monotonic() < until:
+            time.sleep(0.2)
+        return found
 
     def processes(self) -> list[str]:
         """The processes that know of the folder for temporary files: the server and all that descends from it."""
@@ -173,7 +183,7 @@ def outcome(machine: Machine) -> Outcome:
     documents = read_paths(names, Patterns(str(machine.project), ())).documents
     lint = functools.partial(lint_documents, settings=settings)
     report = verify(lint(documents), documents, LIMITS, lint, lambda told: None)
-    return Outcome(set(names), report, before, machine.files(), machine.processes())
+    return Outcome(set(names), report, before, machine.files(), machine.left_processes())
 
 
 def test_each_hostile_script_is_contained_and_told_of(outcome: Outcome) -> None:

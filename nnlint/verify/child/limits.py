@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import resource
 
 LARGEST_FILE = 512_000_000
 MOST_OPEN_FILES = 1024
 MOST_TASKS = 512
+SLOWEST = 19
 
 
 def limit_process(memory: int, seconds: float, is_own_user: bool) -> None:
@@ -22,8 +24,23 @@ def limit_process(memory: int, seconds: float, is_own_user: bool) -> None:
     _limit(resource.RLIMIT_CPU, int(seconds * 4) + 10)
     if is_own_user:
         _limit(resource.RLIMIT_NPROC, MOST_TASKS)
+    _slow_grandchildren()
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write("1000")
+
+
+def _slow_grandchildren() -> None:
+    """From the second generation on, forked processes get what others leave: who watches over them must get to run."""
+    generation, nice = 0, os.nice
+
+    def forked() -> None:
+        nonlocal generation
+        generation += 1
+        if generation > 1:
+            with contextlib.suppress(OSError):
+                nice(SLOWEST)
+
+    os.register_at_fork(after_in_child=forked)
 
 
 def _own_data() -> int:

@@ -12,15 +12,15 @@ MOST_COUNTED = 1000
 MOST_MEASURED = 12
 
 
-def descendants(process: int) -> list[int]:
+def descendants(process: int, most: int = MOST_COUNTED) -> list[int]:
     """All processes that descend from one, nearest first; none where the machine has no /proc.
 
-    Of more than MOST_COUNTED only some: one cannot catch up with those that are made while one counts.
+    Of more than `most` only some: one cannot catch up with those that are made while one counts.
     """
     children = _children if os.path.exists(f"/proc/{process}/task/{process}/children") else _children_by_parent()
     found = children(process)
     for each in found:
-        if len(found) > MOST_COUNTED:
+        if len(found) > most:
             break
         found += children(each)
     return found

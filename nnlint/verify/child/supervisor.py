@@ -101,14 +101,20 @@ class _Supervisor:
                     os.waitpid(child, 0)
                     return _ending(os.read(status, 200))
                 if self.report.fileno() in readable and not self._is_wanted():
-                    return {"how": "unwanted"}
-                if time.monotonic() > deadline:
-                    return {"how": "time"}
-                trespass = self._trespass(child)
+                    return self._end(child, "unwanted")
+                is_late = time.monotonic() > deadline
+                trespass = self._trespass(child) or ("time" if is_late else "")
                 if trespass:
-                    return {"how": trespass}
+                    return self._end(child, trespass)
         finally:
             os.close(status)
+
+    def _end(self, child: int, how: str) -> Ending:
+        """With the first process of a namespace the kernel ends all others in it at once, however fast they multiply."""
+        if self.around.level != "none":
+            with contextlib.suppress(OSError):
+                os.kill(child, signal.SIGKILL)
+        return {"how": how}
 
     def _is_wanted(self) -> bool:
         try:
@@ -118,7 +124,7 @@ class _Supervisor:
 
     def _trespass(self, child: int) -> str:
         """Which limit the run has broken."""
-        family = [child, *processes.descendants(child)]
+        family = [child, *processes.descendants(child, MOST_PROCESSES)]
         if len(family) > MOST_PROCESSES:
             return "processes"
         if processes.memory(family, self.request.memory) > self.request.memory:
