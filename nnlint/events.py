@@ -98,7 +98,8 @@ class ModelCalled(Event):
     """A network is called on inputs, from outside any other network's forward.
 
     `training` is the mode of the network, `gradient` whether gradients are recorded; None where not known. `within` is the
-    network in whose own method (`encode`, `predict`) the call stands, if it stands in one.
+    network in whose own method (`encode`, `predict`) the call stands, if it stands in one: the outermost, where networks' methods
+    call each other's.
     """
 
     model: Value

@@ -7,6 +7,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 
 from nnlint.events import (
     Accumulated,
@@ -201,9 +202,10 @@ def _node(site: Site) -> object:
 def _place(run: Run, call: ModelCalled) -> Site:
     """Where the network is called from outside: not in its own methods, if their caller is known."""
     sites: list[Site] = [*call.calls[run.symbolic :], call.at]
-    if not isinstance(call.within, Instance) or call.within is call.model:
+    within = call.within
+    if not isinstance(within, Instance) or within is call.model:
         return call.at
-    outside = [site for site in sites if not _stands_in(site, call.within)]
+    outside = list(takewhile(lambda site: not _stands_in(site, within), sites))
     return outside[-1] if outside else call.at
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from nnlint.events import Backward, Escaped, Event, GradientsCleared, OptimizerStepped, Run
+from nnlint.events import Backward, Escaped, Event, GradientsCleared, ModelCalled, OptimizerStepped, Run
 from nnlint.graph import ancestors, content, cuts_graph, parameters_of
 from nnlint.trace import Block, select
 from nnlint.values import (
@@ -170,14 +170,23 @@ def trained(run: Run) -> Iterator[Trained]:
     seen: set[int] = set()
     for event in run.events(OptimizerStepped):
         for optimizer in alternatives(event.optimizer):
-            if id(optimizer) not in seen and not _wraps_optimizer(optimizer):
+            if id(optimizer) not in seen and not _wraps_training(run, optimizer):
                 seen.add(id(optimizer))
                 yield Trained(optimizer, run.remember("parts", optimizer, parts_of), run)
 
 
-def _wraps_optimizer(value: Value) -> bool:
-    """Whether the value was made by code that is not at hand around an optimizer: its step may do more than step."""
-    return isinstance(value, Data) and any(isinstance(each, Optimizer) for each in value.inputs)
+def _wraps_training(run: Run, value: Value) -> bool:
+    """Whether code that is not at hand made the value around an optimizer, or is a class of it that holds a whole network.
+
+    Its step may do more than step: `LocalSGD(model=model)` averages over processes. A function `make_optimizer(model)` makes one.
+    """
+    if not isinstance(value, Data):
+        return False
+    if any(isinstance(each, Optimizer) for each in value.inputs):
+        return True
+    given = {id(each) for each in (*value.inputs, *value.options.values())}
+    is_class = value.operation == "call" and value.name.rpartition(".")[2][:1].isupper()
+    return is_class and any(id(call.model) in given for call in run.events(ModelCalled))
 
 
 GRADIENT_EVENTS: tuple[type[Event], ...] = (Backward, GradientsCleared, OptimizerStepped, Escaped)

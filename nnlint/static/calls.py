@@ -223,7 +223,8 @@ def call_function(
         is_spent = is_retry or budget.is_spent(effort, machine.steps_taken, is_own)
         value = None if is_spent else machine.enter(function, locals_, receiver, node)
     finally:
-        machine.gradient = before
+        if function.decorators:
+            machine.gradient = before
         effort.add(steps - machine.steps_left, machine.activity != activity)
     if value is None:
         machine.note(f"the call of {function.name} is not followed: nested too deep, or followed often enough", node)

@@ -215,14 +215,23 @@ class Machine:
         event.conditional = self._is_conditional()
         event.conditions = self.conditions
         if isinstance(event, ModelCalled):
-            receiver = self.frame.receiver
-            event.within = receiver if isinstance(receiver, Instance) and receiver.is_network else None
+            event.within = self._network_around()
         if isinstance(event, OptimizerStepped):
             self._count(event)
         self.run.record(event)
         self.block.items.append(event)
         self.activity += 1
         return event
+
+    def _network_around(self) -> Instance | None:
+        """The network in whose methods the run is, of networks whose methods call each other's the outermost."""
+        found = None
+        for frame in reversed(self.frames):
+            receiver = frame.receiver
+            if not isinstance(receiver, Instance) or not receiver.is_network:
+                break
+            found = receiver
+        return found
 
     def _count(self, step: OptimizerStepped) -> None:
         self.stepped.update(id(each) for each in alternatives(step.optimizer))

@@ -11,16 +11,20 @@ NAMED = re.compile(r"^test_.*\.py$|_test\.py$")
 TOOLS = re.compile(
     r"^[ \t\f]*(?:import|from)\s+(?:pytest|unittest|absl\.testing|torch\.testing\._internal)\b", re.MULTILINE
 )
-TESTS = re.compile(r"^(?:async )?def test_\w+\(", re.MULTILINE)
+CASES = re.compile(r"^class \w+\(\s*(?:unittest\.)?TestCase\s*[,)]", re.MULTILINE)
+TESTS = re.compile(r"^[ \t\f]*(?:async )?def test_\w+\(", re.MULTILINE)
 ASSERTS = re.compile(r"^[ \t\f]+assert\b", re.MULTILINE)
 
 
 def is_test_suite(source: Source) -> bool:
-    """Whether a file holds unit tests, by its name and by what it is written with. A script `test_model.py` is none."""
+    """Whether a file holds unit tests, by its name and by what it is written with. A script `test_model.py` is none.
+
+    A file whose classes are unittest's own test cases is one under any name.
+    """
     name = PurePath(source.path).name
-    if name == "conftest.py":
+    text = source.text
+    if name == "conftest.py" or (CASES.search(text) is not None and TESTS.search(text) is not None):
         return True
     if NAMED.search(name) is None:
         return False
-    text = source.text
     return TOOLS.search(text) is not None or (TESTS.search(text) is not None and ASSERTS.search(text) is not None)

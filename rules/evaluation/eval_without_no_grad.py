@@ -57,6 +57,7 @@ from nnlint.values import (
     Instance,
     Items,
     Layer,
+    Loader,
     Optimizer,
     Parameters,
     Value,
@@ -127,7 +128,7 @@ def _is_trained(optimizer: Value, parts: set[int]) -> bool:
 
 def _problem(run: Run, evaluation: Evaluation) -> Problem:
     call = evaluation.call
-    kept = _kept(run, call)
+    kept = _kept(run, evaluation)
     if _is_volatile(call):
         return Problem(
             evaluation.at,
@@ -160,10 +161,13 @@ def _is_volatile(call: ModelCalled) -> bool:
     return any(truth(data.options.get("volatile")) for value in call.inputs for data in ancestors(value))
 
 
-def _kept(run: Run, call: ModelCalled) -> Accumulated | None:
+def _kept(run: Run, evaluation: Evaluation) -> Accumulated | None:
     """Where the output, or what was made of it, joins a list or a running total with its graph."""
+    call = evaluation.call
     if not call.iterations or not _draws_data(call.iterations[-1].loop):
         return None
+    if evaluation.at is not call.at and not _draws_batches(call.iterations[-1].loop):
+        return None  # the steps of a decoder, inside the network's own method
     outputs = {id(each) for each in elements(call.output)}
     for total in run.events(Accumulated):
         if total.order > call.order and total.iterations:
@@ -179,6 +183,14 @@ def _draws_data(loop: Loop) -> bool:
     while isinstance(over, Data) and over.operation in ("enumerate", "progress", "range") and over.inputs:
         over = over.inputs[-1]
     return not isinstance(over, (Layer, Constant)) and not (isinstance(over, Items) and not over.open)
+
+
+def _draws_batches(loop: Loop) -> bool:
+    """Whether a loop draws from a loader."""
+    over = loop.over
+    while isinstance(over, Data) and over.operation in ("enumerate", "progress", "iter") and over.inputs:
+        over = over.inputs[0]
+    return isinstance(over, Loader)
 
 
 # The fix

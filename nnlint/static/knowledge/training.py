@@ -39,6 +39,7 @@ from nnlint.values import (
     Scheduler,
     Value,
     elements,
+    number,
 )
 
 ADAM = ("params", "lr", "betas", "eps", "weight_decay", "amsgrad")
@@ -164,21 +165,13 @@ def _zero_grad(machine: Machine, receiver: Value, given: Arguments, node: ast.AS
     return NONE
 
 
-@method("zero_", "fill_", "zero")
-def _zero(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
-    for source in content(receiver):
-        if isinstance(source, Data) and source.operation == "attribute" and source.name == "grad":
-            machine.emit(GradientsCleared(machine.site(node), source.inputs[0]))
-            return receiver
-    return None
-
-
-@method("copy_")
+@method("zero_", "zero", "fill_", "copy_")
 def _gradient_given(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
-    """Gradients from elsewhere: `p.grad.copy_(mean)`."""
+    """Gradients that are cleared, or come from elsewhere: `p.grad.zero_()`, `p.grad.copy_(mean)`, `p.grad.fill_(0.1)`."""
     for source in content(receiver) if machine.reads_gradients else ():
         if isinstance(source, Data) and source.operation == "attribute" and source.name == "grad":
-            machine.emit(GradientsCleared(machine.site(node), source.inputs[0], replaced=True))
+            replaced = bool(given.positional) and number(given.positional[0]) != 0
+            machine.emit(GradientsCleared(machine.site(node), source.inputs[0], replaced=replaced))
             return receiver
     return None
 
