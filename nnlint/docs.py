@@ -16,7 +16,9 @@ _INTRODUCTION = """\
 
 Written by `python -m nnlint.docs` from the docstrings of the rules; change those, not this file.
 
-`nnlint --explain CODE` prints the same pages in a terminal.
+`nnlint --explain CODE` prints the same pages in a terminal. Under *witness*, `run` means that `--verify` can confirm the fault by
+a short run, `-` that no run could decide, and the page says why. The figures show one of the rule's fixtures, run as written
+and with that finding alone mended, on the same data with the same seed.
 """
 
 
@@ -27,15 +29,16 @@ def catalogue_page(rules: Sequence[Rule]) -> str:
 
 
 def _table(rules: Sequence[Rule]) -> Iterator[str]:
-    yield "| code | name | topic | severity | default | fix | what it finds |"
-    yield "|---|---|---|---|---|---|---|"
+    yield "| code | name | topic | severity | default | fix | witness | what it finds |"
+    yield "|---|---|---|---|---|---|---|---|"
     for rule in rules:
         name = f"[{rule.name}](#{rule.url.partition('#')[2]})"
         default = "on" if rule.default else "off"
         title = rule.title.replace("|", "\\|")
         fix = rule.fix.value if rule.fix else "-"
+        witness = "run" if rule.witness else "-"
         topic = rule.topic.replace("_", " ")
-        yield f"| {rule.code} | {name} | {topic} | {rule.severity.value} | {default} | {fix} | {title} |"
+        yield f"| {rule.code} | {name} | {topic} | {rule.severity.value} | {default} | {fix} | {witness} | {title} |"
 
 
 def _section(rule: Rule) -> Iterator[str]:
@@ -45,6 +48,14 @@ def _section(rule: Rule) -> Iterator[str]:
         fenced ^= line.startswith("```")
         yield f"#{line}" if line.startswith("#") and not fenced else line
     yield ""
+    if figure_file(rule).is_file():
+        name = figure_file(rule).relative_to(readme().parent).as_posix()
+        yield f"![What the fault does to a small run, as written and mended]({name})\n"
+
+
+def figure_file(rule: Rule) -> Path:
+    """Where the reference figure of a rule lies, if it has one: the fixtures' runs are drawn by `python -m tests.gallery`."""
+    return readme().parent / "gallery" / f"{rule.code}.svg"
 
 
 def readme() -> Path:

@@ -137,12 +137,13 @@ def _verified(fixed: Fixed, settings: Settings) -> Report:
 
 
 def _write_page(report: Report, settings: Settings) -> None:
-    from nnlint.output.report_page import PlotsMissing, render
+    from nnlint.output.curves import PlotsMissing
+    from nnlint.output.report_page import render
 
     try:
         emit(render(report, _presentation(settings, 0)), settings.report)
     except PlotsMissing as error:
-        raise RunError(str(error)) from error
+        raise RunError(f"--report: {error}") from error
 
 
 def _whole(collected: Collected, fixed: Fixed) -> Report:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
 
 from nnlint import __version__
 from nnlint.finding import Finding
 from nnlint.output import Presentation
+from nnlint.output.curves import Curve, Look, drawn
 from nnlint.output.terminal import visible
 from nnlint.output.text import finding_lines
 from nnlint.output.trials import HOW, effect_words
@@ -21,8 +20,6 @@ INK = "#123456"
 
 COLOURS = ("#888888", "#e05a47", "#3d8fd1", "#c98a1b", "#a569bd", "#22a385", "#d35400", "#7f8c9b", "#38a860")
 """Seen well on white and on black."""
-MOST_DRAWN = 600
-"""So many points of a curve are drawn."""
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c1c1c; --paper: #ffffff; --line: #d0d0d0; --soft: #f4f4f4; --good: #1e7e34;
@@ -45,10 +42,6 @@ figure svg { width: 100%; min-width: 34rem; height: auto; color: var(--ink); } f
 @media print { body { max-width: none; } figure svg { min-width: 0; }
   pre { white-space: pre-wrap; } figure, .finding { break-inside: avoid; } }
 """
-
-
-class PlotsMissing(Exception):
-    """The plotting library is not installed; the message says which command installs it."""
 
 
 def render(report: Report, presentation: Presentation) -> str:
@@ -130,32 +123,8 @@ def _figures(trial: Trial) -> str:
 
 def _plot(title: str, curves: Sequence[tuple[Arm, Points]], is_logarithmic: bool) -> str:
     """An SVG of these curves, in the colours of the page."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise PlotsMissing("--report draws with matplotlib: install it with `pip install 'nnlint[verify]'`") from error
-    figure = Figure(figsize=(8, 3.2), layout="constrained")
-    axes = figure.add_subplot()
-    for place, (arm, points) in enumerate(curves):
-        thinned = points[:: max(1, len(points) // MOST_DRAWN)]
-        colour, line = COLOURS[place % len(COLOURS)], 2.0 if place == 0 or arm.is_whole else 1.0
-        axes.plot(
-            [step for step, _ in thinned],
-            [value for _, value in thinned],
-            label=arm.label,
-            color=colour,
-            linewidth=line,
-        )
-    if is_logarithmic:
-        is_positive = all(value > 0 for _, points in curves for _, value in points)
-        axes.set_yscale("log" if is_positive else "symlog")
-    axes.set_xlabel("optimizer steps", color=INK)
-    axes.tick_params(colors=INK, which="both")
-    for spine in axes.spines.values():
-        spine.set_color(INK)
-    axes.set_facecolor("none")
-    axes.legend(frameon=False, labelcolor=INK, fontsize="small")
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Title": title})
-    drawn = buffer.getvalue()
-    return re.sub(INK, "currentColor", drawn[drawn.index("<svg") :])
+    lines = [
+        Curve(arm.label, points, COLOURS[place % len(COLOURS)], 2.0 if place == 0 or arm.is_whole else 1.0)
+        for place, (arm, points) in enumerate(curves)
+    ]
+    return drawn(title, lines, Look(ink=INK, is_logarithmic=is_logarithmic)).replace(INK, "currentColor")
