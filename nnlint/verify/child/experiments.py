@@ -1,11 +1,13 @@
 """Experiments on the trained network at the end of a run: what each layer gets and gives in training and evaluation mode.
 
 The network is called on the batches that the yardstick kept, without gradients; its running statistics, its modes and the state
-of the random generators are put back afterwards.
+of the random generators are put back afterwards. A large network is called less often, and no more of a large layer is kept than
+tells its statistics: the run ends soon whatever it trains.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,20 +20,27 @@ from nnlint.verify.child.places import Spot
 from nnlint.verify.child.recorder import SITE, Recorder
 from nnlint.verify.child.yardstick import Yardstick
 
-MASKS = 16
-LARGEST_RANKED = 512
+MASKS, FEWEST_MASKS = 16, 4
+LARGEST_RANKED = 256
+LARGEST_KEPT = 40_000
+"""So many numbers of what a layer gets or gives are kept, spread evenly over it."""
+
+PASSES_SECONDS, RANKS_SECONDS = 2.0, 1.0
+"""What the passes with dropout, and the ranks of the layers, may take."""
 
 DROPOUT = nn.modules.dropout._DropoutNd
 BATCHNORM = nn.modules.batchnorm._BatchNorm
 
 
 class LayerStatistics:
-    """Mean, variance and rank of what the layers of one network get and give, by order of execution."""
+    """What the layers of one network get and give, by order of execution; with `ranks`, also the ranks of their outputs."""
 
-    def __init__(self) -> None:
+    def __init__(self, with_ranks: bool = False) -> None:
         self.layers: list[nn.Module] = []
         self.inputs: list[list[Tensor]] = []
         self.outputs: list[list[Tensor]] = []
+        self.ranks: dict[int, measures.Numbers] = {}
+        self.ranks_until = time.monotonic() + (RANKS_SECONDS if with_ranks else -1.0)
         self.index = 0
 
     def see(self, layer: nn.Module, inputs: Any, output: Any) -> None:
@@ -48,9 +57,18 @@ class LayerStatistics:
             and given is not None
             and made is not None
         ):
-            self.inputs[self.index].append(given.detach().double())
-            self.outputs[self.index].append(made.detach().double())
+            self.inputs[self.index].append(_kept(given))
+            self.outputs[self.index].append(_kept(made))
+            if time.monotonic() < self.ranks_until:
+                self.ranks[self.index] = _rank(made.detach().double())
         self.index += 1
+
+
+def _kept(tensor: Tensor) -> Tensor:
+    """A tensor with a row for each sample, of which large ones are but every so manieth number."""
+    rows = tensor.detach().reshape(len(tensor), -1) if tensor.dim() > 1 else tensor.detach()
+    every = -(-rows.numel() // LARGEST_KEPT)
+    return rows[..., :: min(every, max(1, rows.shape[-1]))].double() if rows.dim() else rows.double()
 
 
 def experiment(recorder: Recorder, yardstick: Yardstick) -> None:
@@ -65,15 +83,24 @@ def experiment(recorder: Recorder, yardstick: Yardstick) -> None:
 
     with recorder.pause(), _undisturbed(model), torch.no_grad():
         try:
+            start = time.monotonic()
             evaluated = _passes(model, call, training=False, dropping=False, times=1)
-            masked = _passes(model, call, training=True, dropping=True, times=MASKS)
             control = _passes(model, call, training=True, dropping=False, times=1)
+            masked = _passes(model, call, training=True, dropping=True, times=_masks(model, time.monotonic() - start))
         except Exception:  # a network that fails here has told why in the run, or cannot be called alone
             return
     for order, layer in enumerate(evaluated.layers):
         numbers = _numbers(order, evaluated, masked, control)
         numbers["rate"] = float(layer.p) if isinstance(layer, DROPOUT) else 0.0
         _tell(recorder, layer, numbers)
+
+
+def _masks(model: nn.Module, seconds: float) -> int:
+    """How many passes with dropout there is time for, given what two without it have taken; none is needed without dropout."""
+    if not any(isinstance(part, DROPOUT) for part in model.modules()):
+        return 1
+    fitting = int(2 * PASSES_SECONDS / max(seconds, 1e-6))
+    return min(MASKS, fitting) if fitting >= FEWEST_MASKS else 1
 
 
 def _tell(recorder: Recorder, layer: nn.Module, numbers: measures.Numbers) -> None:
@@ -83,7 +110,7 @@ def _tell(recorder: Recorder, layer: nn.Module, numbers: measures.Numbers) -> No
 
 
 def _passes(model: nn.Module, call: Callable[[], Any], training: bool, dropping: bool, times: int) -> LayerStatistics:
-    statistics = LayerStatistics()
+    statistics = LayerStatistics(with_ranks=not training)
     leaves = [part for part in model.modules() if not list(part.children())]
     handles = [leaf.register_forward_hook(statistics.see) for leaf in leaves]
     for part in model.modules():
@@ -113,9 +140,8 @@ def _numbers(
         numbers[f"{name}_input_square"] = float((inputs * inputs).mean())
         numbers[f"{name}_output_deviation"] = float(outputs[0].std(unbiased=False))
         numbers[f"{name}_output_largest"] = float(outputs[0].abs().max())
-    if order < len(evaluated.layers) and evaluated.outputs[order]:
-        numbers |= _rank(evaluated.outputs[order][0])
-    if order < len(masked.layers) and len(masked.outputs[order]) == MASKS:
+    numbers |= evaluated.ranks.get(order, {})
+    if order < len(masked.layers) and len(masked.outputs[order]) >= FEWEST_MASKS:
         numbers |= _mask_variance(masked.outputs[order])
     return numbers
 

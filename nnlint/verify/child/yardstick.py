@@ -1,11 +1,12 @@
 """The yardstick: how well the network does on a few batches it was trained on, in a unit that no mended fault changes.
 
 Accuracy where the targets are classes, R squared where they are numbers: neither depends on the scale of the loss, on an extra
-softmax (argmax stays) or on a factor on the targets.
+softmax (argmax stays) or on a factor on the targets. A network that takes long is scored on fewer samples, and less often.
 """
 
 from __future__ import annotations
 
+import time
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +19,9 @@ from nnlint.verify.child.recorder import Recorder
 
 MOST_BATCHES = 64
 MOST_SAMPLES = 512
+LONGEST_SCORE, SHARE_OF_SCORES = 1.0, 0.25
+"""What one score may take, in seconds, and all of them together of the run."""
+
 CLASS_LOSSES = ("cross_entropy", "nll_loss")
 BINARY_LOSSES = ("binary_cross_entropy", "binary_cross_entropy_with_logits", "soft_margin_loss")
 
@@ -31,13 +35,15 @@ class Yardstick:
         self.model: Callable[[], nn.Module | None] = lambda: None
         self.batches: list[tuple[tuple[Any, ...], dict[str, Any], Tensor]] = []
         self.samples = 0
+        self.most_batches = MOST_BATCHES
+        self.spent = 0.0
         self.kind = ""
         recorder.on_training_loss.append(self._keep)
         recorder.on_step.append(self._step)
 
     def _keep(self, loss: str, prediction: Tensor, target: Tensor) -> None:
         call = self.recorder.last_call
-        if call is None or len(self.batches) >= MOST_BATCHES or self.samples >= MOST_SAMPLES:
+        if call is None or len(self.batches) >= self.most_batches or self.samples >= MOST_SAMPLES:
             return
         model, inputs, keywords, output = call
         if self.batches and (self.model() is not model or self.kind != loss):
@@ -49,12 +55,17 @@ class Yardstick:
         self.samples += len(target) if target.dim() else 1
 
     def _step(self, taken: int) -> None:
-        if taken % self.every == 0 or taken in (1, 2, 5):
+        if taken % self.every and taken not in (1, 2, 5):
+            return
+        elapsed = time.monotonic() - self.recorder.start
+        if self.spent < SHARE_OF_SCORES * elapsed + LONGEST_SCORE / 2:
             self.tell()
 
     def tell(self) -> None:
         """Send the score as it is now."""
+        start = time.monotonic()
         numbers = self.score()
+        self.spent += time.monotonic() - start
         if numbers:
             self.recorder.tell("Scored", [], {**numbers, "steps": float(self.recorder.most_steps)}, loss=self.kind)
 
@@ -68,7 +79,7 @@ class Yardstick:
             try:
                 for part in modes:
                     part.training = False
-                outputs = [model(*inputs, **keywords) for inputs, keywords, _ in self.batches]
+                outputs = self._outputs(model)
             except Exception:  # the network may not take its own first inputs any more: then there is no score
                 return {}
             finally:
@@ -79,6 +90,18 @@ class Yardstick:
             (_matching(output, target, self.kind), target) for output, target in zip(outputs, targets, strict=True)
         ]
         return _scored([(output, target) for output, target in pairs if output is not None], self.kind)
+
+    def _outputs(self, model: nn.Module) -> list[Any]:
+        """What the network gives for the batches; those for which there is no time are not kept any longer."""
+        start = time.monotonic()
+        outputs: list[Any] = []
+        for inputs, keywords, _ in self.batches:
+            if outputs and time.monotonic() - start > LONGEST_SCORE:
+                self.most_batches = len(outputs)
+                del self.batches[self.most_batches :]
+                break
+            outputs.append(model(*inputs, **keywords))
+        return outputs
 
 
 def _copied(value: Any) -> Any:

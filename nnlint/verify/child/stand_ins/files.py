@@ -8,6 +8,7 @@ import io
 import json
 import os
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from typing import Any
@@ -90,7 +91,7 @@ def _shown(path: str) -> str:
 
 def _is_missed(path: str) -> bool:
     """Whether somebody cannot do without: no library for its own needs, no user who catches the error."""
-    if path.startswith(LIBRARIES) or "/." in path.replace("/..", ""):
+    if ledger.trying or path.startswith(LIBRARIES) or "/site-packages/" in path or "/." in path.replace("/..", ""):
         return False
     frame = caller(3)
     if frame is None or "linecache" in frame.f_code.co_filename or "/torch/_" in frame.f_code.co_filename:
@@ -125,7 +126,7 @@ def install() -> None:
     put(urllib.request, urlretrieve=_retrieve, urlopen=_opened)
     put(torch.hub, download_url_to_file=lambda url, file, *rest, **keywords: make(str(file)))
     put(torch, load=_load, save=_save)
-    put(torch.hub, load_state_dict_from_url=lambda *arguments, **keywords: Checkpoint())
+    put(torch.hub, load_state_dict_from_url=_weights)
     for name in ("exists", "isfile", "isdir"):
         setattr(os.path, name, _there(getattr(os.path, name), name == "isdir"))
     _take_any_state()
@@ -160,16 +161,30 @@ def _answered(command: str, *rest: Any) -> Any:
     return io.StringIO("24 80\n" if "stty size" in command else "")
 
 
+def _offline(url: Any) -> None:
+    """A library that can do without what it downloads learns that there is no network."""
+    if ledger.trying:
+        raise urllib.error.URLError(f"no network: {url}")
+
+
 def _retrieve(url: str, filename: Any = None, *rest: Any, **keywords: Any) -> tuple[str, Any]:
+    _offline(url)
     name = os.fspath(filename) if filename else url.rsplit("/", 1)[-1]
     return make(str(name)) or str(name), {}
 
 
 def _opened(url: Any, *rest: Any, **keywords: Any) -> Any:
+    _offline(url)
     name = url if isinstance(url, str) else str(getattr(url, "full_url", "page.txt"))
     suffix = os.path.splitext(name)[1].lower()
     stood_in(f"download {name[:80]}")
     return io.BytesIO(CONTENTS.get(suffix, CONTENTS[".txt"])(name))
+
+
+def _weights(url: Any, *rest: Any, **keywords: Any) -> Checkpoint:
+    """Pretrained weights: none, so a network keeps its random ones."""
+    stood_in(f"pretrained weights {os.path.basename(str(url))}")
+    return Checkpoint()
 
 
 def _numbers(path: str, keywords: dict[str, Any]) -> io.StringIO:

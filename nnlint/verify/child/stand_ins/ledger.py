@@ -11,12 +11,16 @@ from nnlint.verify.protocol import Record
 
 @dataclass
 class Ledger:
-    """One for each process, as a process is one run. `folder` is the copy of the user's folder."""
+    """One for each process, as a process is one run. `folder` is the copy of the user's folder.
+
+    While a library is `trying` to do without us, nothing is stood in for.
+    """
 
     folder: str = ""
     hints: Hints = field(default_factory=Hints)
     write: Callable[[Record], None] = lambda record: None
     told: set[str] = field(default_factory=set)
+    trying: bool = False
 
     def tell(self, what: str) -> None:
         """Note that something was stood in for."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -69,6 +69,11 @@ KINDS = {
     "CocoDetection": Kind(WIDE, 90, "root annFile transform target_transform transforms", "boxes"),
     "CocoCaptions": Kind(WIDE, 10, "root annFile transform target_transform transforms", "captions"),
 }
+
+
+def kind_of(name: str, parameters: str) -> Kind:
+    """What the data set of a name holds; images of the script's size and classes where it is not known."""
+    return replace(KINDS.get(name, Kind(WIDE, 0)), parameters=parameters)
 
 
 class VisionDataset(Dataset[Any]):
