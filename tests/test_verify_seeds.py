@@ -76,3 +76,6 @@ def test_story_3_is_laid_to_the_learning_rate(runs: Runner) -> None:
 def test_story_4_is_measured_without_torch(runs: Runner) -> None:
     report = story(4, runs)
     assert statuses(report) == {(code, "confirmed") for code in ("NN210", "NN401", "NN403", "NN404", "NN701")}
+    assert report.trials[0].conclusion.startswith(
+        "no effect was measured: nothing that this script trains can be scored"
+    )

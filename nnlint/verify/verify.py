@@ -47,6 +47,11 @@ LONGER, LONGEST = 20, 20.0
 SHARE_OF_FIRST = 0.4
 """The part of a script's time that its run as written may take."""
 
+UNSCORED = (
+    "no effect was measured: nothing that this script trains can be scored by accuracy or R², so the verdicts rest on what was "
+    "seen at each place"
+)
+
 Progress = Callable[[str], None]
 
 
@@ -142,10 +147,15 @@ class _Trial:
             tuple(arms),
             stood_in=written.stood_in,
             measure=measure,
-            conclusion=conclude(arms, self.verdicts, measure),
+            conclusion=conclude(arms, self.verdicts, measure) if measure else self._without_score(),
             seconds=time.monotonic() - self.start,
             notes=tuple(dict.fromkeys(self.notes)),
         )
+
+    def _without_score(self) -> str:
+        """What is said where findings were confirmed, but nothing can be scored: a network by hand, a GAN, a policy."""
+        is_confirmed = any(verdict.status is Status.CONFIRMED for verdict in self.verdicts.values())
+        return UNSCORED if is_confirmed else ""
 
     def _first(self, plan: Plan, way: str) -> Run:
         self.way = way
