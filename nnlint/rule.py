@@ -51,8 +51,9 @@ class Rule:
     """One entry of the catalogue.
 
     `module` and `page` are the rule file's `__name__` and `__doc__`: the name and the topic follow from the first, the
-    title is the first line of the second. `witness` reads a verdict off a real run; `trains` says whether its fault can
-    change what the network learns. Raises ValueError where the metadata are not those of a rule.
+    title is the first line of the second. `witness` reads a verdict off a real run; where none can, `undecidable` says why.
+    `trains` says whether the fault can change what the network learns. Raises ValueError where the metadata are not those of
+    a rule.
     """
 
     module: str
@@ -64,6 +65,7 @@ class Rule:
     default: bool = True
     fix: Applicability | None = None
     witness: Witness | None = None
+    undecidable: str = ""
     trains: bool = True
 
     def __post_init__(self) -> None:

@@ -14,10 +14,14 @@ from nnlint.settings import Settings
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 NOT_RULES = frozenset({"broken"})
-EXPECTATION = re.compile(r"#\s*((?:error|warning|advice):\s*[a-z0-9-]+(?:,\s*(?:error|warning|advice):\s*[a-z0-9-]+)*)")
+CLAIM = r"(?:error|warning|advice):\s*[a-z0-9-]+(?:\s*\((?:confirmed|harmless|refuted|unverified)\))?"
+EXPECTATION = re.compile(rf"#\s*({CLAIM}(?:,\s*{CLAIM})*)")
 
 Expected = tuple[str, int | None, int, str, str]
 """Path within the case, cell, line, severity, rule name."""
+
+Spot = tuple[str, int | None, int, str]
+"""Path within the case, cell, line, rule name."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,14 @@ class Case:
 
     def expected(self) -> set[Expected]:
         """What the comments of the case say."""
-        return {found for file in self.files() for found in _expected_in(file, self._relative(file))}
+        return {found for found, _ in self._claims()}
+
+    def expected_verdicts(self) -> dict[Spot, str]:
+        """The verdicts that the comments of the case say a short run gives."""
+        return {(path, cell, line, name): said for (path, cell, line, _, name), said in self._claims() if said}
+
+    def _claims(self) -> list[tuple[Expected, str]]:
+        return [found for file in self.files() for found in _expected_in(file, self._relative(file))]
 
     def found(self) -> set[Expected]:
         """What nnlint says, with its default settings."""
@@ -55,9 +66,14 @@ class Case:
         """The findings of the case."""
         return nnlint.lint_paths([self.path], Settings())
 
-    def _seen(self, finding: Finding) -> Expected:
+    def spot(self, finding: Finding) -> Spot:
+        """Where in the case a finding stands."""
         place = finding.place
-        return (self._relative(Path(place.path)), place.cell, place.line, finding.severity.value, finding.name)
+        return (self._relative(Path(place.path)), place.cell, place.line, finding.name)
+
+    def _seen(self, finding: Finding) -> Expected:
+        path, cell, line, name = self.spot(finding)
+        return (path, cell, line, finding.severity.value, name)
 
     def _relative(self, file: Path) -> str:
         base = self.path if self.path.is_dir() else self.path.parent
@@ -74,13 +90,14 @@ def all_cases() -> Iterator[Case]:
                 yield Case(f"{folder.name}/{path.name}", path)
 
 
-def _expected_in(file: Path, shown: str) -> Iterator[Expected]:
+def _expected_in(file: Path, shown: str) -> Iterator[tuple[Expected, str]]:
     for cell, lines in _texts(file):
         for number, line in enumerate(lines, start=1):
             for match in EXPECTATION.finditer(line):
                 for claim in match.group(1).split(","):
-                    severity, _, name = claim.partition(":")
-                    yield (shown, cell, number, severity.strip(), name.strip())
+                    severity, _, rest = claim.partition(":")
+                    name, _, verdict = rest.partition("(")
+                    yield (shown, cell, number, severity.strip(), name.strip()), verdict.rstrip(" )")
 
 
 def _texts(file: Path) -> Iterator[tuple[int | None, list[str]]]:

@@ -85,6 +85,11 @@ def test_a_fix_is_shown_by_a_fixture(rule: Rule) -> None:
     assert bool(fixed) == (rule.fix is not None)
 
 
+@each_rule
+def test_has_a_witness_or_says_why_a_run_cannot_decide(rule: Rule) -> None:
+    assert (rule.witness is None) == bool(rule.undecidable)
+
+
 def test_every_folder_of_fixtures_belongs_to_a_rule() -> None:
     folders = {folder.name for folder in FIXTURES.iterdir() if folder.is_dir()}
     assert folders - {"seeds", "broken", "clean"} == {rule.name.replace("-", "_") for rule in CATALOGUE}

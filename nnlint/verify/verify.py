@@ -136,7 +136,7 @@ class _Trial:
             if len(plan.mended) == 1:
                 alone[plan.mended[0]] = run
         for finding in self.script.findings:
-            self.verdicts[finding] = _verdict(finding, written, alone.get(finding))
+            self.verdicts[finding] = verdict_of(finding, written, alone.get(finding))
         self._look_longer(first, written)
         if measure:
             arms += self._left(alone)
@@ -171,7 +171,7 @@ class _Trial:
         seconds = min(LONGEST, left * SHARE_OF_LONGER)
         longer = self._run(first, seconds, LONGER * self.limits.steps, self.script.probes())
         for finding in undecided:
-            verdict = _verdict(finding, longer, None)
+            verdict = verdict_of(finding, longer, None)
             if verdict.status is not Status.UNVERIFIED:
                 self.verdicts[finding] = verdict
 
@@ -223,14 +223,15 @@ class _Trial:
             self.verdicts[finding] = replace(self.verdicts[finding], effect=effect)
 
 
-def _verdict(finding: Finding, written: Run, alone: Run | None) -> Verdict:
-    witness = rules_by_code()[finding.code].witness
-    if witness is None:
-        return unverified("this rule has nothing that a run could measure")
+def verdict_of(finding: Finding, written: Run, alone: Run | None) -> Verdict:
+    """What the witness of a finding's rule reads off the run as written and, where there is one, that with it alone mended."""
+    rule = rules_by_code()[finding.code]
+    if rule.witness is None:
+        return unverified(rule.undecidable or "this rule has nothing that a run could measure")
     if written.ended == "lost":
         return unverified(f"the run was lost; {written.trouble}")
     try:
-        verdict = witness(Case(finding, written, alone))
+        verdict = rule.witness(Case(finding, written, alone))
     except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
         return unverified(f"its witness failed with {type(error).__name__}: {error}")
     if verdict.status is Status.UNVERIFIED and not has_trained(written):

@@ -210,21 +210,22 @@ def _clear_after_step(step: OptimizerStepped) -> Fix | None:
 
 
 def witness(case: Case) -> Verdict:
-    """Whether gradients that a step has used are still there at the next backward pass."""
+    """Whether the backward pass adds to gradients that a step has used, and a step then uses their sum."""
     passes = case.at(Backward)
     if not passes:
         return not_reached(case)
     stale = [event.numbers for event in passes if event.numbers.get("stale_norm", 0.0) > 0]
-    if stale:
+    steps = case.related(OptimizerStepped) or list(case.run.events(OptimizerStepped))
+    if stale and any((*numbers(steps, "piled"), *numbers(passes, "piled_by_hand"))):
         later = stale[min(2, len(stale) - 1)]
-        ratio = later["gradient_norm"] / later["fresh_norm"] if later["fresh_norm"] else math.inf
+        ratio = later["piled_norm"] / later["piled_fresh_norm"] if later["piled_fresh_norm"] else math.inf
         return confirmed(
             f"after {min(3, len(stale)) + 1} passes the gradient is {ratio:.1f} times the fresh one", ratio=ratio
         )
     measured = numbers(passes, "stale_norm")
     if len(measured) < 2:
         return unverified("the run ended after one backward pass")
-    return refuted(f"in {len(measured)} backward passes no gradient was left over from a step")
+    return refuted(f"in {len(measured)} backward passes no step used a gradient left over from a step before")
 
 
 rule = Rule(

@@ -35,7 +35,7 @@ from nnlint.facts.hyper_parameters import Setting, settings
 from nnlint.facts.samples import single_sample_steps
 from nnlint.facts.schedules import sets_rate
 from nnlint.facts.trained import is_deep, weighted_layers, widest_input
-from nnlint.finding import Severity, Verdict
+from nnlint.finding import Fix, Severity, Verdict
 from nnlint.graph import parameters_of
 from nnlint.mending.controls import other_number
 from nnlint.operations import NORMALIZATIONS
@@ -139,8 +139,14 @@ def _problem(made: OptimizerMade, optimizer: Optimizer, setting: Setting, messag
         label=f"usual for {optimizer.kind}: {usual}",
         related=related,
         help=f"begin with {'0.01' if optimizer.kind == 'SGD' else '1e-3'}",
-        control=other_number(setting.at, "a tenth of the rate", "({}) / 10"),
+        control=_control(optimizer, setting),
     )
+
+
+def _control(optimizer: Optimizer, setting: Setting) -> Fix | None:
+    if min(setting.tried) < SMALLEST:
+        return other_number(setting.at, "a usual rate", "0.01" if optimizer.kind == "SGD" else "1e-3")
+    return other_number(setting.at, "a tenth of the rate", "({}) / 10")
 
 
 def witness(case: Case) -> Verdict:

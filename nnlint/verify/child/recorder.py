@@ -241,7 +241,10 @@ class Recorder:
             measured = self.is_measured("backward", calls)
             if measured:
                 self.gradients.watch_leaves(roots)
-                before = self.gradients.before_backward()
+                before, by_hand = self.gradients.before_backward()
+                numbers["piled_by_hand"] = float(by_hand)
+            else:
+                self.gradients.pass_by()
         result = original(*arguments, **keywords)
         self.backwards += 1
         if measured:
@@ -295,9 +298,9 @@ class Recorder:
         if self.is_measured("step", calls):
             with self.pause():
                 numbers = _step_numbers(optimizer)
-        self.tell("OptimizerStepped", calls, numbers, optimizer)
         parameters = _parameters(optimizer)
-        self.gradients.step(parameters)
+        numbers["piled"] = float(self.gradients.step(parameters))
+        self.tell("OptimizerStepped", calls, numbers, optimizer)
         self.steps += 1
         first = self.gradients.number(parameters)
         taken = self.steps_of[first] = self.steps_of.get(first, 0) + 1

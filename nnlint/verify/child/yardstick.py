@@ -27,7 +27,10 @@ BINARY_LOSSES = ("binary_cross_entropy", "binary_cross_entropy_with_logits", "so
 
 
 class Yardstick:
-    """Keeps the first batches of training, and scores the network on them along the run."""
+    """Keeps the first batches of training, and scores the network on them along the run.
+
+    A script may train one network after another (folds, trials): the first is scored; the batches are those of the last.
+    """
 
     def __init__(self, recorder: Recorder, every: int) -> None:
         self.recorder = recorder
@@ -38,11 +41,14 @@ class Yardstick:
         self.most_batches = MOST_BATCHES
         self.spent = 0.0
         self.kind = ""
+        self.is_first = True
         recorder.on_training_loss.append(self._keep)
         recorder.on_step.append(self._step)
 
     def _keep(self, loss: str, prediction: Tensor, target: Tensor) -> None:
         call = self.recorder.last_call
+        if self.batches and self.model() is None:
+            self.batches, self.samples, self.kind, self.is_first = [], 0, "", False
         if call is None or len(self.batches) >= self.most_batches or self.samples >= MOST_SAMPLES:
             return
         model, inputs, keywords, output = call
@@ -62,9 +68,9 @@ class Yardstick:
             self.tell()
 
     def tell(self) -> None:
-        """Send the score as it is now."""
+        """Send the score of the first network as it is now."""
         start = time.monotonic()
-        numbers = self.score()
+        numbers = self.score() if self.is_first else {}
         self.spent += time.monotonic() - start
         if numbers:
             self.recorder.tell("Scored", [], {**numbers, "steps": float(self.recorder.most_steps)}, loss=self.kind)
