@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 
-from nnlint.events import Backward, ModelCalled, Run
+from nnlint.events import Backward, ModelCalled, OptimizerStepped, Run
+from nnlint.facts.gradients import parts_of
 from nnlint.facts.identity import COPIES
-from nnlint.graph import ancestors
+from nnlint.graph import ancestors, cuts_graph
 from nnlint.static.objects import CodeSite
-from nnlint.values import Data, Value, alternatives, truth
+from nnlint.values import Data, Value, alternatives, elements, truth
 
 
 def behind(run: Run, value: Value) -> frozenset[int]:
@@ -27,6 +28,45 @@ def _behind(value: Value) -> frozenset[int]:
 
 def _differentiated(run: Run) -> frozenset[int]:
     return frozenset().union(*(behind(run, event.loss) for event in run.events(Backward)))
+
+
+def training_calls(run: Run) -> tuple[ModelCalled, ...]:
+    """The calls of networks whose weights get gradients through them, and are stepped (as far as is known), in order."""
+    return run.remember("training calls", run, _training_calls)
+
+
+def _training_calls(run: Run) -> tuple[ModelCalled, ...]:
+    stepped = _stepped(run)
+    reached = {
+        id(data)
+        for event in run.events(Backward)
+        for data in ancestors(event.loss, stop=cuts_graph)
+        if not cuts_graph(data)
+    }
+    return tuple(
+        call
+        for call in run.events(ModelCalled)
+        if call.gradient is not False
+        and any(id(output) in reached for output in elements(call.output))
+        and _may_be_stepped(call.model, stepped)
+    )
+
+
+def _stepped(run: Run) -> set[int] | None:
+    """The identities of all that is stepped; None where some of it is not known."""
+    found: set[int] = set()
+    for event in run.events(OptimizerStepped):
+        for optimizer in alternatives(event.optimizer):
+            parts = run.remember("parts", optimizer, parts_of)
+            if parts is None:
+                return None
+            found |= parts
+    return found
+
+
+def _may_be_stepped(model: Value, stepped: set[int] | None) -> bool:
+    parts = parts_of(model)
+    return stepped is None or parts is None or not stepped.isdisjoint(parts)
 
 
 def wants_input_gradient(call: ModelCalled) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from nnlint.events import Escaped, Event, Loop, ModelBuilt, ModelCalled, ModeSwitched, OptimizerStepped, Run
 from nnlint.facts.evaluation import evaluations, switched_here
+from nnlint.facts.trained import has_unknown_parts
 from nnlint.graph import ancestors, parameters_of
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Instance, Layer, Value, alternatives, elements, truth
@@ -28,8 +29,7 @@ def is_mode_known(run: Run, call: ModelCalled) -> bool:
         return False
     last = max((event.order for event in switches), default=0)
     return not any(
-        last < escaped.order < call.order and not HARMLESS.search(escaped.callee) and _hands_over(escaped, call.model)
-        for escaped in run.events(Escaped)
+        last < escaped.order < call.order and may_switch(escaped, call.model) for escaped in run.events(Escaped)
     )
 
 
@@ -41,6 +41,11 @@ def _concerning(run: Run, parts: set[int]) -> Iterator[Event]:
     for built in run.events(ModelBuilt):
         if id(built.model) in parts:
             yield built
+
+
+def may_switch(escaped: Escaped, model: Value) -> bool:
+    """Whether code that is not at hand gets hold of the network and may switch its mode."""
+    return not HARMLESS.search(escaped.callee) and _hands_over(escaped, model)
 
 
 def _hands_over(escaped: Escaped, model: Value) -> bool:
@@ -81,6 +86,17 @@ def mode_dependent(run: Run, call: ModelCalled) -> set[str]:
         if isinstance(part, Layer) and _depends_on_mode(part) and not _was_switched_off(run, part, call):
             found.add("batch_norm" if part.operation == "batch_norm" else "dropout")
     return found
+
+
+def holds_mode_dependent(call: ModelCalled) -> bool:
+    """Whether some layer of the network behaves differently in the two modes, or may do so as it is not known."""
+    if isinstance(call.model, Data) or _functional(call) or has_unknown_parts(call.model):
+        return True
+    return any(
+        (isinstance(part, Layer) and _depends_on_mode(part))
+        or (isinstance(part, (Instance, Layer)) and any(_ready_made(held) for held in part.attributes.values()))
+        for part in parameters_of(call.model)
+    )
 
 
 def _functional(call: ModelCalled) -> set[str]:
@@ -129,15 +145,22 @@ def _was_switched_off(run: Run, layer: Layer, call: ModelCalled) -> bool:
     return last is not None and last.training is False
 
 
-def _switches(switch: ModeSwitched, network: Value) -> bool:
+def switches_whole(switch: ModeSwitched, network: Value) -> bool:
+    """Whether the network, and all that is in it, is switched: by itself or with what holds it."""
     return any(part is network for model in alternatives(switch.model) for part in (model, *parameters_of(model)))
+
+
+def switches_part(switch: ModeSwitched, network: Value) -> bool:
+    """Whether something inside the network is switched alone."""
+    inner = {id(part) for part in parameters_of(network)}
+    return not switches_whole(switch, network) and any(id(model) in inner for model in alternatives(switch.model))
 
 
 def switched_inside(run: Run, call: ModelCalled) -> ModeSwitched | None:
     """The `train()` inside the evaluation that the network owes its mode to."""
     at, last = call.at, None
     for switch in run.events(ModeSwitched):
-        if switch.order < call.order and _switches(switch, call.model):
+        if switch.order < call.order and switches_whole(switch, call.model):
             last = switch
     if last is None or not isinstance(at, CodeSite) or not isinstance(last.at, CodeSite):
         return None
@@ -152,7 +175,7 @@ def training_follows(run: Run, call: ModelCalled) -> bool:
     for event in sorted(events, key=lambda each: each.order):
         if event.order <= order:
             continue
-        if isinstance(event, ModeSwitched) and event.training and _switches(event, model):
+        if isinstance(event, ModeSwitched) and event.training and switches_whole(event, model):
             return False
         if isinstance(event, ModelCalled) and event.model is model and id(event) not in evaluating:
             return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable
+from dataclasses import replace
 
 from nnlint.mending import edits
 from nnlint.static.objects import CodeSite
@@ -20,6 +21,16 @@ def spelling(site: Site | None) -> str:
     apart = (part for part in parts if isinstance(part, OWN_SCOPES))
     text = edits.code_of(site)
     return "" if "\n" in text or any(_holds(part, site.node) for part in apart) else text
+
+
+def network_spelling(call: Site) -> str:
+    """The text of the network in a call of it: `model`, `self.net`; "" where it is nothing as simple."""
+    if not isinstance(call, CodeSite) or not isinstance(call.node, ast.Call):
+        return ""
+    callee: ast.expr = call.node.func
+    if isinstance(callee, ast.Attribute) and callee.attr in ("forward", "module"):
+        callee = callee.value
+    return spelling(replace(call, node=callee))
 
 
 def is_bound_in(statements: Iterable[ast.AST], text: str) -> bool:

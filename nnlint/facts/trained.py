@@ -51,7 +51,7 @@ def is_deep(run: Run, optimizer: Optimizer) -> bool:
     """
     frozen = run.remember("frozen networks", run, _frozen_networks)
     asked = [owner for owner in _asked_for_parameters(optimizer.arguments.get("params")) if id(owner) not in frozen]
-    if any(_is_unknown_network(owner) for owner in asked) or _is_handed_on(optimizer.arguments.get("params")):
+    if any(has_unknown_parts(owner) for owner in asked) or _is_handed_on(optimizer.arguments.get("params")):
         return True
     layers: dict[int, Value] = {}
     for owner in [each for owners in optimizer.owners for each in alternatives(owners)]:
@@ -95,8 +95,8 @@ def _is_handed_on(value: Value | None) -> bool:
     return False
 
 
-def _is_unknown_network(owner: Value) -> bool:
-    """Whether a network is not known, or has parts that are not."""
+def has_unknown_parts(owner: Value) -> bool:
+    """Whether a network is not known, or has parts that are networks and not known."""
     if isinstance(owner, Instance):
         parts = [part for part in parameters_of(owner) if isinstance(part, Instance)]
         return any(_is_unknown_part(name, held) for part in parts for name, held in part.attributes.items())

@@ -39,7 +39,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import replace
 
 from nnlint.events import ModelCalled, ModeSwitched, Run
 from nnlint.facts.evaluation import Evaluation, evaluations, trains_inside, words_of
@@ -51,7 +50,7 @@ from nnlint.facts.modes import (
     switched_inside,
     training_follows,
 )
-from nnlint.facts.spellings import is_bound_in, spelling
+from nnlint.facts.spellings import is_bound_in, network_spelling
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.mending import edits
 from nnlint.rule import Problem, Rule
@@ -120,7 +119,7 @@ EFFECTS = {
 def _problem(run: Run, evaluation: Evaluation, kinds: set[str]) -> Problem:
     call = evaluation.call
     effects = [EFFECTS[kind] for kind in sorted(kinds, reverse=True)]
-    name = _name(call.at)
+    name = network_spelling(call.at)
     trained = switched_inside(run, call)
     return Problem(
         evaluation.at,
@@ -130,16 +129,6 @@ def _problem(run: Run, evaluation: Evaluation, kinds: set[str]) -> Problem:
         help=f"call {f'`{name}.eval()`' if name else '`eval()` of the network'} before the evaluation",
         fix=None if trained is not None or evaluation.at is not call.at else _fix(run, evaluation, name),
     )
-
-
-def _name(at: object) -> str:
-    """The text of the network in the call: `model`, `self.net`; "" where it is nothing as simple."""
-    if not isinstance(at, CodeSite) or not isinstance(at.node, ast.Call):
-        return ""
-    callee: ast.expr = at.node.func
-    if isinstance(callee, ast.Attribute) and callee.attr in ("forward", "module"):
-        callee = callee.value
-    return spelling(replace(at, node=callee))
 
 
 def _fix(run: Run, evaluation: Evaluation, name: str) -> Fix | None:

@@ -354,11 +354,19 @@ def _call_numbers(module: nn.Module, output: Any) -> measures.Numbers:
     numbers = {
         "training": float(module.training),
         "gradient": float(any(each.requires_grad for each in outputs)),
+        "mode_dependent": float(sum(_depends_on_mode(part) for part in module.modules())),
         "batchnorms": float(sum(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in training)),
     }
     if outputs and outputs[0].dim():
         numbers["batch"] = float(outputs[0].shape[0])
     return numbers
+
+
+def _depends_on_mode(part: nn.Module) -> bool:
+    if isinstance(part, nn.modules.batchnorm._BatchNorm):
+        return bool(part.track_running_stats)
+    rate = getattr(part, "p" if isinstance(part, nn.modules.dropout._DropoutNd) else "dropout", 0)
+    return isinstance(rate, float) and rate > 0
 
 
 def _step_numbers(optimizer: Optimizer) -> measures.Numbers:

@@ -1,0 +1,196 @@
+"""A network is left in evaluation mode, and the training goes on.
+
+## What it does
+Follows every path through a training loop and reports an `eval()` after which the same loop trains the network again with no
+`train()` between: a validation at the end of the epoch while `train()` stands once before the loop, or a validation inside the
+batch loop while `train()` stands at the top of the epoch. Networks that behave alike in both modes are left alone, and so are
+those that are trained in evaluation mode from the start, to keep their running statistics.
+
+## Why it matters
+From the first evaluation on, dropout drops nothing and BatchNorm normalises by running statistics that no longer move. The
+regularisation is gone, the statistics are those of the first few steps, and the script prints figures that look like training.
+Source: torch.nn.Module.train (https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html#torch.nn.Module.train).
+
+## Example
+```python
+model.train()
+for epoch in range(epochs):
+    train_one_epoch(model, train_loader, optimizer)
+    model.eval()
+    print(accuracy(model, val_loader))
+```
+
+Use instead:
+```python
+for epoch in range(epochs):
+    model.train()
+    train_one_epoch(model, train_loader, optimizer)
+    model.eval()
+    print(accuracy(model, val_loader))
+```
+
+## Fix safety
+Safe: `train()` is put before the training that follows, outside the loops in which nothing switches the mode. A network that
+nobody evaluates between is not touched.
+
+## Witness
+`training` is true at the first training steps and false at later ones, in a network with layers that depend on it.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Hashable, Iterator
+from typing import Any, NamedTuple
+
+from nnlint.events import Escaped, Event, ModelCalled, ModeSwitched, OptimizerStepped, Run
+from nnlint.facts.differentiated import training_calls
+from nnlint.facts.evaluation import evaluations
+from nnlint.facts.modes import holds_mode_dependent, may_switch, switches_part, switches_whole
+from nnlint.facts.spellings import is_bound_in, network_spelling
+from nnlint.finding import Applicability, Fix, Severity, Verdict
+from nnlint.mending import edits
+from nnlint.rule import Problem, Rule
+from nnlint.static.objects import CodeSite
+from nnlint.trace import Block, follow, select
+from nnlint.values import Value
+from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted, unverified
+
+
+class Mode(NamedTuple):
+    """What is known on one path: who switched to evaluation mode last, what was asked in it, whether training came before."""
+
+    switch: ModeSwitched | None = None
+    evaluated: bool = False
+    trained: bool = False
+
+
+def check(run: Run) -> Iterator[Problem]:
+    """One problem for each `eval()` that a later step of the same loop suffers from."""
+    if not any(switch.training is False and switch.iterations for switch in run.events(ModeSwitched)):
+        return
+    if not any(run.events(OptimizerStepped)):
+        return
+    reported: set[Any] = set()
+    calls = training_calls(run)
+    evaluating = {id(evaluation.call) for evaluation in evaluations(run)}
+    for model in {id(call.model): call.model for call in calls}.values():
+        trained = {id(call) for call in calls if call.model is model and holds_mode_dependent(call)}
+        found: list[tuple[ModeSwitched, ModelCalled]] = []
+        if trained:
+            follow(_steps(run, model), Mode(), _protocol(run, model, trained, evaluating, found))
+        for switch, call in found:
+            if _node(switch) not in reported:
+                reported.add(_node(switch))
+                yield _problem(switch, call)
+
+
+def _steps(run: Run, model: Value) -> Block:
+    """What concerns the mode of one network."""
+
+    def concerns(event: Event) -> bool:
+        if isinstance(event, ModeSwitched):
+            return switches_whole(event, model) or switches_part(event, model)
+        if isinstance(event, ModelCalled):
+            return event.model is model
+        return isinstance(event, Escaped) and may_switch(event, model)
+
+    return select(run.trace, concerns)
+
+
+def _protocol(run: Run, model: Value, trained: set[int], evaluating: set[int], found: list[Any]) -> Any:
+    def advance(before: Hashable, event: Any) -> Hashable:
+        mode = before if isinstance(before, Mode) else Mode()
+        if isinstance(event, ModeSwitched):
+            is_eval = event.training is False and switches_whole(event, model)
+            return Mode(event if is_eval else None, trained=mode.trained)
+        if isinstance(event, Escaped):
+            return Mode(trained=mode.trained)
+        if id(event) in evaluating and event.training is False:
+            return mode._replace(evaluated=True)
+        if id(event) not in trained:
+            return mode
+        if event.training is True or mode.switch is None:
+            return Mode(trained=True)
+        if (mode.trained or mode.evaluated) and _share_loop(mode.switch, event):
+            found.append((mode.switch, event))
+        return mode
+
+    return advance
+
+
+def _share_loop(switch: ModeSwitched, call: ModelCalled) -> bool:
+    loops = {id(each.loop) for each in switch.iterations}
+    return any(id(each.loop) in loops for each in call.iterations)
+
+
+def _node(event: Event) -> Any:
+    return event.at.node if isinstance(event.at, CodeSite) else event.at
+
+
+def _problem(switch: ModeSwitched, call: ModelCalled) -> Problem:
+    name = network_spelling(call.at)
+    return Problem(
+        switch.at,
+        "the training that follows runs in evaluation mode: dropout drops nothing and BatchNorm keeps its statistics",
+        label="never switched back to training mode",
+        related=((call.at, "trained here, still in evaluation mode"),),
+        help=f"call {f'`{name}.train()`' if name else '`train()` of the network'} before the training goes on",
+        fix=_fix(switch, call, name),
+    )
+
+
+def _fix(switch: ModeSwitched, call: ModelCalled, name: str) -> Fix | None:
+    at = call.at
+    if not name or not isinstance(at, CodeSite) or at.statement is None:
+        return None
+    inside = {id(each.loop) for each in switch.iterations}
+    apart = {_node_of_loop(each.loop) for each in call.iterations if id(each.loop) not in inside}
+    place: ast.stmt | None = at.statement
+    for statement in edits.blocks_around(at):
+        header = getattr(statement, "iter", statement)  # what stands for the loop in a run
+        if id(header) in apart and not is_bound_in([statement], name):
+            place = statement
+            break
+    if place is None or isinstance(place, ast.Return):
+        return None
+    site = CodeSite(at.module, place, place, at.function)
+    return edits.fix(Applicability.SAFE, f"call `{name}.train()`", edits.insert_before(site, f"{name}.train()"))
+
+
+def _node_of_loop(loop: Any) -> int:
+    return id(loop.at.node) if isinstance(loop.at, CodeSite) else 0
+
+
+def witness(case: Case) -> Verdict:
+    """Whether the network was trained in training mode first, and in evaluation mode later."""
+    calls = [event for event in case.related(ModelCalled) if event.numbers.get("gradient")]
+    modes = numbers(calls, "training")
+    if not case.at(ModeSwitched) or not calls:
+        return not_reached(case)
+    left = modes.count(0.0)
+    layers = calls[-1].numbers.get("mode_dependent", 0.0)
+    if left and not layers:
+        return harmless("trained in evaluation mode, but no layer of this network behaves differently in it")
+    if left:
+        return confirmed(
+            f"{left} of {len(modes)} measured training steps ran in evaluation mode, with {layers:.0f} layers that depend on it",
+            steps_in_eval_mode=left,
+            steps=len(modes),
+        )
+    after = [call for call in calls if call.order > case.at(ModeSwitched)[0].order]
+    if not after:
+        return unverified("the run ended before the first training step after the evaluation")
+    return refuted(f"in training mode at all {len(modes)} measured steps")
+
+
+rule = Rule(
+    __name__,
+    __doc__,
+    check,
+    code="NN503",
+    severity=Severity.ERROR,
+    since="0.1",
+    fix=Applicability.SAFE,
+    witness=witness,
+)
