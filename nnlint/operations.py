@@ -141,7 +141,7 @@ FUNCTIONS: dict[str, str] = {
             "sign": "sign",
             "where": "where",
             "logsumexp": "logsumexp",
-            "matmul": "matmul mm bmm dot einsum inner addmm mv",
+            "matmul": "matmul mm bmm dot einsum inner addmm mv spmm",
             "multiply": "mul multiply",
             "add": "add",
             "subtract": "sub subtract",

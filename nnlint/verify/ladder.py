@@ -10,14 +10,21 @@ WAYS = {"as-is": "as it is", "stand-ins": "with stand-ins", "harness": "as a har
 """The ways of a request, in the order in which they are tried, as people call them."""
 
 
-def climb(run: Callable[[str], Run], ways: Sequence[str]) -> tuple[str, Run]:
-    """The first way in which the script trains, and that run; where none does, the last that came furthest."""
+def climb(
+    run: Callable[[str], Run], ways: Sequence[str], is_answer: Callable[[Run], bool] = lambda run: False
+) -> tuple[str, Run]:
+    """The first way in which the script trains, and that run; where none does, the last that came furthest.
+
+    A run that `is_answer` says enough even where it raised: at the fault itself.
+    """
     tried: list[tuple[str, Run]] = []
     for way in ways:
         if way == "harness" and any(has_trained(result) for _, result in tried):
             break
         result = run(way)
         tried.append((way, result))
+        if result.ended == "raised" and is_answer(result):
+            return way, result
         if result.ended == "lost" or (has_trained(result) and result.ended != "raised"):
             break
     return max(reversed(tried), key=lambda each: (has_trained(each[1]), len(list(each[1].events(Backward)))))

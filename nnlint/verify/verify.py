@@ -124,7 +124,7 @@ class _Trial:
         texts = self.script.texts(written_files(self.script))
         self._tell("running as written")
         first = Plan("as written", (), texts)
-        self.way, written = climb(lambda way: self._first(first, way), self.ways)
+        self.way, written = climb(lambda way: self._first(first, way), self.ways, self._is_confirmed)
         measure = measure_of(written)
         arms = [arm_of("as written", (), written)]
         alone: dict[Finding, Run] = {}
@@ -160,6 +160,10 @@ class _Trial:
     def _first(self, plan: Plan, way: str) -> Run:
         self.way = way
         return self._run(plan, self.limits.seconds * SHARE_OF_FIRST, self.limits.steps, self.script.probes())
+
+    def _is_confirmed(self, run: Run) -> bool:
+        """Whether the run ended at a fault, and confirms it."""
+        return any(_verdict(finding, run, None).status is Status.CONFIRMED for finding in self.script.findings)
 
     def _look_longer(self, first: Plan, written: Run) -> None:
         """Where a run of so many steps could not decide, see whether a longer one can."""
