@@ -163,7 +163,7 @@ class _Trial:
 
     def _is_confirmed(self, run: Run) -> bool:
         """Whether the run ended at a fault, and confirms it."""
-        return any(_verdict(finding, run, None).status is Status.CONFIRMED for finding in self.script.findings)
+        return any(verdict_of(finding, run, None).status is Status.CONFIRMED for finding in self.script.findings)
 
     def _look_longer(self, first: Plan, written: Run) -> None:
         """Where a run of so many steps could not decide, see whether a longer one can."""
