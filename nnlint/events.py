@@ -207,6 +207,17 @@ class Escaped(Event):
 
 
 @dataclass(eq=False, slots=True)
+class MethodNamed(Event):
+    """A method of the training protocol stands alone as a statement, and is not called: `optimizer.step`.
+
+    The events of the call that was meant follow, so that one slip is not taken for several.
+    """
+
+    receiver: Value
+    name: str
+
+
+@dataclass(eq=False, slots=True)
 class Subject(Value):
     """An object of the real run: its number in that run, its class, and where it was constructed."""
 

@@ -261,3 +261,16 @@ def test_every_way_to_switch_gradients_off_is_known(written: str) -> None:
 def test_gradients_that_a_condition_switches_are_not_known() -> None:
     [run] = runs(f"{IMPORTS}\nwith torch.set_grad_enabled(phase == 'train'): F.relu(x)")
     assert [each.gradient for each in run.operations["relu"] if isinstance(each, Data)] == [None]
+
+
+@pytest.mark.parametrize("read", ["out.loss", "out['loss']"])
+def test_what_is_read_of_an_output_has_the_graph_of_the_output(read: str) -> None:
+    text = f"""
+out = F.relu(x)
+with torch.no_grad():
+    look({read})
+look({read})
+"""
+    [run] = runs(IMPORTS + text)
+    looked = [made.inputs[1] for made in run.operations["call"] if isinstance(made, Data) and made.name == "look"]
+    assert [each.gradient for each in looked if isinstance(each, Data)] == [True, True]

@@ -130,7 +130,7 @@ def _of_data(machine: Machine, value: Data, name: str, node: ast.AST) -> Value:
         return value
     if name in ("data", "values") and value.operation != "name":
         return machine.data("detach" if name == "data" else "values", (value,), node)
-    made = Data("attribute", (value,), machine.site(node), name=name, gradient=machine.gradient)
+    made = Data("attribute", (value,), machine.site(node), name=name, gradient=value.gradient)
     machine.reads_gradients = machine.reads_gradients or name == "grad"
     value.parts[name] = made
     return made
@@ -224,6 +224,8 @@ def index(machine: Machine, value: Value, key: Value, node: ast.AST) -> Value:
         return stored
     if isinstance(value, Data) and isinstance(key, Constant) and key.value.__hash__:
         found = _batch_part(machine, value, key, node) or machine.data("index", (value, key), node)
+        if isinstance(found, Data) and found.operation == "index":
+            found.gradient = value.gradient  # as it is kept, it stands for reads under other switches too
         value.parts[("index", key.value)] = found
         return found
     return machine.data("index", (value, key), node)

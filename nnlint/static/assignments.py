@@ -5,23 +5,61 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from nnlint.events import Accumulated, GradientsCleared, OptimizerStepped, StateKept
+from nnlint.events import Accumulated, GradientsCleared, MethodNamed, OptimizerStepped, StateKept
 from nnlint.graph import live_state, update_of
 from nnlint.static import calls
 from nnlint.static.access import store_attribute, store_index
+from nnlint.static.arguments import Arguments
 from nnlint.static.expressions import binary
-from nnlint.static.knowledge.common import is_network_like
+from nnlint.static.knowledge.common import is_network_like, is_optimizer_like, is_scaler, is_scheduler_like
 from nnlint.static.machine import Machine, executes
-from nnlint.values import NONE, Constant, Data, Instance, Items, Layer, State, Value, elements
+from nnlint.static.objects import Class, External, Function, Module
+from nnlint.values import NONE, Constant, Data, Either, Instance, Items, Layer, Scheduler, State, Value, elements
 
 
 @executes(ast.Expr)
 def _expression(machine: Machine, node: ast.Expr) -> str | None:
-    if not isinstance(node.value, ast.Constant):
+    if isinstance(node.value, ast.Attribute) and node.value.attr in MEANT_TO_BE_CALLED:
+        _name_method(machine, node.value)
+    elif not isinstance(node.value, ast.Constant):
         value = machine.evaluate(node.value)
         if isinstance(node.value, ast.Call):
             _rebind_changed(machine, node.value.func, value)
     return None
+
+
+MODES = frozenset({"train", "eval"})
+MEANT_TO_BE_CALLED = frozenset("step zero_grad backward train eval update unscale_".split())
+
+
+def _name_method(machine: Machine, node: ast.Attribute) -> None:
+    """A method that is named where it was to be called: the run goes on as if it had been."""
+    receiver = machine.evaluate(node.value)
+    if isinstance(receiver, (Constant, External, Module, Class)) or not _is_method(machine, receiver, node):
+        return
+    key = id(node)
+    call = machine.meant_calls.get(key)
+    if call is None:
+        call = machine.meant_calls[key] = ast.copy_location(ast.Call(node, [], []), node)
+    machine.emit(MethodNamed(machine.site(node), receiver, node.attr))
+    machine.call_method(receiver, node.attr, Arguments(), call)
+
+
+def _is_method(machine: Machine, receiver: Value, node: ast.Attribute) -> bool:
+    """Whether the receiver is one of which the method is called in training: an optimizer, a network, a loss."""
+    name = node.attr
+    if isinstance(receiver, Either):
+        return any(_is_method(machine, each, node) for each in receiver.alternatives)
+    if isinstance(receiver, Instance):
+        found = receiver.cls.find(name)
+        return found.kind == "function" if isinstance(found, Function) else receiver.is_network and name in MODES
+    if name in MODES:
+        return is_network_like(receiver)
+    if name in ("update", "unscale_"):
+        return is_scaler(receiver)
+    if name == "step":
+        return isinstance(receiver, Scheduler) or is_optimizer_like(receiver) or is_scheduler_like(receiver)
+    return True
 
 
 IN_PLACE = frozenset({"div_", "mul_", "sub_", "add_"})

@@ -150,6 +150,7 @@ class Machine:
         self.reads_gradients = False
         self.outputs: dict[Hashable, Value] = {}
         self.pending: list[Callable[[], None]] = []
+        self.meant_calls: dict[int, ast.Call] = {}
 
     # Evaluation
 

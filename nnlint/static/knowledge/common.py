@@ -42,6 +42,7 @@ TRACKED = (Optimizer, Instance, Layer, Parameters, Scheduler, State)
 
 STEPPABLE = re.compile(r"opt|adam|sgd|solver|trainer|rmsprop|lamb\b|lion\b", re.IGNORECASE)
 SCHEDULING = re.compile(r"sched|warmup|anneal|decay|\blr", re.IGNORECASE)
+SCALER = re.compile(r"scaler", re.IGNORECASE)
 NETWORKS = re.compile(
     r"model|net|encoder|decoder|generator|discriminator|backbone|classifier|critic|actor|policy|^[dg]$|learner|student",
     re.IGNORECASE,
@@ -104,6 +105,18 @@ def is_optimizer_like(value: Value) -> bool:
         return False
     name = role_name(value)
     return bool(STEPPABLE.search(name)) and not SCHEDULING.search(name)
+
+
+def is_scheduler_like(value: Value) -> bool:
+    """Whether the value is a scheduler of learning rates, or unknown data that is called like one."""
+    if isinstance(value, Data) and value.operation in LASTING:
+        return SCHEDULING.search(role_name(value)) is not None
+    return isinstance(value, Scheduler)
+
+
+def is_scaler(value: Value) -> bool:
+    """Whether the value is a gradient scaler, or unknown data that is called like one."""
+    return isinstance(value, Data) and SCALER.search(f"{value.name} {value.bound}") is not None
 
 
 def is_network_like(value: Value) -> bool:

@@ -245,7 +245,11 @@ class Recorder:
                 numbers["piled_by_hand"] = float(by_hand)
             else:
                 self.gradients.pass_by()
-        result = original(*arguments, **keywords)
+        try:
+            result = original(*arguments, **keywords)
+        except Exception:
+            self.tell("Backward", calls, numbers)  # the run did come to its training
+            raise
         self.backwards += 1
         if measured:
             with self.pause():

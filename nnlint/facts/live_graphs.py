@@ -1,0 +1,270 @@
+"""What a backward pass finds behind a loss: weights that learn, or the operations at which the graph was cut before them."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from nnlint.events import Backward, OptimizerMade, OptimizerStepped, Run
+from nnlint.graph import ancestors
+from nnlint.operations import LOSS_OPERATIONS, WEIGHTED
+from nnlint.static.objects import CodeSite
+from nnlint.values import Constant, Data, Either, Entries, Items, Value, alternatives, elements, truth
+
+TAKEN_OUT = frozenset({"detach", "item", "numpy", "tensor"})
+"""Operations whose result has the numbers and no graph: `x.detach()`, `x.data`, `float(x)`, `torch.tensor(x)`, `Variable(x)`."""
+
+BLOCKS = frozenset({"argmax", "compare", "length"})
+"""Operations that no gradient goes through, and that are no cut of a graph."""
+
+LEARNS = WEIGHTED | {"transformer", "weight", "parameter"}
+NO_WEIGHTS = frozenset(
+    "batch load random zeros ones full dataset text counter arange linspace randperm range slice".split()
+) | {"batch part"}
+PASSED = frozenset({"index", "element", "spread"})
+"""Operations on something that need not be known, whose result has a graph only if that has one."""
+
+UNKNOWN = frozenset({"argument", "name", "attribute", "call", "method", "unknown", "exception", "sent"})
+TARGETS = re.compile(
+    r"^_*(y|t|gt|tgt|trg)(_|s?$|\d)|label|target|truth|_gt$|^batch|^data|loader|^images?$|^inputs?$|mask|pos_weight",
+    re.I,
+)
+"""Names of what a loss compares with, or a network is given: data, with no graph of their own."""
+
+KEEPS_ROOT = frozenset(
+    "identity to view squeeze mean sum clone multiply divide add negative stack concatenate tensor detach item numpy abs".split()
+)
+"""Operations between a loss and what is differentiated: what is done to a number."""
+
+CRITERIA = re.compile(r"^(\w*criteri(on|a)|loss_?(fn|func|function)|objective)$", re.I)
+"""Names of losses that are not at hand."""
+
+MOST_VISITED = 3000
+
+
+@dataclass(frozen=True)
+class LossGraph:
+    """Whether a backward pass reaches anything that learns; the operations that cut it off from a network; and the calls
+    under `no_grad` that left no graph behind (all in no order)."""
+
+    is_live: bool
+    cuts: tuple[Data, ...] = ()
+    unrecorded: tuple[Data, ...] = ()
+
+
+LIVE = LossGraph(True)
+
+
+def graph_behind(run: Run, loss: Value) -> LossGraph:
+    """The graph behind a loss. What is not known is taken to learn."""
+    return run.remember("graph behind", loss, lambda value: _Walk(run).walk(value))
+
+
+def dead_terms(run: Run, loss: Value) -> Iterator[Data]:
+    """The cuts of terms of a sum that were losses themselves, and add only a number to it."""
+    for term in _terms(loss):
+        for each in alternatives(term):
+            if (
+                isinstance(each, Data)
+                and each.operation in ("detach", "item")
+                and each.inputs
+                and _is_loss(each.inputs[0])
+            ):
+                yield each
+
+
+def _terms(loss: Value) -> Iterator[Value]:
+    pending: list[Value] = [loss]
+    budget = MOST_VISITED
+    is_sum = False
+    while pending and budget:
+        budget -= 1
+        value = pending.pop()
+        if isinstance(value, Data) and value.operation == "add":
+            is_sum = True
+            pending.extend(value.inputs)
+        elif isinstance(value, Data) and value.operation in ("identity", "mean", "sum", "multiply", "divide", "to"):
+            pending.extend(each for each in value.inputs if not isinstance(each, Constant))
+        elif is_sum:
+            yield value
+
+
+def _is_loss(value: Value) -> bool:
+    """Whether a term is certainly a loss, perhaps weighed: not the difference to another, as in a straight-through estimate."""
+    while isinstance(value, Data) and value.operation in ("multiply", "mean", "sum", "to", "identity") and value.inputs:
+        value = next((each for each in value.inputs if not isinstance(each, Constant)), value.inputs[0])
+    return isinstance(value, Data) and value.operation in LOSS_OPERATIONS and _has_network(value)
+
+
+class _Walk:
+    """One walk from a loss towards the weights."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.cuts: dict[int, Data] = {}
+        self.unrecorded: dict[int, Data] = {}
+        self.pending: list[tuple[Value, bool]] = []
+
+    def walk(self, loss: Value) -> LossGraph:
+        self.pending.append((loss, True))
+        seen: set[int] = set()
+        while self.pending:
+            value, is_root = self.pending.pop()
+            if id(value) in seen:
+                continue
+            seen.add(id(value))
+            if len(seen) > MOST_VISITED or self._learns(value, is_root):
+                return LIVE
+        return LossGraph(False, tuple(self.cuts.values()), tuple(self.unrecorded.values()))
+
+    def _learns(self, value: Value, is_root: bool) -> bool:
+        """Whether the value certainly, or possibly, has something that learns; else what it was made from is walked on to."""
+        if isinstance(value, Constant):
+            return False
+        if isinstance(value, (Either, Items, Entries)):
+            self.pending.extend((each, is_root) for each in elements(value))
+            return isinstance(value, Entries) and value.open
+        if not isinstance(value, Data):
+            return True
+        if value.gradient is None or (not is_root and self._is_leaf(value)):
+            return True
+        if value.operation in TAKEN_OUT:
+            return self._is_taken_out(value)
+        if value.gradient is False:
+            return self._is_unrecorded(value)
+        if value.operation in BLOCKS or value.operation in NO_WEIGHTS:
+            return _asks_gradient(value)
+        if value.operation in LEARNS:
+            return True
+        if value.operation in UNKNOWN and not self._is_criterion(value):
+            return not _is_given(value)
+        self._walk_on(value, is_root and value.operation in KEEPS_ROOT)
+        return False
+
+    def _is_criterion(self, value: Data) -> bool:
+        """Whether it comes from a loss of which is only known that it is given two things, and that no optimizer trains it."""
+        if value.operation != "call" or len(value.inputs) != 3 or not CRITERIA.search(value.name.rpartition(".")[2]):
+            return False
+        callee = value.inputs[0]
+        return callee not in self._owners() and isinstance(callee, Data) and not callee.inputs[1:]
+
+    def _owners(self) -> list[Value]:
+        made = (event.optimizer for event in self.run.events(OptimizerMade))
+        return [
+            each for optimizer in made for owner in getattr(optimizer, "owners", ()) for each in alternatives(owner)
+        ]
+
+    def _walk_on(self, value: Data, is_root: bool) -> None:
+        inputs = value.inputs[:1] if value.operation == "output" or value.operation in PASSED else value.inputs
+        inputs = inputs[1:] if value.operation == "call" else inputs
+        self.pending.extend((each, is_root) for each in inputs)
+        if value.operation not in LOSS_OPERATIONS:
+            self.pending.extend((each, is_root) for each in value.options.values())
+
+    def _is_taken_out(self, value: Data) -> bool:
+        """A cut, if a network stands behind it; else a new leaf, that learns where it asks for a gradient."""
+        first = _first_cut(value)
+        if first is None:
+            return value.operation == "tensor" and (_asks_gradient(value) or _may_be_unknown(value))
+        if first.gradient is False and any(_is_unrecorded_part(each) for each in ancestors(first)):
+            self._add_unrecorded(first)
+        else:
+            self.cuts[id(first)] = first
+        return False
+
+    def _is_unrecorded(self, value: Data) -> bool:
+        if _asks_gradient(value):
+            return True
+        self._add_unrecorded(value)
+        return False
+
+    def _add_unrecorded(self, value: Data) -> None:
+        found = [data for data in ancestors(value) if _is_unrecorded_part(data)]
+        self.unrecorded.update((id(data), data) for data in found)
+
+    def _is_leaf(self, value: Data) -> bool:
+        """Whether gradients were switched on for a tensor on the way, and somebody uses them: it learns by itself."""
+        if not _asks_gradient(value):
+            return False
+        if "grad" in value.parts or not any(self.run.events(OptimizerStepped)):
+            return True
+        return value in self._owners() or _first_cut(value) is None
+
+
+def _is_unrecorded_part(data: Data) -> bool:
+    """Whether it is what a network put out, or a layer with weights did, while no gradients were recorded."""
+    return data.gradient is False and (
+        data.operation == "output" or (data.operation in LEARNS and data.layer is not None)
+    )
+
+
+def _first_cut(value: Data) -> Data | None:
+    """Of the cuts from a value on, that nearest to the network. None where there is no network."""
+    current, found = value, None
+    for _ in range(20):
+        if current.operation in TAKEN_OUT and _has_network(current):
+            found = current
+        following = [
+            each
+            for each in ancestors(Items(list(current.inputs)), stop=_ends)
+            if each.operation in TAKEN_OUT and _has_network(each)
+        ]
+        if not following:
+            return found
+        current = following[0]
+    return found
+
+
+def _ends(data: Data) -> bool:
+    return data.operation in TAKEN_OUT or (data.operation == "output" and not _is_inner_cut(data))
+
+
+def _is_inner_cut(output: Data) -> bool:
+    """Whether the network itself cuts its output off."""
+    inner = output.inputs[0]
+    return isinstance(inner, Data) and inner.operation in TAKEN_OUT
+
+
+def _has_network(data: Data) -> bool:
+    return any(
+        each.operation == "output"
+        or each.operation in LOSS_OPERATIONS
+        or (each.operation in LEARNS and each.layer is not None)
+        for each in ancestors(data)
+    )
+
+
+def _may_be_unknown(value: Data) -> bool:
+    """Whether a new tensor is made of something unknown: `Variable(x)` of old releases kept a graph."""
+    return any(each.operation in UNKNOWN and not _is_given(each) for each in ancestors(value))
+
+
+def _is_given(value: Data) -> bool:
+    """Whether it goes by the name of data, with no graph of its own."""
+    if value.operation in ("attribute", "method") and value.inputs and isinstance(value.inputs[0], Data):
+        return value.inputs[0].operation in NO_WEIGHTS or value.inputs[0].operation in TAKEN_OUT
+    if value.operation == "call":
+        return False
+    names = (value.name.rpartition(".")[2], value.bound)
+    return any(name and TARGETS.search(name) for name in names)
+
+
+def _asks_gradient(value: Data) -> bool:
+    node = value.at.node if isinstance(value.at, CodeSite) else None
+    if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "requires_grad_" and value.operation == "to":
+        return not (node.args and isinstance(node.args[0], ast.Constant) and node.args[0].value is False)
+    switch = value.parts.get("requires_grad") or value.options.get("requires_grad")
+    return switch is not None and truth(switch) is not False
+
+
+def differentiated_losses(run: Run) -> Iterator[Backward]:
+    """The backward passes, each place once."""
+    seen: set[object] = set()
+    for event in run.events(Backward):
+        node = event.at.node if isinstance(event.at, CodeSite) else event.at
+        key = (node, id(event.loss))
+        if key not in seen:
+            seen.add(key)
+            yield event

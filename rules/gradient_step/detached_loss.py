@@ -1,0 +1,124 @@
+"""The loss that is differentiated was cut off from the network.
+
+## What it does
+Walks from every `backward` through the operations behind its loss, through helpers and networks in other files too. Where no
+weight can be reached, and the way to a network was cut by `item()`, `detach()`, `.data`, `numpy()`, `float(...)`,
+`torch.tensor(loss)` or `Variable(loss)`, the cut is reported: whether the backward pass then raises, or gradients were forced
+on again with `requires_grad=True` and it silently does nothing. A loss that lost its graph and is then added to another one
+is a warning. Teachers, targets, baselines and hidden states may be detached: something else behind the loss still learns.
+
+## Why it matters
+A tensor made from another's numbers has no history. With `requires_grad=True` it is a new leaf: `backward` fills the gradient
+of the loss itself, no parameter gets any, the optimizer steps on nothing and the loss stays where it was.
+Source: PyTorch, "Autograd mechanics: How autograd encodes the history"
+(https://docs.pytorch.org/docs/stable/notes/autograd.html).
+
+## Example
+```python
+loss = criterion(model(inputs), targets)
+loss = torch.tensor(loss.item(), requires_grad=True)
+loss.backward()
+```
+
+Use instead:
+```python
+loss = criterion(model(inputs), targets)
+loss.backward()
+```
+
+## Witness
+The backward pass raises for want of a graph, or every step finds gradients of zero or none. For a term: what went into the
+cut had a graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nnlint.events import Backward, OptimizerStepped, Run
+from nnlint.facts.live_graphs import dead_terms, differentiated_losses, graph_behind
+from nnlint.finding import Severity, Verdict
+from nnlint.rule import Problem, Rule
+from nnlint.static.objects import CodeSite
+from nnlint.values import Data, Site
+from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
+
+WORDS = {
+    "item": "a number, without its graph",
+    "detach": "cut off here",
+    "numpy": "an array, without its graph",
+    "tensor": "a new tensor, without the graph of the old one",
+}
+
+
+def check(run: Run) -> Iterator[Problem]:
+    """One problem for each place where a loss that is differentiated loses its graph."""
+    reported: set[object] = set()
+    for backward in differentiated_losses(run):
+        graph = graph_behind(run, backward.loss)
+        cuts = graph.cuts if not graph.is_live else tuple(dead_terms(run, backward.loss))
+        for cut in cuts:
+            node = cut.at.node if isinstance(cut.at, CodeSite) else None
+            if cut.at is not None and node is not None and node not in reported:
+                reported.add(node)
+                yield _problem(cut, cut.at, backward, is_term=graph.is_live)
+
+
+def _problem(cut: Data, at: Site, backward: Backward, is_term: bool) -> Problem:
+    if is_term:
+        return Problem(
+            at,
+            "this term of the loss trains nothing, because only its number is added",
+            label=WORDS[cut.operation],
+            related=((backward.at, "differentiates the other terms alone"),),
+            help="add the loss itself; leave it out where it is only to be logged",
+            severity=Severity.WARNING,
+            probes=(at,),
+        )
+    return Problem(
+        at,
+        "nothing is trained, because the loss is cut off from the network before it is differentiated",
+        label=WORDS[cut.operation],
+        related=((backward.at, "finds no weights behind the loss"),),
+        help="differentiate what the network and the loss function gave; take numbers out of it for logging alone",
+        probes=(at,),
+    )
+
+
+def witness(case: Case) -> Verdict:
+    """Whether the backward pass raised, no step found gradients, or a term went in with a graph and came out without."""
+    passes = case.related(Backward)
+    if case.raised_at(*(related.place for related in case.finding.related)) is not None:
+        return confirmed("the backward pass raised, for there is no graph behind the loss")
+    if not passes:
+        return not_reached(case)
+    norms = numbers(list(case.run.events(OptimizerStepped)), "gradient_norm")
+    if norms and not any(norms):
+        return confirmed(f"the gradient is zero at all {len(norms)} steps that were measured", steps=len(norms))
+    if case.finding.severity is Severity.WARNING:
+        return _of_term(case)
+    return (
+        refuted(f"the gradient is not zero at a step ({max(norms):.2g})")
+        if norms
+        else unverified("nothing was stepped")
+    )
+
+
+def _of_term(case: Case) -> Verdict:
+    seen = case.values()
+    had = numbers(seen, "receiver_requires_grad") + numbers(seen, "argument_requires_grad")
+    kept = numbers(seen, "requires_grad")
+    if had and all(had) and not any(kept):
+        return confirmed(f"in {len(had)} steps the term had a graph, and lost it here", steps=len(had))
+    return unverified("what was cut off could not be looked at")
+
+
+rule = Rule(
+    __name__,
+    __doc__,
+    check,
+    code="NN107",
+    severity=Severity.ERROR,
+    since="0.1",
+    witness=witness,
+)
