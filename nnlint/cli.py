@@ -28,7 +28,17 @@ from nnlint.settings import (
 )
 
 CODE_LISTS = ("select", "extend_select", "ignore")
-NOT_SETTINGS = ("paths", "stdin_filename", "explain", "list_rules", "write_baseline", "config", "isolated", *CODE_LISTS)
+NOT_SETTINGS = (
+    "paths",
+    "stdin_filename",
+    "explain",
+    "list_rules",
+    "server",
+    "write_baseline",
+    "config",
+    "isolated",
+    *CODE_LISTS,
+)
 """Parameters that have no key in a settings file, or need a closer look before they replace one."""
 
 
@@ -136,6 +146,9 @@ def _file(context: click.Context, parameter: click.Parameter, value: str | None)
 @click.option("--stdin-filename", metavar="NAME", help="The name of the file that comes on standard input.")
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 even if there are findings.")
 @click.option("--color", type=click.Choice(COLOURS), help="Default: auto, colours on a terminal.")
+@click.option(
+    "--server", is_flag=True, help="Serve an editor over standard input and output (needs the extra `server`)."
+)
 @_printing("--version", lambda context: f"nnlint {__version__}", "Show the version and exit.")
 @_printing("--help", lambda context: context.get_help(), "Show this message and exit.")
 @click.pass_context
@@ -147,7 +160,9 @@ def command(context: click.Context, /, paths: tuple[str, ...], **options: Any) -
 
     Exit status: 0 nothing to report, 1 findings, 2 the run itself failed.
     """
-    if options["explain"] is not None or options["list_rules"]:
+    if options["server"]:
+        context.exit(_serve())
+    elif options["explain"] is not None or options["list_rules"]:
         context.exit(_show_rules(options))
     else:
         context.exit(_run(context, paths or (".",), options))
@@ -180,6 +195,18 @@ def _show_rules(options: dict[str, Any]) -> int:
             raise click.UsageError(f"--explain: {error}") from error
         emit(output.explain(rule, is_coloured(options["color"] or "auto", target), terminal_width(target)), target)
     return FAILED if unloadable() else CLEAN
+
+
+def _serve() -> int:
+    from nnlint.command.console import say
+
+    try:
+        from nnlint.editor.server import serve
+    except ModuleNotFoundError as error:
+        say(f"error: --server needs the package {error.name}: install it with `pip install 'nnlint[server]'`")
+        return FAILED
+    serve()
+    return CLEAN
 
 
 def _run(context: click.Context, paths: tuple[str, ...], options: dict[str, Any]) -> int:

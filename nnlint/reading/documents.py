@@ -28,16 +28,19 @@ def read_document(path: str, file: str | None, data: bytes) -> Document:
     return _python_document(path, file, data, decoded.text)
 
 
-def read_text(path: str, text: str) -> Document:
-    """The document of a text, which has no encoding any more; never raises for what it holds."""
+def read_text(path: str, text: str, file: str | None = None) -> Document:
+    """The document of a text, which has no encoding any more; never raises for what it holds.
+
+    `file` is the absolute path of the file that the text belongs to, for one that an editor has open.
+    """
     data = text.encode("utf-8", "surrogatepass")
     if is_notebook(path):
-        return read_document(path, None, data)
+        return read_document(path, file, data)
     try:
         check_characters(text)
     except DecodeError as error:
-        return undecodable(path, None, data, error)
-    return _python_document(path, None, data, text.removeprefix("\ufeff"))
+        return undecodable(path, file, data, error)
+    return _python_document(path, file, data, text.removeprefix("\ufeff"))
 
 
 def _python_document(path: str, file: str | None, data: bytes, decoded: str) -> Document:
