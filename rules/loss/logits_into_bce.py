@@ -86,7 +86,7 @@ def witness(case: Case) -> Verdict:
     raised = case.raised_at()
     if raised is not None and "between 0 and 1" in raised.message:
         return confirmed(f"the loss raises {raised.error}: all elements of input should be between 0 and 1")
-    seen = [event for event in case.at(LossComputed) if "prediction_min" in event.numbers]
+    seen = [each for each in case.at(LossComputed) if each.kind in LOSSES and "prediction_min" in each.numbers]
     if not seen:
         return not_reached(case) if raised is None else unverified(f"the run ended there with {raised.error}")
     low, high = min(numbers(seen, "prediction_min")), max(numbers(seen, "prediction_max"))

@@ -104,7 +104,7 @@ def _fix(event: LossComputed, found: list[Ending]) -> Fix | None:
 
 def witness(case: Case) -> Verdict:
     """Whether what reaches the loss can be no log-probabilities."""
-    seen = [event for event in case.at(LossComputed) if "exp_row_sum_max" in event.numbers]
+    seen = [each for each in case.at(LossComputed) if each.kind in LOSSES and "exp_row_sum_max" in each.numbers]
     if not seen:
         return not_reached(case)
     highest = max(numbers(seen, "prediction_max"))
