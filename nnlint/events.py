@@ -235,6 +235,18 @@ class LayerApplied(Event):
 
 
 @dataclass(eq=False, slots=True)
+class WeightsSeen(Event):
+    """A layer as it stands at the end of a real run, whether or not it is a part of the network.
+
+    Its numbers: `calls`, whether some network that was called holds it (`registered`), whether an optimizer got its weights
+    (`optimized`), how far they `moved`, the mean norm of their gradient (`gradient`), how much its units differ (`unit_spread`);
+    and how many layers were made at its line (`made`), and how many of these during a forward pass (`made_in_forward`).
+    """
+
+    layer: Value
+
+
+@dataclass(eq=False, slots=True)
 class ValueSeen(Event):
     """The value of a flagged span: `what` is "value", "reached" (its statement is about to run) or "kept" (looked at again
     at the end of the run)."""

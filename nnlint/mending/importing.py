@@ -1,4 +1,4 @@
-"""Names that a fix needs from the standard library: how the file already calls them, or the import to add."""
+"""Names that a fix needs from a library: how the file already calls them, or the import to add."""
 
 from __future__ import annotations
 
@@ -8,22 +8,35 @@ from nnlint.finding import Edit
 from nnlint.mending import edits
 from nnlint.static.objects import CodeSite
 
+ALWAYS_WHOLE = frozenset({"torch", "torch.nn"})
+"""Packages that import their submodules themselves."""
+
 
 def spelled(site: CodeSite, module: str, name: str) -> tuple[str, Edit | None] | None:
     """How `module.name` is spelled in the file of a site, and the edit that imports the module, where that is missing.
 
     None where it cannot be imported cleanly: in a notebook, or where the module's name means something else.
     """
+    package, _, inner = module.rpartition(".")
+    through_package = None
     for node in ast.walk(site.module.tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 if alias.name == module:
                     return f"{alias.asname or module}.{name}", None
+                if alias.name == package and package in ALWAYS_WHOLE:
+                    through_package = f"{alias.asname or package}.{inner}.{name}"
+        elif isinstance(node, ast.ImportFrom) and node.module == package and node.level == 0 and package:
+            for alias in node.names:
+                if alias.name == inner:
+                    return f"{alias.asname or inner}.{name}", None
         elif isinstance(node, ast.ImportFrom) and node.module == module and node.level == 0:
             for alias in node.names:
                 if alias.name == name:
                     return alias.asname or name, None
-    if site.module.source.cells or _is_taken(site.module.tree, module):
+    if through_package is not None:
+        return through_package, None
+    if site.module.source.cells or _is_taken(site.module.tree, package or module):
         return None
     edit = _import(site, module)
     return None if edit is None else (f"{module}.{name}", edit)

@@ -103,6 +103,7 @@ MAKERS: dict[str, Maker] = {
     "Backward": lambda at, subject, words: events.Backward(at, NONE),
     "OptimizerStepped": lambda at, subject, words: events.OptimizerStepped(at, subject),
     "LayerApplied": lambda at, subject, words: events.LayerApplied(at, subject, str(words.get("does", ""))),
+    "WeightsSeen": lambda at, subject, words: events.WeightsSeen(at, subject),
     "ValueSeen": lambda at, subject, words: events.ValueSeen(at, str(words["what"])),
     "Scored": lambda at, subject, words: events.Scored(at, str(words["loss"])),
 }

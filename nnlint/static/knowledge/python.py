@@ -170,7 +170,7 @@ def _getattr(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Va
 def _setattr(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
     if len(given.positional) == 3:
         receiver, key, value = given.positional
-        label = key.value if isinstance(key, Constant) else f"{UNNAMED} {id(node)}"
+        label = key.value if isinstance(key, Constant) else f"{UNNAMED} {id(node)} {id(value)}"
         store_attribute(machine, receiver, label, value)
     return NONE
 

@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from nnlint.verify.child import measures
+from nnlint.verify.child.layers import SITE
 from nnlint.verify.child.places import Spot
-from nnlint.verify.child.recorder import SITE, Recorder
+from nnlint.verify.child.recorder import Recorder
 from nnlint.verify.child.yardstick import Yardstick
 
 MASKS, FEWEST_MASKS = 16, 4
@@ -84,11 +85,15 @@ def experiment(recorder: Recorder, yardstick: Yardstick) -> None:
     with recorder.pause(), _undisturbed(model), torch.no_grad():
         try:
             start = time.monotonic()
+            recorder.is_evaluating = True
             evaluated = _passes(model, call, training=False, dropping=False, times=1)
+            recorder.is_evaluating = False
             control = _passes(model, call, training=True, dropping=False, times=1)
             masked = _passes(model, call, training=True, dropping=True, times=_masks(model, time.monotonic() - start))
         except Exception:  # a network that fails here has told why in the run, or cannot be called alone
             return
+        finally:
+            recorder.is_evaluating = False
     for order, layer in enumerate(evaluated.layers):
         numbers = _numbers(order, evaluated, masked, control)
         numbers["rate"] = float(layer.p) if isinstance(layer, DROPOUT) else 0.0

@@ -21,10 +21,10 @@ from torch.optim import optimizer as optimizer_hooks
 
 from nnlint.verify.child import measures
 from nnlint.verify.child.gradients import GradientBook
+from nnlint.verify.child.layers import SITE, LayerBook
 from nnlint.verify.child.places import Places, Spot
 from nnlint.verify.protocol import Record, Request
 
-SITE = "_nnlint_site"
 ALL_UNTIL = 16
 MEASUREMENTS = 50
 FEW_VALUES = 4
@@ -53,6 +53,8 @@ LOSSES = (
 DROPOUTS = ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout")
 """Functions that the modules of these names call, too."""
 
+ATTENTION = "scaled_dot_product_attention"
+
 LOSS_MODULES = (nn.modules.loss._Loss, nn.modules.loss._WeightedLoss)
 
 
@@ -67,6 +69,8 @@ class Recorder:
         self.steps_done = 0.0
         self.dropped = 0
         self.depth = 0
+        self.outermost_trains = True
+        self.is_evaluating = False
         self.paused = 0
         self.steps = 0
         self.backwards = 0
@@ -75,6 +79,7 @@ class Recorder:
         self.made = 0
         self.seen_lines: dict[tuple[str, Any], int] = {}
         self.gradients = GradientBook()
+        self.layers = LayerBook()
         self.last_call: tuple[nn.Module, tuple[Any, ...], dict[str, Any], Any] | None = None
         self.on_training_loss: list[Callable[[str, Tensor, Tensor], None]] = []
         self.on_step: list[Callable[[int], None]] = []
@@ -149,7 +154,9 @@ class Recorder:
         self._wrap(torch.utils.data.DataLoader, "__init__", self._loader_made)
         self._wrap(torch.autograd, "backward", self._backward)
         for name in DROPOUTS:
-            self._wrap(nn.functional, name, self._dropped)
+            self._wrap(nn.functional, name, self._dropped, even_in_experiments=True)
+        if hasattr(nn.functional, ATTENTION):
+            self._wrap(nn.functional, ATTENTION, self._attended, even_in_experiments=True)
         for name in LOSSES:
             if hasattr(nn.functional, name):
                 self._wrap(nn.functional, name, functools.partial(self._loss, name))
@@ -161,13 +168,13 @@ class Recorder:
         hooks.register_module_forward_hook(self._after_forward, with_kwargs=True, always_call=True)
         optimizer_hooks.register_optimizer_step_post_hook(self._after_step)
 
-    def _wrap(self, owner: Any, name: str, around: Callable[..., Any]) -> None:
+    def _wrap(self, owner: Any, name: str, around: Callable[..., Any], even_in_experiments: bool = False) -> None:
         """Replace a function of torch by one that passes each call to `around`, which calls the original."""
         original = getattr(owner, name)
 
         @functools.wraps(original)
         def wrapped(*arguments: Any, **keywords: Any) -> Any:
-            if self.paused:
+            if self.paused and not (even_in_experiments and self.is_evaluating):
                 return original(*arguments, **keywords)
             return around(original, *arguments, **keywords)
 
@@ -177,6 +184,7 @@ class Recorder:
         calls = self.places.calls(module)
         if calls:
             module.__dict__[SITE] = list(calls[0])
+            self.layers.made(module, in_forward=self.depth > 0)
         original(module, *arguments, **keywords)
 
     def _optimizer_made(self, original: Callable[..., Any], optimizer: Optimizer, *rest: Any, **keywords: Any) -> None:
@@ -185,6 +193,7 @@ class Recorder:
         if calls:
             optimizer.__dict__[SITE] = list(calls[0])
         self.gradients.watch(_parameters(optimizer))
+        self.layers.optimized(optimizer)
         numbers = {name: float(value) for name, value in optimizer.defaults.items() if _is_number(value)}
         numbers["first_parameter"] = float(self.gradients.number(_parameters(optimizer)))
         self.tell("OptimizerMade", calls, numbers, optimizer)
@@ -262,13 +271,29 @@ class Recorder:
 
     def _dropped(self, original: Callable[..., Any], values: Any, p: float = 0.5, *rest: Any, **keywords: Any) -> Any:
         is_training = rest[0] if rest else keywords.get("training", True)
-        self.dropped += bool(is_training and p > 0)
+        self._note_dropout(bool(is_training and p > 0))
         return original(values, p, *rest, **keywords)
+
+    def _attended(self, original: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
+        probability = arguments[4] if len(arguments) > 4 else keywords.get("dropout_p", 0.0)
+        self._note_dropout(probability > 0)
+        return original(*arguments, **keywords)
+
+    def _note_dropout(self, is_active: bool) -> None:
+        """Count it, and tell of what is asked for in evaluation mode."""
+        self.dropped += is_active
+        if self.depth and not self.outermost_trains:
+            calls = self.places.calls()
+            if calls and self.is_measured("dropout", calls):
+                self.tell("LayerApplied", calls, {"active_in_evaluation": float(is_active)}, does="dropout")
 
     def _before_forward(self, module: nn.Module, inputs: Any) -> None:
         if not self.depth:
             self.dropped = 0
+            self.outermost_trains = module.training
         self.depth += 1
+        if not self.paused:
+            self.layers.called(module, is_outermost=self.depth == 1)
         if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.training and not self.paused:
             self._normalised(module, inputs)
 
@@ -302,6 +327,7 @@ class Recorder:
         if self.is_measured("step", calls):
             with self.pause():
                 numbers = _step_numbers(optimizer)
+                self.layers.note_gradients()
         parameters = _parameters(optimizer)
         numbers["piled"] = float(self.gradients.step(parameters))
         self.tell("OptimizerStepped", calls, numbers, optimizer)

@@ -82,6 +82,7 @@ class ScriptRun:
     def _last_measurements(self) -> None:
         try:
             self.yardstick.tell()
+            self.recorder.layers.tell(self.recorder.tell)
             experiment(self.recorder, self.yardstick)
             self.sightings.changed_since_kept()
         except Exception as error:

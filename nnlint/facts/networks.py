@@ -1,0 +1,170 @@
+"""The networks of a run as objects: what they hold, what of it torch has registered, and where it was assigned."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from nnlint.events import ModelBuilt, OptimizerMade, Run
+from nnlint.graph import parameters_of
+from nnlint.operations import LAYERS
+from nnlint.static.objects import Class, CodeSite, Function
+from nnlint.values import Data, Instance, Layer, Value, alternatives, elements
+
+MOST_NETWORKS = 2000
+
+TRAINABLE = frozenset(
+    "linear convolution transposed_convolution embedding recurrent bilinear attention transformer batch_norm layer_norm "
+    "group_norm rms_norm prelu".split()
+)
+"""Layers that have something to train, as they are made by default."""
+
+
+def networks(run: Run) -> tuple[Instance, ...]:
+    """The networks of first-party classes that the run builds, also those in other networks, in lists and in dicts."""
+    return run.remember("networks", run, _networks)
+
+
+def _networks(run: Run) -> tuple[Instance, ...]:
+    found: dict[int, Instance] = {}
+    pending: list[Value] = [built.model for built in run.events(ModelBuilt)]
+    seen: set[int] = set()
+    while pending and len(seen) < MOST_NETWORKS:
+        current = pending.pop()
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        if isinstance(current, Instance) and current.is_network:
+            found[id(current)] = current
+        if isinstance(current, (Instance, Layer)):
+            pending.extend(part for held in current.attributes.values() for part in elements(held))
+    return tuple(found.values())
+
+
+def is_module(value: Value) -> bool:
+    """Whether the value is a layer or a network: what torch registers when it is assigned."""
+    return isinstance(value, Layer) or (isinstance(value, Instance) and value.is_network)
+
+
+def registered(run: Run) -> frozenset[int]:
+    """The identities of the layers and networks that some network of the run holds as its own parts."""
+    return run.remember("registered parts", run, _registered)
+
+
+def _registered(run: Run) -> frozenset[int]:
+    found: set[int] = set()
+    pending: list[Value] = [part for network in networks(run) for part in _own_parts(network)]
+    while pending:
+        current = pending.pop()
+        if id(current) not in found:
+            found.add(id(current))
+            pending.extend(_own_parts(current))
+    return frozenset(found)
+
+
+def _own_parts(holder: Value) -> Iterator[Value]:
+    if isinstance(holder, (Instance, Layer)):
+        for held in holder.attributes.values():
+            yield from (part for part in alternatives(held) if is_module(part))
+    if isinstance(holder, Layer):
+        yield from (part for given in holder.arguments.values() for part in elements(given) if is_module(part))
+
+
+def applied_layers(run: Run) -> frozenset[int]:
+    """The identities of the layers that something passes through in the run, with gradients recorded."""
+    return run.remember("applied layers", run, _applied_layers)
+
+
+def _applied_layers(run: Run) -> frozenset[int]:
+    return frozenset(
+        id(value.layer)
+        for operation, values in run.operations.items()
+        if operation in _OF_LAYERS
+        for value in values
+        if isinstance(value, Data) and value.layer is not None and value.gradient is not False
+    )
+
+
+_OF_LAYERS = frozenset(operation for operation, _ in LAYERS.values())
+
+
+def trainable_layers(part: Value) -> list[Layer]:
+    """The layers with something to train in a layer or network, and not frozen."""
+    return [each for each in parameters_of(part) if isinstance(each, Layer) and each.operation in TRAINABLE]
+
+
+def optimized(run: Run) -> frozenset[int]:
+    """The identities of whatever an optimizer of the run was given by itself, and of all parts of it that are registered."""
+    return run.remember("optimized parts", run, _optimized)
+
+
+def _optimized(run: Run) -> frozenset[int]:
+    found: set[int] = set()
+    pending = [
+        owner
+        for made in run.events(OptimizerMade)
+        for held in getattr(made.optimizer, "owners", ())
+        for owner in elements(held)
+    ]
+    while pending:
+        current = pending.pop()
+        if id(current) not in found:
+            found.add(id(current))
+            pending.extend(_own_parts(current))
+    return frozenset(found)
+
+
+def assignment_of(network: Instance, name: str) -> CodeSite | None:
+    """Where the class of a network, or one of its bases, first assigns `self.name`: the statement. None if it does not."""
+    if not isinstance(network.cls, Class):
+        return None
+    for cls in network.cls.lineage():
+        for method in cls.node.body:
+            if not isinstance(method, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                continue
+            for node in ast.walk(method):
+                if isinstance(node, (ast.Assign, ast.AnnAssign)) and _binds(node, name) and node.value is not None:
+                    return CodeSite(cls.module, node, node, method)
+    return None
+
+
+def _binds(node: ast.Assign | ast.AnnAssign, name: str) -> bool:
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    return any(
+        isinstance(each, ast.Attribute) and each.attr == name and isinstance(each.value, ast.Name) for each in targets
+    )
+
+
+def overrides(network: Instance, name: str) -> bool:
+    """Whether the class of a network has a method of that name of its own."""
+    return isinstance(network.cls, Class) and isinstance(network.cls.find(name), Function)
+
+
+def items_written(value: ast.expr | None) -> int | None:
+    """How many elements a list or tuple is written with; None where it is made in another way."""
+    return len(value.elts) if isinstance(value, (ast.List, ast.Tuple, ast.Set)) else None
+
+
+def methods_of_networks(run: Run) -> frozenset[int]:
+    """The identities of the functions that are methods of the run's networks, also inherited ones."""
+    return run.remember("methods of networks", run, _methods_of_networks)
+
+
+def _methods_of_networks(run: Run) -> frozenset[int]:
+    classes = {id(cls): cls for network in networks(run) for cls in network.cls.lineage()}
+    return frozenset(
+        id(node)
+        for cls in classes.values()
+        for node in cls.node.body
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    )
+
+
+def is_inside_network(run: Run, data: Data) -> bool:
+    """Whether an operation stands in a method of a network, or in a function that such a method calls."""
+    methods = methods_of_networks(run)
+    return any(
+        isinstance(site, CodeSite) and id(site.function) in methods
+        for site in (data.at, *data.calls)
+        if site is not None
+    )
