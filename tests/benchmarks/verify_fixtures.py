@@ -1,6 +1,6 @@
-"""The verifier over the fixtures: which findings of faulty scripts it confirms, and how long a script takes.
+"""The verifier over the faulty fixtures: which verdicts are right, which wrong, and how long a script takes.
 
-python -m tests.benchmarks.verify_fixtures [--steps N] [FOLDER...]
+python -m tests.benchmarks.verify_fixtures [--steps N] [--seconds S] [--most N] [FOLDER...]
 """
 
 from __future__ import annotations
@@ -14,34 +14,41 @@ from nnlint.finding import Finding, Status
 from nnlint.lint import lint_documents
 from nnlint.reading.files import read_paths
 from nnlint.reading.patterns import Patterns
+from nnlint.report import Report
 from nnlint.settings import Settings
 from nnlint.verify.runner import Runner, runner
 from nnlint.verify.verify import Limits, verified
 from tests.fixture_cases import Case, all_cases
 
+COLUMNS = ("right", "wrong", "unverified")
+
 
 def main() -> None:
-    """Prints a line for each finding that is not confirmed, and a table of all verdicts by rule."""
+    """Prints a line for each finding whose verdict is not as expected, and tables of the verdicts by rule and by way."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", nargs="*")
     parser.add_argument("--most", type=int, default=1000, help="scripts of each folder")
-    parser.add_argument("--steps", type=int, default=150)
-    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--steps", type=int, default=Limits.steps)
+    parser.add_argument("--seconds", type=float, default=Limits.seconds)
     options = parser.parse_args()
     limits = Limits(options.steps, options.seconds)
-    verdicts: Counter[tuple[str, str]] = Counter()
+    by_rule: Counter[tuple[str, str]] = Counter()
+    by_way: Counter[tuple[str, str]] = Counter()
     times = []
     with runner() as runs:
         for case in _cases(options.folders, options.most):
             start = time.monotonic()
-            for finding in findings_of(case, limits, runs):
-                status = finding.verdict.status.value if finding.verdict else "none"
-                verdicts[finding.code, status] += 1
-                if status != Status.CONFIRMED.value:
-                    reason = finding.verdict.reason if finding.verdict else ""
-                    print(f"{case.name}:{finding.place.line} {finding.code} {status}: {reason}", flush=True)
+            report = _verified(case, limits, runs)
             times.append(time.monotonic() - start)
-    _print_table(verdicts)
+            ways = {trial.path: trial.way or "not at all" for trial in report.trials}
+            for finding in (*report.findings, *report.withdrawn):
+                if finding.plan is not None and finding.verdict is not None:
+                    outcome = _outcome(case, finding)
+                    by_rule[finding.code, outcome] += 1
+                    by_way[ways.get(finding.plan.script, "not at all"), outcome] += 1
+            print(f"{case.name}: {times[-1]:.1f} s", flush=True)
+    _print_table("rule", by_rule)
+    _print_table("way", by_way)
     print(f"{len(times)} scripts, {sum(times) / max(1, len(times)):.1f} s each")
 
 
@@ -54,21 +61,28 @@ def _cases(folders: list[str], most: int) -> Iterator[Case]:
             yield case
 
 
-def findings_of(case: Case, limits: Limits, runs: Runner) -> list[Finding]:
-    """The findings of a case, withdrawn ones included, with their verdicts."""
+def _verified(case: Case, limits: Limits, runs: Runner) -> Report:
     settings = Settings()
     documents = read_paths([str(case.path)], Patterns(settings.root, ())).documents
     report = lint_documents(documents, settings)
-    done = verified(report, documents, limits, lambda now: lint_documents(now, settings), lambda said: None, runs)
-    return [finding for finding in (*done.findings, *done.withdrawn) if finding.plan is not None]
+    return verified(report, documents, limits, lambda now: lint_documents(now, settings), lambda said: None, runs)
 
 
-def _print_table(verdicts: Counter[tuple[str, str]]) -> None:
-    statuses = [status.value for status in Status]
-    print("| rule | " + " | ".join(statuses) + " |")
-    print("|---" * (len(statuses) + 1) + "|")
-    for code in sorted({code for code, _ in verdicts}):
-        print(f"| {code} | " + " | ".join(str(verdicts[code, status]) for status in statuses) + " |")
+def _outcome(case: Case, finding: Finding) -> str:
+    """Whether the verdict is the one that the comments of the case expect: "confirmed", where they say nothing else."""
+    assert finding.verdict is not None
+    status, expected = finding.verdict.status, case.expected_verdicts().get(case.spot(finding), "confirmed")
+    if status.value == expected:
+        return "right"
+    print(f"{case.name}:{finding.place.line} {finding.code} {status.value}: {finding.verdict.reason}", flush=True)
+    return "unverified" if status is Status.UNVERIFIED else "wrong"
+
+
+def _print_table(title: str, counts: Counter[tuple[str, str]]) -> None:
+    print(f"| {title} | " + " | ".join(COLUMNS) + " |")
+    print("|---" * (len(COLUMNS) + 1) + "|")
+    for name in sorted({name for name, _ in counts}):
+        print(f"| {name} | " + " | ".join(str(counts[name, each]) for each in COLUMNS) + " |")
 
 
 if __name__ == "__main__":
