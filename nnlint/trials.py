@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from nnlint.finding import Finding
 
+ALL_MENDED = "all mended"
+"""The label of the run in which all findings that can be are mended."""
+
 Points = tuple[tuple[int, float], ...]
 """A curve: optimizer steps taken, and a value."""
 
@@ -34,7 +37,7 @@ class Arm:
     @property
     def is_whole(self) -> bool:
         """Whether all findings that can be are mended in it."""
-        return self.label == "all mended"
+        return self.label == ALL_MENDED
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,8 @@ class Trial:
     `way` is how it got to run ("as it is", "with stand-ins", "as a harness", or "" where it did not), `stood_in` names what
     was stood in for. `measure` is the yardstick ("accuracy", "R²", ...). `conclusion` says in plain words which finding
     does the harm; `seconds` is what all runs took together. `notes` are sentences about what the script did and may not
-    ("it asked for the network, which is closed to it"), or how it was ended.
+    ("it asked for the network, which is closed to it"), or how it was ended. `repeats` are the runs that were made again with
+    other seeds.
     """
 
     path: str
@@ -55,3 +59,4 @@ class Trial:
     conclusion: str = ""
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
+    repeats: int = 0

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from nnlint.finding import Finding, Place, Severity, Status, Verdict
 from nnlint.trials import Arm, Points
-from nnlint.verify.effects import conclude, effects, fall, harm
+from nnlint.verify.arms import Plan
+from nnlint.verify.effects import Effect, conclude, effects, fall, harm
+from nnlint.verify.seeds import doubtful, is_other, pooled, repeated
 
 
 def finding(code: str, name: str, line: int) -> Finding:
@@ -84,3 +88,56 @@ def test_a_run_that_raised_has_no_effect() -> None:
 
 def test_a_score_that_only_rises_does_not_fall() -> None:
     assert fall(arm("as written", *LEARNED)) == 0
+
+
+def effect(change: float, noise: float = 0.0, **more: float) -> Effect:
+    values = {"as_written": 0.5, "mended": 0.5 + change, "change": change, "noise": noise}
+    return tuple({**values, **more}.items())
+
+
+def test_a_small_change_is_looked_at_again_and_a_clear_one_or_none_is_not() -> None:
+    found = {CLEAR: effect(0.06), SOFTMAX: effect(0.4), OPTIMIZER: effect(0.001)}
+    assert doubtful(found) == [CLEAR]
+
+
+def test_a_change_within_much_unrest_is_looked_at_again() -> None:
+    assert doubtful({CLEAR: effect(0.4, noise=0.15)}) == [CLEAR]
+
+
+def test_what_a_fault_costs_when_it_alone_is_left_may_be_in_doubt_too() -> None:
+    assert doubtful({CLEAR: effect(0.0, all_mended=0.9, all_but_this=0.84)}) == [CLEAR]
+
+
+def test_seeds_that_agree_make_a_small_change_count() -> None:
+    by_seed = [{CLEAR: effect(0.06, noise=0.02)}, {CLEAR: effect(0.07, noise=0.02)}, {CLEAR: effect(0.065, noise=0.02)}]
+    together = pooled(by_seed)[CLEAR]
+    assert dict(together)["seeds"] == 3
+    assert harm(together) == pytest.approx(0.065)
+    assert said_of(together) == "NN102 missing-zero-grad (line 7) does the harm: it costs 0.07 of R²"
+
+
+def test_seeds_that_disagree_make_a_change_none() -> None:
+    together = pooled([{CLEAR: effect(0.2)}, {CLEAR: effect(-0.1)}, {CLEAR: effect(0.05)}])[CLEAR]
+    assert said_of(together) == "NN102 missing-zero-grad (line 7) changes nothing here"
+
+
+def test_an_effect_that_was_clear_at_once_stays_as_it_was() -> None:
+    clear = effect(0.4)
+    assert pooled([{CLEAR: effect(0.06), SOFTMAX: clear}, {CLEAR: effect(0.05)}])[SOFTMAX] == clear
+
+
+def test_only_the_runs_that_concern_a_finding_in_doubt_are_made_again() -> None:
+    alone, other = Plan("a", (CLEAR,), {}), Plan("b", (SOFTMAX,), {})
+    whole, left = Plan("all mended", (CLEAR, SOFTMAX), {}), Plan("c", (SOFTMAX,), {}, but="NN102")
+    assert repeated([alone, other, whole, left], [CLEAR]) == [alone, whole, left]
+    assert repeated([alone, other, whole], [SOFTMAX]) == [other]
+
+
+def test_a_script_that_draws_nothing_at_random_runs_alike_under_all_seeds() -> None:
+    assert not is_other(WRITTEN, WRITTEN)
+    assert is_other(WRITTEN, arm("as written", *SLOW))
+
+
+def said_of(known: Effect) -> str:
+    verdicts = {CLEAR: Verdict(Status.CONFIRMED, "measured", effect=known)}
+    return conclude([WRITTEN, arm("a", *LEARNED, mended=(CLEAR,))], verdicts, "R²").partition(";")[0]

@@ -30,6 +30,8 @@ def effect_words(verdict: Verdict) -> str:
     steps, measure = effect.get("steps"), effect.get("measure", "the score")
     after_steps = f" after {steps:.0f} steps" if isinstance(steps, float) else ""
     words = f"mended alone, {measure}{after_steps} goes from {before:.2f} to {after:.2f}"
+    if isinstance(seeds := effect.get("seeds"), float):
+        words += f", in the mean of {seeds:.0f} seeds"
     whole, left = effect.get("all_mended"), effect.get("all_but_this")
     if isinstance(whole, float) and isinstance(left, float):
         words += f"; with all else mended, from {left:.2f} to {whole:.2f}"
@@ -51,7 +53,8 @@ def table(trial: Trial, width: int, colour: bool) -> list[str]:
 def _way(trial: Trial) -> str:
     if not trial.way:
         return "could not be run"
-    runs = "1 run" if len(trial.arms) == 1 else f"{len(trial.arms)} runs"
+    count = len(trial.arms) + trial.repeats
+    runs = "1 run" if count == 1 else f"{count} runs"
     return f"run {trial.way}, {runs} in {trial.seconds:.0f} s"
 
 

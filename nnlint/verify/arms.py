@@ -1,12 +1,12 @@
-"""Which further runs a script gets: every finding mended alone, all of them, all but one; and again with other seeds."""
+"""Which further runs a script gets: every finding mended alone, all of them, all but one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from nnlint.finding import Finding
-from nnlint.verify.effects import NOTABLE
+from nnlint.trials import ALL_MENDED
 from nnlint.verify.scripts import Lint, Script, all_mended, is_mendable, mended
 
 MOST_ALONE = 8
@@ -14,9 +14,6 @@ MOST_ALONE = 8
 
 MOST_LEFT = 4
 """With more harmful codes than these, no run leaves one of them alone."""
-
-DOUBTFUL = (0.02, 0.2)
-"""A change of a score within these bounds is looked at again with other seeds."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +24,11 @@ class Plan:
     mended: tuple[Finding, ...]
     texts: dict[str, str]
     but: str = ""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all findings that can be are mended in it."""
+        return self.label == ALL_MENDED
 
 
 def first_plans(script: Script, lint: Lint) -> list[Plan]:
@@ -40,7 +42,7 @@ def first_plans(script: Script, lint: Lint) -> list[Plan]:
     if len({plan.mended[0].code for plan in plans}) > 1 or len(plans) > 1:
         documents, findings = all_mended(script, lint)
         if len(findings) > 1:
-            plans.append(Plan("all mended", tuple(findings), script.texts(documents)))
+            plans.append(Plan(ALL_MENDED, tuple(findings), script.texts(documents)))
     return plans
 
 
@@ -55,13 +57,3 @@ def left_plans(script: Script, lint: Lint, harmful: Iterable[str]) -> list[Plan]
         if findings:
             plans.append(Plan(f"all but {code} mended", tuple(findings), script.texts(documents), but=code))
     return plans
-
-
-def is_doubtful(changes: Sequence[float]) -> bool:
-    """Whether some change of a score is too small to be sure of, and too large to pass over."""
-    return any(DOUBTFUL[0] < abs(change) < DOUBTFUL[1] for change in changes)
-
-
-def is_agreed(changes: Sequence[float]) -> bool:
-    """Whether the changes under several seeds are notable, and of one sign."""
-    return all(change > NOTABLE for change in changes) or all(change < -NOTABLE for change in changes)

@@ -139,8 +139,8 @@ def _change(effect: Effect) -> float:
     return change if isinstance(change, float) else 0.0
 
 
-def _threshold(effect: Effect) -> float:
-    """The change of a score that is more than its own unrest."""
+def threshold(effect: Effect) -> float:
+    """The least change of a score that is more than its own unrest."""
     unrest = dict(effect).get("noise", 0.0)
     return max(NOTABLE, 2 * unrest) if isinstance(unrest, float) else NOTABLE
 
@@ -161,14 +161,14 @@ def conclude(arms: Sequence[Arm], verdicts: Mapping[Finding, Verdict], measure: 
         return ""
     collapsing = _collapse(arms, effects_of, measure)
     ranked = sorted(effects_of, key=lambda finding: -harm(effects_of[finding]))
-    harmful = [f for f in ranked if harm(effects_of[f]) > _threshold(effects_of[f]) and f not in collapsing]
+    harmful = [f for f in ranked if harm(effects_of[f]) > threshold(effects_of[f]) and f not in collapsing]
     sentences = [*collapsing.values()]
     for place, finding in enumerate(harmful):
         more = "also costs" if place or collapsing else "does the harm: it costs"
         sentences.append(f"{_name(finding)} {more} {harm(effects_of[finding]):.2f} of {measure}")
     rest = [finding for finding in ranked if finding not in harmful and finding not in collapsing]
     hiding = [
-        finding for finding in rest if _change(effects_of[finding]) < -max(COLLAPSE, _threshold(effects_of[finding]))
+        finding for finding in rest if _change(effects_of[finding]) < -max(COLLAPSE, threshold(effects_of[finding]))
     ]
     for finding in hiding:
         sentences.append(

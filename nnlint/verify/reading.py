@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nnlint import events
@@ -24,7 +24,10 @@ class Spot:
 
 @dataclass
 class Reader:
-    """Turns the records of one run into events. `sources` are the files of the run, by their path in its folder."""
+    """Turns the records of runs into events. `sources` are the files of the runs, by their path in the folder.
+
+    `subjects` are the objects of the run that is being read, by their number in it.
+    """
 
     sources: Mapping[str, Source]
     prefix: str = ""
@@ -32,10 +35,10 @@ class Reader:
 
     def run(self, path: str, records: Sequence[Record]) -> Run:
         """The run that these records tell of; a record that is none of ours is passed over."""
-        run = Run(path)
+        run, own = Run(path), replace(self, subjects={})
         for record in records:
             try:
-                self._read(run, record)
+                own._read(run, record)
             except (KeyError, TypeError, ValueError, IndexError, AttributeError):
                 continue
         return run

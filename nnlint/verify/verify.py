@@ -24,6 +24,7 @@ from nnlint.verify.runner import Runner, require_torch, runner
 from nnlint.verify.sandbox import most_memory
 from nnlint.verify.scripts import Lint, Script, scripts
 from nnlint.verify.scripts import written as written_files
+from nnlint.verify.seeds import FURTHER, doubtful, is_other, pooled, repeated
 from nnlint.witness import Case, unverified
 
 AT_ONCE = 2
@@ -138,9 +139,11 @@ class _Trial:
         for finding in self.script.findings:
             self.verdicts[finding] = verdict_of(finding, written, alone.get(finding))
         self._look_longer(first, written)
+        repeats = 0
         if measure:
-            arms += self._left(alone)
-            self._add_effects(arms, measure)
+            left = self._left(alone)
+            arms += [arm for _, arm in left]
+            repeats = self._add_effects(arms, measure, [first, *plans, *(plan for plan, _ in left)])
         return Trial(
             self.script.document.path,
             WAYS[self.way] if has_trained(written) else "",
@@ -148,6 +151,7 @@ class _Trial:
             stood_in=written.stood_in,
             measure=measure,
             conclusion=conclude(arms, self.verdicts, measure) if measure else self._without_score(),
+            repeats=repeats,
             seconds=time.monotonic() - self.start,
             notes=tuple(dict.fromkeys(self.notes)),
         )
@@ -168,7 +172,7 @@ class _Trial:
     def _look_longer(self, first: Plan, written: Run) -> None:
         """Where a run of so many steps could not decide, see whether a longer one can."""
         undecided = [f for f in self.script.findings if self.verdicts[f].status is Status.UNVERIFIED]
-        left = self.limits.seconds - (time.monotonic() - self.start)
+        left = self._left_seconds()
         if not undecided or written.ended != "steps" or left < LEAST_SECONDS:
             return
         self._tell("running on, to come to what is still open")
@@ -179,31 +183,34 @@ class _Trial:
             if verdict.status is not Status.UNVERIFIED:
                 self.verdicts[finding] = verdict
 
-    def _left(self, alone: Mapping[Finding, Run]) -> list[Arm]:
+    def _left(self, alone: Mapping[Finding, Run]) -> list[tuple[Plan, Arm]]:
         """The runs in which one fault alone is left, of those that the run as written confirmed."""
         confirmed = [f.code for f in alone if self.verdicts[f].status is Status.CONFIRMED]
         plans = left_plans(self.script, self.lint, confirmed)
-        return [arm_of(plan.label, plan.mended, run, plan.but) for plan, run in self._round(plans)]
+        return [(plan, arm_of(plan.label, plan.mended, run, plan.but)) for plan, run in self._round(plans)]
 
-    def _round(self, plans: Sequence[Plan], share: float = 1.0) -> list[tuple[Plan, Run]]:
+    def _round(self, plans: Sequence[Plan], share: float = 1.0, seed: int = 0) -> list[tuple[Plan, Run]]:
         """Run these plans side by side within their share of the time that is left, all for as many steps as fit into it."""
-        left = share * (self.limits.seconds - (time.monotonic() - self.start))
+        left = share * self._left_seconds()
         if not plans or left < LEAST_SECONDS:
             return []
         seconds = max(LEAST_SECONDS, left / math.ceil(len(plans) / AT_ONCE))
         steps = min(self.steps, max(1, int(seconds / self.pace / SLACK)))
 
         def run(plan: Plan) -> Run:
-            self._tell(plan.label)
-            return self._run(plan, seconds, steps)
+            self._tell(f"{plan.label}, with another seed" if seed else plan.label)
+            return self._run(plan, seconds, steps, seed=seed)
 
         with ThreadPoolExecutor(AT_ONCE) as pool:
             return list(zip(plans, pool.map(run, plans), strict=True))
 
+    def _left_seconds(self) -> float:
+        return self.limits.seconds - (time.monotonic() - self.start)
+
     def _tell(self, what: str) -> None:
         self.progress(f"{self.script.document.path}: {what}")
 
-    def _run(self, plan: Plan, seconds: float, steps: int, probes: tuple[Probe, ...] = ()) -> Run:
+    def _run(self, plan: Plan, seconds: float, steps: int, probes: tuple[Probe, ...] = (), seed: int = 0) -> Run:
         path, texts = self.script.path, plan.texts
         if self.way == "harness" and self.driver:
             path, texts = DRIVER, {**texts, DRIVER: self.driver}
@@ -215,6 +222,7 @@ class _Trial:
             steps=steps,
             seconds=seconds,
             every=max(1, self.limits.steps // CURVE_POINTS),
+            seed=seed,
             way=self.way,
             memory=self.limits.memory,
         )
@@ -222,9 +230,28 @@ class _Trial:
         self.notes += run.notes
         return run
 
-    def _add_effects(self, arms: Sequence[Arm], measure: str) -> None:
-        for finding, effect in effects(arms, measure).items():
+    def _add_effects(self, arms: Sequence[Arm], measure: str, plans: Sequence[Plan]) -> int:
+        """Add the effects to the verdicts; returns how many runs were made again with other seeds to be sure of them."""
+        by_seed = [effects(arms, measure)]
+        repeats = 0
+        for seed in FURTHER:
+            findings = doubtful(pooled(by_seed))
+            again = [arm_of(plan.label, plan.mended, run, plan.but) for plan, run in self._again(plans, findings, seed)]
+            repeats += len(again)
+            if not again or not is_other(arms[0], again[0]):
+                break
+            by_seed.append(effects(again, measure))
+        for finding, effect in pooled(by_seed).items():
             self.verdicts[finding] = replace(self.verdicts[finding], effect=effect)
+        return repeats
+
+    def _again(self, plans: Sequence[Plan], findings: Sequence[Finding], seed: int) -> list[tuple[Plan, Run]]:
+        """The runs that concern these findings with another seed, where the time that is left suffices for all of their steps."""
+        wanted = repeated(plans[1:], findings)
+        if not wanted:
+            return []
+        seconds = self.steps * self.pace * SLACK * math.ceil((len(wanted) + 1) / AT_ONCE)
+        return self._round([plans[0], *wanted], seed=seed) if seconds < self._left_seconds() else []
 
 
 def verdict_of(finding: Finding, written: Run, alone: Run | None) -> Verdict:

@@ -6,7 +6,6 @@ import ast
 import builtins
 import importlib.machinery
 import os
-import random
 import signal
 import sys
 import traceback
@@ -14,13 +13,12 @@ import types
 from os import getpid
 from typing import Any, NoReturn
 
-import torch
-
 from nnlint.verify.child import probes
 from nnlint.verify.child.channel import Channel
 from nnlint.verify.child.experiments import experiment
 from nnlint.verify.child.places import Places
 from nnlint.verify.child.recorder import Recorder
+from nnlint.verify.child.seeds import seed_all
 from nnlint.verify.child.stand_ins import versions
 from nnlint.verify.child.values import Sightings
 from nnlint.verify.child.yardstick import Yardstick
@@ -93,10 +91,7 @@ class ScriptRun:
 
     def _prepare(self) -> None:
         sys.dont_write_bytecode = True
-        random.seed(self.request.seed)
-        torch.manual_seed(self.request.seed)
-        if "numpy" in sys.modules:
-            sys.modules["numpy"].random.seed(self.request.seed)
+        seed_all(self.request.seed, sys.modules.get("numpy"))
         setattr(builtins, probes.VALUE, self.sightings.value)
         setattr(builtins, probes.PART, self.sightings.part)
         setattr(builtins, probes.REACHED, self.sightings.reached)
