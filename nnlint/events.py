@@ -283,9 +283,9 @@ class Run:
     run is one of functions that nothing calls: what their callers did before, and do with their `results`, is not known.
     One that is `called_again` is of an object whose methods nobody calls here: the trace has them twice, as its holder would,
     while the events stand in the loops of the methods alone. A real run has `ended` in some way: "steps" (as many as asked for),
-    "time", "finished", "exited", "raised", "killed" (from outside, or by itself without a word), "lost" (nothing of it can be
-    trusted); `trouble` says why it was killed or lost, and `notes` what the sandbox has to say of it;
-    `stood_in` names what was missing and was stood in for.
+    "time", "slow" (hardly a step in its time), "finished", "exited", "raised", "killed" (from outside, or by itself without a
+    word), "lost" (nothing of it can be trusted); `trouble` says why it was killed or lost, and `notes` what the sandbox has to
+    say of it; `stood_in` names what was missing and was stood in for.
     """
 
     path: str

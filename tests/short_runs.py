@@ -20,7 +20,7 @@ from nnlint.rule import Rule
 from nnlint.settings import Settings
 from nnlint.source import Source
 from nnlint.verify.harness import DRIVER, driver
-from nnlint.verify.ladder import climb
+from nnlint.verify.ladder import Rung, climb
 from nnlint.verify.protocol import Request
 from nnlint.verify.reading import Reader
 from nnlint.verify.runner import Runner
@@ -71,11 +71,11 @@ def _run(script: Script, changed: Iterable[Document], runs: Runner) -> Run:
     program = driver(script)
     reader = Reader(script.sources())
 
-    def run(way: str) -> Run:
+    def run(rung: Rung) -> Run:
         path, texts = script.path, script.texts(changed)
-        if way == "harness" and program:
+        if rung.way == "harness" and program:
             path, texts = DRIVER, {**texts, DRIVER: program}
-        request = Request(script.root, path, texts, script.probes(), steps=STEPS, seconds=SECONDS, way=way)
+        request = Request(script.root, path, texts, script.probes(), steps=STEPS, seconds=SECONDS, way=rung.way)
         return reader.run(script.document.path, runs.run(request))
 
     return climb(run, ("as-is", "harness") if program else ("as-is",))[1]

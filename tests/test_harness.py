@@ -168,3 +168,22 @@ def test_the_definitions_around_a_line_are_the_targets() -> None:
     assert targets_at(text, "a.py", 11) == [("a.py", "Trainer", "fit")]
     assert targets_at(text, "a.py", 7) == []
     assert program([]) is None
+
+
+def test_settings_of_any_name_are_settings(runs: Runner) -> None:
+    seen = drive(
+        runs,
+        """
+        import torch
+
+        def train(trainer_config, model, inputs, targets):
+            optimizer = torch.optim.SGD(model.parameters(), lr=trainer_config.learning_rate)
+            for epoch in range(trainer_config.epochs):
+                optimizer.zero_grad()
+                torch.nn.functional.cross_entropy(model(inputs), targets).backward()
+                optimizer.step()
+        """,
+        ("train", ""),
+    )
+    assert trouble(seen) == []
+    assert any(seen.events(OptimizerStepped))

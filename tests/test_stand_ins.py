@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from textwrap import dedent
 
 import pytest
@@ -10,8 +11,11 @@ import pytest
 pytest.importorskip("torch")
 
 from nnlint.events import OptimizerStepped, Raised, Run, Scored
+from nnlint.finding import Place, Status, Verdict
+from nnlint.verify.ladder import Rung, climb, hindrance
+from nnlint.verify.made_up import reserved
 from nnlint.verify.protocol import Request
-from nnlint.verify.reading import Reader
+from nnlint.verify.reading import Reader, Spot
 from nnlint.verify.runner import Runner, runner
 
 pytestmark = pytest.mark.xdist_group("real runs")
@@ -364,3 +368,184 @@ def test_data_sets_of_an_installed_torchvision_need_no_data(runs_with_torchvisio
 def test_a_mistake_with_an_installed_data_set_stays_one(runs_with_torchvision: Runner) -> None:
     seen = run(runs_with_torchvision, "import torchvision\ntorchvision.datasets.CIFAR10('data', training=True)\n")
     assert [each.partition(":")[0] for each in trouble(seen)] == ["TypeError"]
+
+
+SEEN = Verdict(Status.HARMLESS, "the two statistics happen to agree")
+
+
+@pytest.mark.parametrize(
+    ("topic", "stood_in", "status"),
+    [
+        ("data", (), Status.HARMLESS),
+        ("data", ("package wandb", "environment variable HOME"), Status.HARMLESS),
+        ("data", ("file prices.csv",), Status.UNVERIFIED),
+        ("gradient_step", ("file prices.csv",), Status.HARMLESS),
+    ],
+)
+def test_made_up_data_acquit_nothing_that_is_said_of_the_data(
+    topic: str, stood_in: tuple[str, ...], status: Status
+) -> None:
+    assert reserved(SEEN, topic, Run("train.py", stood_in=stood_in)).status is status
+
+
+def test_what_is_confirmed_on_made_up_data_says_so() -> None:
+    verdict = reserved(
+        Verdict(Status.CONFIRMED, "a target of 1 comes back as 3"),
+        "data",
+        Run("x", stood_in=("data set MNIST", "file y.csv")),
+    )
+    assert verdict.status is Status.CONFIRMED
+    assert verdict.reason == "a target of 1 comes back as 3; this is on made-up data (data set MNIST and 1 more)"
+
+
+def failed(message: str, ended: str = "raised") -> Run:
+    run = Run("train.py", ended=ended)
+    if ended == "raised":
+        run.record(Raised(Spot(Place("train.py", None, 3, 1, 3, 1)), "ValueError", message))
+    return run
+
+
+def test_the_reason_of_the_script_is_told_before_that_of_the_harness() -> None:
+    reasons = {"as-is": failed("no data"), "stand-ins": failed("a shape"), "harness": failed("an unknown parameter")}
+    rung, seen = climb(lambda rung: reasons[rung.way], tuple(reasons))
+    assert rung.way == "stand-ins" and "a shape" in hindrance(seen)
+    reasons["as-is"] = reasons["stand-ins"] = failed("", "finished")
+    rung, seen = climb(lambda rung: reasons[rung.way], tuple(reasons))
+    assert rung.way == "harness" and "an unknown parameter" in hindrance(seen)
+
+
+def test_a_slow_training_is_tried_with_smaller_batches(runs: Runner) -> None:
+    text = """
+        import time
+        import torch
+        from torch import nn
+
+        class Slow(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.out = nn.Linear(2, 2)
+
+            def forward(self, inputs):
+                time.sleep(0.02 * len(inputs))
+                return self.out(inputs)
+
+        loader = torch.utils.data.DataLoader(torch.randn(640, 2), batch_size=64)
+        model = Slow()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for inputs in loader:
+            optimizer.zero_grad()
+            model(inputs).sum().backward()
+            optimizer.step()
+    """
+
+    def tried(rung: Rung) -> Run:
+        patience = min(rung.patience, 1.0)
+        request = Request("", "train.py", {"train.py": dedent(text)}, steps=9, seconds=9, way=rung.way)
+        return Reader({}).run("train.py", runs.run(replace(request, samples=rung.samples, patience=patience)))
+
+    rung, seen = climb(tried, ("stand-ins",))
+    assert rung.samples == 4 and seen.ended == "steps"
+    assert seen.stood_in == ("batches of 4 samples instead of 64",)
+
+
+def test_a_script_that_insists_on_an_accelerator_gets_one(runs: Runner) -> None:
+    seen = run(
+        runs,
+        """
+        import sys
+        import torch
+        from torch import nn
+
+        assert torch.cuda.is_available(), "needs an accelerator"
+        if not torch.cuda.is_available():
+            sys.exit("no accelerator")
+        has_one = torch.cuda.is_available()
+        if has_one:
+            device = "cuda"
+        else:
+            raise RuntimeError("no accelerator")
+        if torch.cuda.device_count() == 0:
+            raise SystemExit(1)
+        torch.cuda.set_device(0)
+        torch.set_default_tensor_type("torch.cuda.FloatTensor")
+        torch.distributed.init_process_group(backend="nccl", init_method="env://")
+        with torch.cuda.device(0):
+            model = nn.DataParallel(nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Linear(8, 1)).cuda())
+        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+        packed = nn.utils.rnn.pack_padded_sequence(torch.zeros(3, 2, 3), [3, 2]).cuda()
+        nn.LSTM(3, 4).to(device)(packed)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        scaler = torch.cuda.amp.GradScaler()
+        assert torch.cuda.get_device_properties(0).total_memory > torch.cuda.memory_allocated()
+        for step in range(3):
+            generator = torch.Generator(device="cuda").manual_seed(1)
+            inputs = torch.cuda.FloatTensor(5, 4).normal_() + torch.randn(5, 4, generator=generator, device="cuda:0")
+            target = torch.zeros(5, 1, device=torch.device("cuda", 0)).cuda(non_blocking=True)
+            with torch.cuda.amp.autocast(dtype=torch.float16):
+                loss = nn.functional.mse_loss(model(inputs), target)
+            optimizer.zero_grad()
+            scaler.scale(loss).backward()
+            scaler.unscale_(optimizer)
+            scaler.step(optimizer)
+            scaler.update()
+            torch.distributed.all_reduce(loss.detach())
+        """,
+    )
+    assert trouble(seen) == []
+    assert len(list(seen.events(OptimizerStepped))) == 3
+    assert "CUDA device" in seen.stood_in
+
+
+def test_who_can_do_without_an_accelerator_has_none(runs: Runner) -> None:
+    seen = run(
+        runs,
+        """
+        import torch
+
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        if not torch.cuda.is_available():
+            print("slow")
+        assert device.type == "cpu" and torch.cuda.device_count() == 0
+        """,
+    )
+    assert trouble(seen) == [] and seen.stood_in == ()
+
+
+def test_settings_that_are_not_there_have_the_names_that_the_script_asks_for(runs: Runner) -> None:
+    seen = run(
+        runs,
+        """
+        import json
+        import yaml
+
+        with open("settings/trainer_config.json") as stream:
+            trainer = json.load(stream)
+        with open("model.yaml") as stream:
+            model = yaml.safe_load(stream)
+        with open("reviews.json") as stream:
+            reviews = json.load(stream)
+        assert 0 < trainer["optimizer"]["learning_rate"] < 0.1 and trainer["batch_size"] == 32
+        assert model["hidden_size"] == 32
+        assert all(review["label"] in (0, 1) and " " in review["text"] for review in reviews)
+        """,
+    )
+    assert trouble(seen) == []
+
+
+def test_files_of_installed_packages_are_not_made_up(runs: Runner) -> None:
+    seen = run(
+        runs,
+        """
+        import importlib.metadata
+        import os
+        import numpy
+
+        assert importlib.metadata.distribution("numpy").read_text("nothing.txt") is None
+        try:
+            open(os.path.join(os.path.dirname(numpy.__file__), "nothing.txt"))
+        except PermissionError:
+            pass
+        """,
+    )
+    assert [each.partition(":")[0] for each in trouble(seen)] == ["FileNotFoundError"]
+    assert seen.stood_in == ()

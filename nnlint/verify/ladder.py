@@ -3,31 +3,71 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from nnlint.events import Backward, OptimizerStepped, Raised, Run, ValueSeen
 
 WAYS = {"as-is": "as it is", "stand-ins": "with stand-ins", "harness": "as a harness"}
 """The ways of a request, in the order in which they are tried, as people call them."""
 
+PATIENCE = 6.0
+"""A training that has hardly taken a step in so many seconds is tried again with smaller batches."""
+
+FEW_SAMPLES = 4
+"""The size of these: a larger one would be as slow, and fewer make no batch."""
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One try: its way, the `samples` of a batch at most (0: as many as the script says), and the `patience` with its pace."""
+
+    way: str
+    samples: int = 0
+    patience: float = 0.0
+
 
 def climb(
-    run: Callable[[str], Run], ways: Sequence[str], is_answer: Callable[[Run], bool] = lambda run: False
-) -> tuple[str, Run]:
-    """The first way in which the script trains, and that run; where none does, the last that came furthest.
+    run: Callable[[Rung], Run], ways: Sequence[str], is_answer: Callable[[Run], bool] = lambda run: False
+) -> tuple[Rung, Run]:
+    """The first rung on which the script trains, and that run; where none does, the one with the reason to be told.
 
     A run that `is_answer` says enough even where it raised: at the fault itself.
     """
-    tried: list[tuple[str, Run]] = []
+    tried: list[tuple[Rung, Run]] = []
     for way in ways:
         if way == "harness" and any(has_trained(result) for _, result in tried):
             break
-        result = run(way)
-        tried.append((way, result))
+        tried.append(_trained_in_time(run, way))
+        result = tried[-1][1]
         if result.ended == "raised" and is_answer(result):
-            return way, result
+            return tried[-1]
         if result.ended == "lost" or (has_trained(result) and result.ended != "raised"):
             break
-    return max(reversed(tried), key=lambda each: (has_trained(each[1]), len(list(each[1].events(Backward)))))
+    return max(reversed(tried), key=lambda each: (*_progress(each[1]), _has_own_reason(each[0].way, each[1])))
+
+
+def _trained_in_time(run: Callable[[Rung], Run], way: str) -> tuple[Rung, Run]:
+    """A run in one way; with smaller batches where it is slow and the script bears them."""
+    rung = Rung(way) if way == "as-is" else Rung(way, patience=PATIENCE)
+    result = run(rung)
+    if result.ended != "slow":
+        return rung, result
+    smaller = Rung(way, FEW_SAMPLES)
+    result = run(smaller)
+    if result.ended != "raised" or has_trained(result):
+        return smaller, result
+    rung = replace(rung, patience=0.0)
+    return rung, run(rung)
+
+
+def _progress(run: Run) -> tuple[bool, int]:
+    """How far a run came."""
+    return has_trained(run), len(list(run.events(Backward)))
+
+
+def _has_own_reason(way: str, run: Run) -> bool:
+    """Whether a run says what the script lacks: a failure of the script's, not of the program that a harness makes around it."""
+    return way != "harness" and run.ended not in ("finished", "exited")
 
 
 def has_trained(run: Run) -> bool:

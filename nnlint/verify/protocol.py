@@ -39,7 +39,8 @@ class Request:
     copy, by path: mended scripts, the joined cells of a notebook. The run ends by itself after `steps` optimizer steps or
     `seconds`, whatever comes first; it is ended from outside when `grace` seconds more, for the measurements at its end,
     are over, or its processes together take more than `memory` bytes. The network is scored `every` so many steps. `way`
-    says how the script gets to run: "as-is", "stand-ins" or "harness".
+    says how the script gets to run: "as-is", "stand-ins" or "harness"; batches then hold `samples` samples at most (0: as many
+    as the script says), and a training with hardly a step in `patience` seconds is ended as slow (0: it is not).
     """
 
     root: str
@@ -54,6 +55,8 @@ class Request:
     way: str = "as-is"
     memory: int = 4 << 30
     grace: float = 5.0
+    samples: int = 0
+    patience: float = 0.0
 
     def to_json(self) -> str:
         """The request as one line."""

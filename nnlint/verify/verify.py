@@ -17,7 +17,8 @@ from nnlint.trials import Arm, Trial
 from nnlint.verify.arms import Plan, first_plans, left_plans
 from nnlint.verify.effects import arm_of, conclude, effects, measure_of
 from nnlint.verify.harness import DRIVER, driver
-from nnlint.verify.ladder import WAYS, climb, has_trained, hindrance
+from nnlint.verify.ladder import WAYS, Rung, climb, has_trained, hindrance
+from nnlint.verify.made_up import reserved
 from nnlint.verify.protocol import Probe, Request
 from nnlint.verify.reading import Reader
 from nnlint.verify.runner import Runner, require_torch, runner
@@ -116,7 +117,7 @@ class _Trial:
         self.notes: list[str] = []
         self.driver = driver(script)
         self.ways = tuple(WAYS) if self.driver else ("as-is", "stand-ins")
-        self.way = "as-is"
+        self.rung = Rung("as-is")
         self.pace = 0.01
         self.steps = limits.steps
 
@@ -125,7 +126,7 @@ class _Trial:
         texts = self.script.texts(written_files(self.script))
         self._tell("running as written")
         first = Plan("as written", (), texts)
-        self.way, written = climb(lambda way: self._first(first, way), self.ways, self._is_confirmed)
+        self.rung, written = climb(lambda rung: self._first(first, rung), self.ways, self._is_confirmed)
         measure = measure_of(written)
         arms = [arm_of("as written", (), written)]
         alone: dict[Finding, Run] = {}
@@ -146,7 +147,7 @@ class _Trial:
             repeats = self._add_effects(arms, measure, [first, *plans, *(plan for plan, _ in left)])
         return Trial(
             self.script.document.path,
-            WAYS[self.way] if has_trained(written) else "",
+            WAYS[self.rung.way] if has_trained(written) else "",
             tuple(arms),
             stood_in=written.stood_in,
             measure=measure,
@@ -161,8 +162,8 @@ class _Trial:
         is_confirmed = any(verdict.status is Status.CONFIRMED for verdict in self.verdicts.values())
         return UNSCORED if is_confirmed else ""
 
-    def _first(self, plan: Plan, way: str) -> Run:
-        self.way = way
+    def _first(self, plan: Plan, rung: Rung) -> Run:
+        self.rung = rung
         return self._run(plan, self.limits.seconds * SHARE_OF_FIRST, self.limits.steps, self.script.probes())
 
     def _is_confirmed(self, run: Run) -> bool:
@@ -212,7 +213,7 @@ class _Trial:
 
     def _run(self, plan: Plan, seconds: float, steps: int, probes: tuple[Probe, ...] = (), seed: int = 0) -> Run:
         path, texts = self.script.path, plan.texts
-        if self.way == "harness" and self.driver:
+        if self.rung.way == "harness" and self.driver:
             path, texts = DRIVER, {**texts, DRIVER: self.driver}
         request = Request(
             self.script.root,
@@ -223,7 +224,9 @@ class _Trial:
             seconds=seconds,
             every=max(1, self.limits.steps // CURVE_POINTS),
             seed=seed,
-            way=self.way,
+            way=self.rung.way,
+            samples=self.rung.samples,
+            patience=self.rung.patience if probes else 0.0,
             memory=self.limits.memory,
         )
         run = self.reader.run(self.script.document.path, self.runs.run(request))
@@ -267,7 +270,7 @@ def verdict_of(finding: Finding, written: Run, alone: Run | None) -> Verdict:
         return unverified(f"its witness failed with {type(error).__name__}: {error}")
     if verdict.status is Status.UNVERIFIED and not has_trained(written):
         return unverified(hindrance(written))
-    return _with_trouble(verdict, written)
+    return _with_trouble(reserved(verdict, rule.topic, written), written)
 
 
 def _with_trouble(verdict: Verdict, run: Run) -> Verdict:

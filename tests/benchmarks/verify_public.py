@@ -11,7 +11,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from nnlint.events import OptimizerStepped, Raised, Run
@@ -20,7 +20,7 @@ from nnlint.reading.files import read_paths
 from nnlint.reading.patterns import Patterns
 from nnlint.settings import Settings
 from nnlint.verify.harness import DRIVER, program, targets_at
-from nnlint.verify.ladder import WAYS, climb, has_trained, hindrance
+from nnlint.verify.ladder import WAYS, Rung, climb, has_trained, hindrance
 from nnlint.verify.protocol import Request
 from nnlint.verify.reading import Reader
 from nnlint.verify.runner import Runner, runner
@@ -78,22 +78,23 @@ def _ran(runs: Runner, repository: Path, steps: int, seconds: float, only: str) 
 
         driver = _driver(repository, script)
 
-        def run(way: str, script: str = script, driver: str = driver) -> Run:
-            texts = {DRIVER: driver} if way == "harness" else {}
-            path = DRIVER if way == "harness" else script
-            request = Request(str(repository.resolve()), path, texts, steps=steps, seconds=seconds, way=way)
+        def run(rung: Rung, script: str = script, driver: str = driver) -> Run:
+            texts = {DRIVER: driver} if rung.way == "harness" else {}
+            path = DRIVER if rung.way == "harness" else script
+            root = str(repository.resolve())
+            request = Request(root, path, texts, steps=steps, seconds=seconds, **asdict(rung))
             return Reader({}).run(script, runs.run(request))
 
-        way, seen = climb(run, tuple(WAYS) if driver else ("as-is", "stand-ins"))
+        rung, seen = climb(run, tuple(WAYS) if driver else ("as-is", "stand-ins"))
         trained = has_trained(seen)
-        row.ways[way if trained else ""] += 1
+        row.ways[rung.way if trained else ""] += 1
         row.seconds += time.monotonic() - start
         steps_taken = len(list(seen.events(OptimizerStepped)))
         why = "".join(
             f" ({raised.error}: {raised.message} at {raised.at.place.path}:{raised.at.place.line})"
             for raised in seen.events(Raised)
         )
-        outcome = f"{WAYS[way]}, {steps_taken} steps, {seen.ended}{why}" if trained else hindrance(seen)
+        outcome = f"{WAYS[rung.way]}, {steps_taken} steps, {seen.ended}{why}" if trained else hindrance(seen)
         print(f"{time.monotonic() - start:5.1f} s  {script}: {outcome} ({', '.join(seen.stood_in)})", flush=True)
     return row
 

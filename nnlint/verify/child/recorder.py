@@ -29,6 +29,8 @@ ALL_UNTIL = 16
 MEASUREMENTS = 50
 FEW_VALUES = 4
 PATIENCE_SECONDS = 8.0
+SLOW_BACKWARDS = 4
+"""A training that has not done so many backward passes when a request's patience ends is slow."""
 
 LOSSES = (
     "cross_entropy",
@@ -67,6 +69,7 @@ class Recorder:
         self.send = tell
         self.start = time.monotonic()
         self.steps_done = 0.0
+        self.called_first = 0.0
         self.dropped = 0
         self.depth = 0
         self.outermost_trains = True
@@ -141,6 +144,13 @@ class Recorder:
         """Ends the run where its time is up."""
         if not self.paused and time.monotonic() - self.start > self.request.seconds:
             self.on_end("time")
+
+    def is_slow(self) -> bool:
+        """Whether the training has hardly come forward in as long as the request has patience for."""
+        patience = self.request.patience
+        if not patience or not self.called_first or self.backwards >= SLOW_BACKWARDS:
+            return False
+        return time.monotonic() - self.called_first > patience
 
     # The hooks
 
@@ -291,6 +301,7 @@ class Recorder:
         if not self.depth:
             self.dropped = 0
             self.outermost_trains = module.training
+            self.called_first = self.called_first or time.monotonic()
         self.depth += 1
         if not self.paused:
             self.layers.called(module, is_outermost=self.depth == 1)

@@ -8,6 +8,7 @@ import importlib.machinery
 import os
 import signal
 import sys
+import time
 import traceback
 import types
 from os import getpid
@@ -65,8 +66,12 @@ class ScriptRun:
 
     def _alarmed(self, number: int, frame: Any) -> None:
         """End the run where its time is up and no hook has noticed; asked again soon where it is no good moment."""
-        if not (self.ended or self.recorder.paused or self.channel.is_busy):
+        if self.ended or self.recorder.paused or self.channel.is_busy:
+            return
+        if time.monotonic() - self.recorder.start >= self.request.seconds:
             self.end("time")
+        if self.recorder.is_slow():
+            self.end("slow")
 
     def end(self, how: str, **words: Any) -> NoReturn:
         """Measure what is measured at the end, tell how the run ended, and leave the process without unwinding it."""
@@ -102,11 +107,12 @@ class ScriptRun:
         os.chdir(self.folder)
         os._exit = self._leave
         signal.signal(signal.SIGALRM, self._alarmed)
-        signal.setitimer(signal.ITIMER_REAL, self.request.seconds, ALARM_SECONDS)
+        first = self.request.patience or self.request.seconds
+        signal.setitimer(signal.ITIMER_REAL, min(first, self.request.seconds), ALARM_SECONDS)
         if self.request.way != "as-is":
             from nnlint.verify.child.stand_ins.install import install
 
-            install(self.folder, self.request.script, self.channel.write)
+            install(self.folder, self.request, self.channel.write)
 
     def _probe_imports(self) -> None:
         """The files that the script imports from its folder are compiled with their probes."""

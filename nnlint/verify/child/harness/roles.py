@@ -39,8 +39,7 @@ class Settings:
         if name.startswith("__"):
             raise AttributeError(name)
         numeric = any(re.search(pattern, name.lower()) for pattern, _ in plausible.NUMBERS)
-        value: Any = plausible.number(name) if numeric else False
-        value = int(value) if isinstance(value, float) and value == int(value) else value
+        value: Any = plausible.setting(name) if numeric else False
         self.__dict__[name] = value
         return value
 
@@ -216,7 +215,10 @@ ROLES: tuple[tuple[str, Callable[[Cast], Any]], ...] = (
     (r".*device|dev", lambda cast: torch.device("cpu")),
     (r"(n_?|num_?|max_?|total_?)epochs?|epochs|n_iters?|num_iterations", lambda cast: 3),
     (r"epoch|step|iteration|global_step|i|it|fold", lambda cast: 1),
-    (r"args?|cfg|config|conf|opts?|options|hparams?|params|settings|flags|hyperparameters", lambda cast: Settings()),
+    (
+        r"(\w+_)?(args?|cfg|config|conf)|opts?|options|hparams?|params|settings|flags|hyperparameters",
+        lambda cast: Settings(),
+    ),
     (
         r".*(writer|logger|log|tb|tracker|meter|stats|callbacks?|progress|pbar|wandb|run)",
         lambda cast: permissive("log"),

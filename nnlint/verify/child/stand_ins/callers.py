@@ -16,6 +16,7 @@ from nnlint.verify.child.stand_ins.ledger import ledger
 Node = TypeVar("Node", bound=ast.AST)
 HERE = os.path.dirname(__file__)
 EXITS = frozenset({"exit", "_exit", "quit", "error"})
+LIBRARIES = tuple({sys.prefix, sys.base_prefix, "/proc", "/sys", "/dev", "/etc"})
 EVERYTHING = frozenset({"Exception", "BaseException"})
 
 
@@ -33,6 +34,11 @@ def _is_machinery(name: str) -> bool:
         or name.startswith("<frozen importlib")
         or "/importlib/" in name
     )
+
+
+def is_library(path: str) -> bool:
+    """Whether a path lies where nothing of the user's can be missing."""
+    return path.startswith(LIBRARIES) or "/site-packages/" in path
 
 
 def is_users(frame: FrameType | None) -> bool:
@@ -55,15 +61,44 @@ def expects(frame: FrameType, errors: Iterable[str]) -> bool:
 
 
 def demands(frame: FrameType) -> bool:
-    """Whether the line asserts what it asks, or is an `if not` that ends the run."""
+    """Whether the script ends where what the line asks is not so: it asserts it, or ends in an `if not` or an `else`.
+
+    The answer may first be given a name, of which that is asked later on.
+    """
     line, file = frame.f_lineno, frame.f_code.co_filename
-    if any(_spans(node, line) and not _negates(node.test) for node in _nodes(file, ast.Assert)):
+    names = {
+        ast.unparse(target)
+        for node in _nodes(file, ast.Assign)
+        if _spans(node, line)
+        for target in node.targets
+        if isinstance(target, ast.Name | ast.Attribute)
+    }
+
+    def is_asked(test: ast.expr) -> bool:
+        return _spans(test, line) or any(
+            ast.unparse(node) in names for node in ast.walk(test) if isinstance(node, ast.Name | ast.Attribute)
+        )
+
+    if any(is_asked(node.test) and not _negates(node.test) for node in _nodes(file, ast.Assert)):
         return True
-    return any(_spans(node.test, line) and _negates(node.test) and _ends(node.body) for node in _nodes(file, ast.If))
+    return any(
+        is_asked(node.test) and _ends(node.body if _negates(node.test) else node.orelse)
+        for node in _nodes(file, ast.If)
+    )
 
 
 def _negates(test: ast.expr) -> bool:
-    return any(isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not) for node in ast.walk(test))
+    return any(
+        (isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not))
+        or (isinstance(node, ast.Compare) and (_is_zero(node) or isinstance(node.ops[0], ast.Lt | ast.LtE)))
+        for node in ast.walk(test)
+    )
+
+
+def _is_zero(node: ast.Compare) -> bool:
+    """Whether a comparison asks for none, or for a falsehood."""
+    other = node.comparators[0]
+    return isinstance(node.ops[0], ast.Eq | ast.Is) and isinstance(other, ast.Constant) and other.value in (0, False)
 
 
 def _nodes(file: str, kind: type[Node]) -> Iterator[Node]:

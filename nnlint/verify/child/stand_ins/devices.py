@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+from collections import Counter
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from nnlint.verify.child.stand_ins.callers import caller, demands, is_users
 from nnlint.verify.child.stand_ins.ledger import stood_in
 from nnlint.verify.child.stand_ins.patching import put
 from nnlint.verify.child.stand_ins.permissive import permissive
@@ -18,9 +20,10 @@ from nnlint.verify.child.stand_ins.permissive import permissive
 ABSENT = frozenset({"cuda", "mps", "xpu", "hip", "npu", "privateuseone"})
 FACTORIES = (
     "tensor as_tensor zeros ones empty full rand randn randint randperm arange linspace logspace eye zeros_like ones_like "
-    "empty_like full_like rand_like randn_like randint_like set_default_device tril_indices triu_indices asarray"
+    "empty_like full_like rand_like randn_like randint_like tril_indices triu_indices asarray"
 ).split()
 OF_TENSOR = "to new_tensor new_zeros new_ones new_empty new_full type".split()
+DEFAULTS = "set_default_device set_default_tensor_type".split()
 NOTHING = (
     "set_device synchronize empty_cache reset_peak_memory_stats reset_max_memory_allocated manual_seed manual_seed_all seed "
     "ipc_collect set_per_process_memory_fraction set_rng_state set_rng_state_all init"
@@ -33,6 +36,8 @@ def install() -> None:
     """From now on the processor stands in for any accelerator."""
     for name in FACTORIES:
         _redirect(torch, name)
+    for name in DEFAULTS:
+        _redirect(torch, name)
     for name in OF_TENSOR:
         _redirect(torch.Tensor, name)
     _redirect(nn.Module, "to")
@@ -41,8 +46,23 @@ def install() -> None:
     put(torch.Tensor, cuda=_itself, xpu=_itself, pin_memory=_itself)
     put(torch.cuda, **dict.fromkeys(NOTHING, _nothing), **dict.fromkeys(ZERO, _zero), **NAMED)
     put(torch.cuda, **{name: getattr(torch, name) for name in TENSORS})
+    put(torch.cuda, is_available=_on_demand(True), device_count=_on_demand(1), is_initialized=_on_demand(True))
+    put(torch.backends.mps, is_available=_on_demand(True))
     put(torch, compile=_unchanged)
     put(torch.jit, script=_unchanged, trace=_unchanged)
+
+
+def _on_demand(wanted: Any) -> Callable[[], Any]:
+    """Whether, or how many, accelerators there are: none, but for a script that ends where there is none."""
+
+    def answer() -> Any:
+        frame = caller()
+        if frame is not None and is_users(frame) and demands(frame):
+            stood_in("CUDA device")
+            return wanted
+        return type(wanted)(0)
+
+    return answer
 
 
 def _nothing(*arguments: Any, **keywords: Any) -> None:
@@ -64,6 +84,11 @@ def _stream(*arguments: Any, **keywords: Any) -> Any:
 NAMED: dict[str, Any] = {
     "get_device_name": lambda *arguments: "cpu",
     "get_device_properties": lambda *arguments: SimpleNamespace(name="cpu", total_memory=1 << 34, major=0, minor=0),
+    "get_device_capability": lambda *arguments: (7, 0),
+    "mem_get_info": lambda *arguments: (1 << 33, 1 << 34),
+    "memory_stats": lambda *arguments: Counter(),
+    "memory_summary": lambda *arguments, **keywords: "",
+    "is_bf16_supported": lambda *arguments, **keywords: False,
     "device": _context,
     "stream": _context,
     "Stream": _stream,

@@ -65,6 +65,7 @@ class InPlace:
 def install() -> None:
     """From now on there is one process."""
     put(group, init_process_group=_one_rank)
+    put(nn.SyncBatchNorm, forward=nn.modules.batchnorm._BatchNorm.forward)
     put(nn.parallel, DistributedDataParallel=PassThrough)
     put(nn.parallel.distributed, DistributedDataParallel=PassThrough)
     put(torch.multiprocessing, spawn=_spawn, Process=InPlace)

@@ -7,7 +7,7 @@ import gzip
 import io
 import json
 import os
-import sys
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -17,13 +17,11 @@ import numpy as np
 import torch
 
 from nnlint.verify.child.stand_ins import tables
-from nnlint.verify.child.stand_ins.callers import caller, demands, expects, is_users
+from nnlint.verify.child.stand_ins.callers import caller, demands, expects, is_library, is_users
 from nnlint.verify.child.stand_ins.ledger import ledger, stood_in
 from nnlint.verify.child.stand_ins.patching import put
 
 OPEN = builtins.open
-LIBRARIES = tuple({sys.prefix, sys.base_prefix, "/proc", "/sys", "/dev", "/etc"})
-"""Folders in which nothing of the user's can be missing."""
 
 
 def _bytes_of(array: Any) -> bytes:
@@ -40,16 +38,24 @@ def _archive(path: str) -> bytes:
     return stream.getvalue()
 
 
+SETTINGS = re.compile(r"(^|[_-])(args?|cfg|conf(ig)?s?|h?params|settings|options|hyper_?parameters)([_-]|$)", re.I)
+
+
+def _is_settings(path: str) -> bool:
+    """Whether a file has the name of settings, not of data."""
+    return SETTINGS.search(os.path.splitext(os.path.basename(path))[0]) is not None
+
+
 CONTENTS: dict[str, Callable[[str], bytes]] = {
     ".csv": lambda path: tables.separated(path).encode(),
     ".tsv": lambda path: tables.separated(path, "\t").encode(),
     ".data": lambda path: tables.separated(path).encode(),
     ".txt": lambda path: tables.text(path).encode(),
     ".tokens": lambda path: tables.text(path).encode(),
-    ".json": lambda path: json.dumps([]).encode(),
-    ".jsonl": lambda path: b"",
-    ".yaml": lambda path: b"{}",
-    ".yml": lambda path: b"{}",
+    ".json": lambda path: json.dumps(tables.settings() if _is_settings(path) else tables.rows()).encode(),
+    ".jsonl": lambda path: "\n".join(map(json.dumps, tables.rows())).encode(),
+    ".yaml": lambda path: json.dumps(tables.settings()).encode(),
+    ".yml": lambda path: json.dumps(tables.settings()).encode(),
     ".npy": lambda path: _bytes_of(tables.array(path)),
     ".npz": _archive,
 }
@@ -91,7 +97,7 @@ def _shown(path: str) -> str:
 
 def _is_missed(path: str) -> bool:
     """Whether somebody cannot do without: no library for its own needs, no user who catches the error."""
-    if ledger.trying or path.startswith(LIBRARIES) or "/site-packages/" in path or "/." in path.replace("/..", ""):
+    if ledger.trying or is_library(path) or "/." in path.replace("/..", ""):
         return False
     frame = caller(3)
     if frame is None or "linecache" in frame.f_code.co_filename or "/torch/_" in frame.f_code.co_filename:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from nnlint.verify.child.stand_ins import synthetic
-from nnlint.verify.child.stand_ins.callers import caller, is_users
+from nnlint.verify.child.stand_ins.callers import caller, is_library, is_users
 from nnlint.verify.child.stand_ins.finder import is_installed
 from nnlint.verify.child.stand_ins.ledger import ledger, stood_in
 from nnlint.verify.child.stand_ins.patching import put
@@ -35,7 +35,7 @@ def _listed(path: Any = ".") -> list[Any]:
     try:
         return LIST(path)
     except (FileNotFoundError, NotADirectoryError):
-        if not is_users(caller()):
+        if not is_users(caller()) or is_library(str(path)):
             raise
         stood_in(f"folder {path}")
         return _names(str(path), ".jpg")
@@ -44,7 +44,7 @@ def _listed(path: Any = ".") -> list[Any]:
 def _globbed(pattern: Any, *rest: Any, **keywords: Any) -> list[Any]:
     found = GLOB(pattern, *rest, **keywords)
     folder = os.path.dirname(str(pattern).replace("**", "")).rstrip("/*") or "."
-    if found or os.path.isdir(folder) or not is_users(caller()):
+    if found or os.path.isdir(folder) or not is_users(caller()) or is_library(folder):
         return found
     stood_in(f"folder {folder}")
     suffix = SUFFIX.search(str(pattern))

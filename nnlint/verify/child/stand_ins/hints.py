@@ -34,6 +34,11 @@ class Hints:
                 found.setdefault(name)
         return list(found)
 
+    def nested_keys(self) -> list[tuple[str, ...]]:
+        """The names of nested subscripts, as `settings["model"]["width"]` has them, in order."""
+        found = (tuple(_keys(node)) for node in self._nodes(ast.Subscript))
+        return list(dict.fromkeys(keys for keys in found if keys))
+
     def number_named(self, names: frozenset[str]) -> int | None:
         """The value of the first constant or option that has one of these names."""
         return next((numbers[name] for numbers in self.numbers for name in names if name in numbers), None)
@@ -161,6 +166,13 @@ def _strings(node: ast.expr) -> Iterator[str]:
     for element in elements:
         if isinstance(element, ast.Constant) and isinstance(element.value, str):
             yield element.value
+
+
+def _keys(node: ast.expr) -> Iterator[str]:
+    """The constant strings of a subscript of a subscript, the outermost first."""
+    if isinstance(node, ast.Subscript):
+        yield from _keys(node.value)
+        yield from _strings(node.slice)
 
 
 def _numbers(tree: ast.Module) -> dict[str, int]:

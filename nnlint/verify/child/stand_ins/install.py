@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from nnlint.verify.child.stand_ins import arguments, devices, distributed, files, finder, folders, installed, versions
+from nnlint.verify.child.stand_ins import (
+    arguments,
+    batches,
+    devices,
+    distributed,
+    files,
+    finder,
+    folders,
+    installed,
+    versions,
+)
 from nnlint.verify.child.stand_ins.hints import hints_of
 from nnlint.verify.child.stand_ins.ledger import ledger
-from nnlint.verify.protocol import Record
+from nnlint.verify.protocol import Record, Request
 
 
-def install(folder: str, script: str, tell: Callable[[Record], None]) -> None:
+def install(folder: str, request: Request, tell: Callable[[Record], None]) -> None:
     """Stand in for what is missing, from now on; tells of each thing that was stood in for."""
-    ledger.folder, ledger.write = folder, tell
-    ledger.hints = hints_of(folder, script)
-    for part in (finder, arguments, devices, distributed, files, folders, versions, installed):
+    ledger.folder, ledger.write, ledger.samples = folder, tell, request.samples
+    ledger.hints = hints_of(folder, request.script)
+    for part in (finder, arguments, devices, distributed, files, folders, versions, installed, batches):
         part.install()

@@ -13,7 +13,8 @@ from nnlint.verify.protocol import Record
 class Ledger:
     """One for each process, as a process is one run. `folder` is the copy of the user's folder.
 
-    While a library is `trying` to do without us, nothing is stood in for.
+    Batches hold `samples` samples at most, where it is not 0. While a library is `trying` to do without us, nothing is stood in
+    for.
     """
 
     folder: str = ""
@@ -21,6 +22,7 @@ class Ledger:
     write: Callable[[Record], None] = lambda record: None
     told: set[str] = field(default_factory=set)
     trying: bool = False
+    samples: int = 0
 
     def tell(self, what: str) -> None:
         """Note that something was stood in for."""

@@ -65,6 +65,14 @@ def text(name: str) -> str:
     return next((value for pattern, value in TEXTS if re.search(pattern, name.lower())), name or "value")
 
 
+def setting(name: str) -> Any:
+    """A number for something of this name where it sounds like one, else a text."""
+    if not any(re.search(pattern, name.lower()) for pattern, _ in NUMBERS):
+        return text(name)
+    found = number(name)
+    return int(found) if found == int(found) else found
+
+
 def value(name: str, kind: Callable[[str], Any] | None = None, choices: Sequence[Any] | None = None) -> Any:
     """A value of this kind."""
     if choices:

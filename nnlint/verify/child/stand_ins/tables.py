@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 
-from nnlint.verify.child.stand_ins import synthetic
+from nnlint.verify.child.stand_ins import plausible, synthetic
 from nnlint.verify.child.stand_ins.ledger import ledger
 
-ROWS = 1500
+ROWS, RECORDS = 1500, 300
 TIMES = re.compile(r"date|time|day|month|year", re.I)
 CLASSES = re.compile(r"label|class|target|species|categor|survived|outcome|sentiment", re.I)
 TEXTS = re.compile(r"text|sentence|review|comment|question|tweet|title|content|message", re.I)
@@ -53,6 +54,25 @@ def table(path: str = "") -> dict[str, synthetic.Array]:
     if names[-1] == TARGET and ledger.hints.uses(BINARY_LOSSES | CLASS_LOSSES):
         found[TARGET] = labels
     return {name: found[name] for name in names}
+
+
+def rows() -> list[dict[str, Any]]:
+    """The table as records."""
+    held = {name: column[:RECORDS].tolist() for name, column in table().items()}
+    return [dict(zip(held, row, strict=True)) for row in zip(*held.values(), strict=True)]
+
+
+def settings() -> dict[str, Any]:
+    """A plausible value for every name that the script's subscripts use, nested as they are."""
+    found: dict[str, Any] = {}
+    for keys in ledger.hints.nested_keys():
+        held = found
+        for key in keys[:-1]:
+            if not isinstance(held.get(key), dict):
+                held[key] = {}
+            held = held[key]
+        held.setdefault(keys[-1], plausible.setting(keys[-1]))
+    return found
 
 
 def separated(path: str, separator: str = ",") -> str:
