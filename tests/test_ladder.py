@@ -5,7 +5,7 @@ from __future__ import annotations
 from nnlint.events import Backward, Raised, Run
 from nnlint.finding import Place
 from nnlint.source import Source
-from nnlint.verify.ladder import WAYS, climb
+from nnlint.verify.ladder import WAYS, Rung, climb
 
 
 class At:
@@ -23,15 +23,15 @@ def run(ended: str, backwards: int = 0) -> Run:
 
 def test_a_run_that_raises_before_its_training_is_helped() -> None:
     runs = {"as-is": run("raised"), "stand-ins": run("steps", 3)}
-    assert climb(runs.__getitem__, ("as-is", "stand-ins"))[0] == "stand-ins"
+    assert climb(lambda rung: runs[rung.way], ("as-is", "stand-ins"))[0].way == "stand-ins"
 
 
 def test_a_run_that_raises_at_the_fault_needs_no_help() -> None:
     tried: list[str] = []
 
-    def first(way: str) -> Run:
-        tried.append(way)
+    def first(rung: Rung) -> Run:
+        tried.append(rung.way)
         return run("raised")
 
-    assert climb(first, tuple(WAYS), lambda seen: True)[0] == "as-is"
+    assert climb(first, tuple(WAYS), lambda seen: True)[0].way == "as-is"
     assert tried == ["as-is"]
