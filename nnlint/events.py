@@ -8,9 +8,9 @@ surround it at run time, outermost first and through all calls (`iterations`), a
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from nnlint.records import dataclass, field
 from nnlint.trace import Block
 from nnlint.values import Site, Value
 

@@ -6,8 +6,9 @@ is the 1-based number of the code cell; elsewhere `cell` is None.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import Enum
+
+from nnlint.records import dataclass, field
 
 
 class Severity(str, Enum):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 from nnlint.catalogue import all_rules, unloadable
 from nnlint.events import Run
@@ -15,6 +14,7 @@ from nnlint.reading.disk import DISK, Disk
 from nnlint.reading.document import Document
 from nnlint.reading.patterns import Patterns
 from nnlint.reading.syntax_messages import syntax_finding
+from nnlint.records import dataclass, field
 from nnlint.report import InternalError, Note, Report, SourceText
 from nnlint.rule import Problem, Rule
 from nnlint.selection import matches, select_rules

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 from nnlint.finding import Finding
+from nnlint.records import dataclass, field
 from nnlint.trials import Trial
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nnlint.events import Run, Site
 from nnlint.finding import Applicability, Fix, Severity
+from nnlint.records import dataclass
 
 if TYPE_CHECKING:
     from nnlint.witness import Witness

@@ -7,21 +7,22 @@ import difflib
 import re
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from nnlint.lazy import regex
 from nnlint.reading.raw import read_bytes
+from nnlint.records import dataclass, field, fields, replace
 
 OUTPUT_FORMATS = ("text", "concise", "json", "github", "sarif", "gitlab", "junit")
 COLOURS = ("auto", "always", "never")
 OWN_FILE = "nnlint.toml"
 PROJECT_FILE = "pyproject.toml"
 STANDARD_OUTPUT = "-"
-SECTION = re.compile(r"""^[^#\n\w]*tool["'\s]*\.["'\s]*nnlint(?![-\w])""", re.MULTILINE)
+SECTION = regex(r"""^[^#\n\w]*tool["'\s]*\.["'\s]*nnlint(?![-\w])""", re.MULTILINE)
 """What makes a pyproject.toml that does not parse one with settings of nnlint: `[tool.nnlint`, `tool.nnlint.select`."""
-TOOL_TABLE = re.compile(r"^\s*\[\s*tool\s*\]", re.MULTILINE)
-KEY_IN_TOOL_TABLE = re.compile(r"""^\s*["']?nnlint["'\s]*[.=]""", re.MULTILINE)
+TOOL_TABLE = regex(r"^\s*\[\s*tool\s*\]", re.MULTILINE)
+KEY_IN_TOOL_TABLE = regex(r"""^\s*["']?nnlint["'\s]*[.=]""", re.MULTILINE)
 
 
 NOTHING_SELECTED = "names no rule, so that nothing would be found; leave it out for the default rules"

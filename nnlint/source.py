@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass, field
 from functools import cached_property
 
 from nnlint.finding import Place
+from nnlint.records import dataclass, field
 
 
 @dataclass(frozen=True)

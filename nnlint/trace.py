@@ -9,8 +9,9 @@ same arm, so `if amp: scaler.step(...)` and a later `if amp: ...` are never mixe
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
+
+from nnlint.records import dataclass, field
 
 
 @dataclass(eq=False, slots=True)

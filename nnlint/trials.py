@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from nnlint.finding import Finding
+from nnlint.records import dataclass
 
 ALL_MENDED = "all mended"
 """The label of the run in which all findings that can be are mended."""

@@ -8,10 +8,10 @@ statements is one value) and their origin, and no rule can mistake them for fact
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from nnlint.finding import Place
+from nnlint.records import dataclass, field
 
 
 class Site(Protocol):

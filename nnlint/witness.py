@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TypeVar
 
 from nnlint.events import Backward, Event, Raised, Run, Scored, Subject, ValueSeen
 from nnlint.finding import Finding, Place, Status, Verdict
+from nnlint.records import dataclass
 
 E_ = TypeVar("E_", bound=Event)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from nnlint.lazy import regex
+
 BATCH_NORM = frozenset({"batch_norm"})
 DROPOUT = frozenset({"dropout"})
 BOTH = BATCH_NORM | DROPOUT
@@ -18,7 +20,7 @@ FAMILIES: tuple[tuple[str, frozenset[str]], ...] = (
 )
 """By the constructor's name, in torchvision 0.2x and timm 1.x (read in their sources)."""
 
-CONSTRUCTORS = re.compile(r"^torchvision\.models(\.\w+)*\.[a-z]\w*$")
+CONSTRUCTORS = regex(r"^torchvision\.models(\.\w+)*\.[a-z]\w*$")
 """Constructors by function: their networks are in training mode, pretrained or not, until somebody calls `eval()`."""
 
 BY_NAME = frozenset({"timm.create_model", "torch.hub.load", "torchvision.models.get_model"})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nnlint.command.console import (
@@ -29,6 +28,7 @@ from nnlint.output import FORMATS, Presentation, describe_notes
 from nnlint.reading.document import Document
 from nnlint.reading.files import STANDARD_INPUT, Collected, read_paths
 from nnlint.reading.patterns import Patterns, repository_root
+from nnlint.records import dataclass, replace
 from nnlint.report import Report
 from nnlint.settings import Settings
 from nnlint.silencing.baseline import BaselineError, write_baseline

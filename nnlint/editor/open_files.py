@@ -6,7 +6,6 @@ import json
 import os
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from nnlint.finding import Finding
@@ -16,6 +15,7 @@ from nnlint.reading.document import Document
 from nnlint.reading.documents import read_text
 from nnlint.reading.files import shown_path
 from nnlint.reading.patterns import Patterns
+from nnlint.records import dataclass
 from nnlint.report import Report
 from nnlint.settings import Settings, SettingsError, nearest_file, read_settings
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from lsprotocol import types
 from pygls.uris import from_fs_path
@@ -14,6 +13,7 @@ from nnlint.catalogue import rules_by_code
 from nnlint.editor.open_files import Looked, OpenFile
 from nnlint.finding import Applicability, Finding, Fix, Place, Severity
 from nnlint.output.in_file import InFile
+from nnlint.records import dataclass
 
 SOURCE = "nnlint"
 SEVERITIES = {

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from nnlint.events import ModelCalled, Run
 from nnlint.facts.layers import inputs_of
 from nnlint.facts.lengths import length_of
 from nnlint.operations import ACTIVATIONS, NORMALIZATIONS, POOLINGS
+from nnlint.records import dataclass
 from nnlint.values import NONE, Constant, Data, Loader, Value, number
 
 MOVES = frozenset(

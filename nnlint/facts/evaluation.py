@@ -6,7 +6,6 @@ import ast
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import takewhile
 
 from nnlint.events import (
@@ -22,7 +21,9 @@ from nnlint.events import (
     StateUsed,
 )
 from nnlint.graph import ancestors, cuts_graph, data_in, parameters_of
+from nnlint.lazy import regex
 from nnlint.operations import FOREIGN
+from nnlint.records import dataclass
 from nnlint.static.objects import CodeSite, External, FunctionNode, Module
 from nnlint.values import (
     Constant,
@@ -47,12 +48,10 @@ EVALUATES = frozenset(
 TRAINS = frozenset("train training trainer pretrain finetune fit learn update optimize".split())
 HELD_OUT = frozenset("test testing tst val valid validation dev eval evaluation holdout heldout".split())
 ACTS = frozenset("act action actions play rollout explore episode policy".split())
-HOOK = re.compile(
-    r"^(on_)?(validation|val|valid|test|predict|prediction|eval|evaluation)_(step|forward|epoch_end|batch)"
-)
+HOOK = regex(r"^(on_)?(validation|val|valid|test|predict|prediction|eval|evaluation)_(step|forward|epoch_end|batch)")
 """Methods that a framework calls, with gradients and training mode off: Lightning, Trainer, composer, mmengine."""
 
-DIFFERENTIATES = re.compile(
+DIFFERENTIATES = regex(
     r"backward|optimi[sz]e|train_?(?:step|batch)|update_(?:param|weight|model|net|policy)|apply_grad|minimi[sz]e", re.I
 )
 """Names of functions that are not at hand, or not followed, and may differentiate what they are given."""
@@ -62,13 +61,13 @@ LOOKS = frozenset(
 )
 """What tells about a tensor without its numbers: an output of which nothing else is asked is no evaluation."""
 
-METRIC = re.compile(
+METRIC = regex(
     r"accuracy|f1|precision|recall|auc|iou|dice|score|psnr|ssim|bleu|rouge|mse|mae|rmse|r2|perplexity|confusion|metric",
     re.I,
 )
 PICKS = frozenset({"argmax", "topk", "max", "round", "compare", "index"})
 DISTANCES = frozenset({"power", "abs", "square", "norm"})
-WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+WORD = regex(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 MOST_VISITED = 60_000
 MOST_FOLLOWED = 400
 

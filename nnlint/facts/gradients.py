@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from nnlint.events import Backward, Escaped, Event, GradientsCleared, ModelCalled, OptimizerStepped, Run
 from nnlint.graph import ancestors, content, cuts_graph, parameters_of
+from nnlint.records import dataclass
 from nnlint.trace import Block, select
 from nnlint.values import (
     Data,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 
 from nnlint.events import Run
@@ -21,6 +20,7 @@ from nnlint.facts.roles import (
     upper_bound_of_rows,
 )
 from nnlint.facts.scaling import Scaling, is_per_sample, scaling_of, scalings_behind, scalings_of_columns
+from nnlint.records import dataclass
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Site
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from nnlint.events import OptimizerMade, Run
 from nnlint.mending import edits
+from nnlint.records import dataclass
 from nnlint.static.objects import CodeSite
 from nnlint.values import (
     Constant,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Hashable, Iterator
 
+from nnlint.lazy import regex
 from nnlint.operations import REDUCTIONS
 from nnlint.values import FILLED_KEY, Constant, Data, Either, Items, Value
 
@@ -30,7 +30,7 @@ ALLOCATED = frozenset({"zeros", "ones", "full"})
 
 DEEPEST_KEY = 12
 LARGEST_KEY = 200
-WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+WORDS = regex(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
 
 def same_data(first: Value, second: Value) -> bool:

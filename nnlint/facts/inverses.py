@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 
 from nnlint.events import ModelCalled, Run
@@ -13,6 +12,7 @@ from nnlint.facts.identity import key_of
 from nnlint.facts.roles import is_computed_by_weights
 from nnlint.facts.scaling import Scaling, origins, scaling_of, statistics_in
 from nnlint.operations import ACTIVATIONS
+from nnlint.records import dataclass
 from nnlint.static.objects import CodeSite, Function
 from nnlint.values import Data, Value
 

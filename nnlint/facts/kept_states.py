@@ -10,15 +10,16 @@ from typing import Any, NamedTuple
 from nnlint.events import Backward, Escaped, OptimizerStepped, Run, StateKept, StateUsed
 from nnlint.facts.gradients import parts_of
 from nnlint.graph import networks_behind
+from nnlint.lazy import regex
 from nnlint.mending import edits
 from nnlint.static.objects import CodeSite
 from nnlint.trace import follow, select
 from nnlint.values import Data, Instance, Layer, Optimizer, State, Value, alternatives, elements
 
-BEST = re.compile(r"best|snapshot|saved_|optimal|winner|lowest|highest", re.IGNORECASE)
+BEST = regex(r"best|snapshot|saved_|optimal|winner|lowest|highest", re.IGNORECASE)
 """Names under which a model is kept for later; under other names it is only passed on."""
 
-TRAINS = re.compile(r"train|fit|epoch|optimi|learn", re.IGNORECASE)
+TRAINS = regex(r"train|fit|epoch|optimi|learn", re.IGNORECASE)
 FOLLOWED = (StateKept, StateUsed, OptimizerStepped, Escaped)
 
 

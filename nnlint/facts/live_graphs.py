@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from nnlint.events import Backward, OptimizerMade, OptimizerStepped, Run
 from nnlint.graph import ancestors
+from nnlint.lazy import regex
 from nnlint.operations import LOSS_OPERATIONS, WEIGHTED
+from nnlint.records import dataclass
 from nnlint.static.objects import CodeSite
 from nnlint.values import Constant, Data, Either, Entries, Items, Value, alternatives, elements, truth
 
@@ -27,7 +28,7 @@ PASSED = frozenset({"index", "element", "spread"})
 """Operations on something that need not be known, whose result has a graph only if that has one."""
 
 UNKNOWN = frozenset({"argument", "name", "attribute", "call", "method", "unknown", "exception", "sent"})
-TARGETS = re.compile(
+TARGETS = regex(
     r"^_*(y|t|gt|tgt|trg)(_|s?$|\d)|label|target|truth|_gt$|^batch|^data|loader|^images?$|^inputs?$|mask|pos_weight",
     re.I,
 )
@@ -38,7 +39,7 @@ KEEPS_ROOT = frozenset(
 )
 """Operations between a loss and what is differentiated: what is done to a number."""
 
-CRITERIA = re.compile(r"^(\w*criteri(on|a)|loss_?(fn|func|function)|objective)$", re.I)
+CRITERIA = regex(r"^(\w*criteri(on|a)|loss_?(fn|func|function)|objective)$", re.I)
 """Names of losses that are not at hand."""
 
 MOST_VISITED = 3000

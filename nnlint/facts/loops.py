@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import ast
-import re
-from dataclasses import replace
 
 from nnlint.events import Loop
+from nnlint.lazy import regex
+from nnlint.records import replace
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Items, Loader, Site, Value
 
-WORD = re.compile(r"[a-z]+")
-WITHIN_EPOCH = re.compile(r"per_epoch|epoch_(size|len|length|steps?|iters?|batches)")
+WORD = regex(r"[a-z]+")
+WITHIN_EPOCH = regex(r"per_epoch|epoch_(size|len|length|steps?|iters?|batches)")
 EPOCHS = frozenset("epoch epochs ep eps epi episode episodes nepoch nepochs iepoch".split())
 BATCHES = frozenset("batch batches minibatch minibatches loader dataloader trainloader iterator dataset batchs".split())
 TRIALS = frozenset(

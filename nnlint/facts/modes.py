@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 
 from nnlint.events import Escaped, Event, Loop, ModelBuilt, ModelCalled, ModeSwitched, OptimizerStepped, Run
 from nnlint.facts.evaluation import evaluations, switched_here
 from nnlint.facts.trained import has_unknown_parts
 from nnlint.graph import ancestors, parameters_of
+from nnlint.lazy import regex
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Instance, Layer, Value, alternatives, elements, truth
 from nnlint.zoo import layers_of
 
-HARMLESS = re.compile(
+HARMLESS = regex(
     r"print|summary|watch|add_graph|flop|profile|count|param|init|register|len|isinstance|hasattr|named|buffers|to_|^to$|"
     r"state_dict|save|load|share|cuda|zero_grad|optim|sched|id$|type$|getattr|apply|^append$|wandb|mlflow|torchinfo"
 )

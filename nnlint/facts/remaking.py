@@ -9,18 +9,19 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from nnlint.events import Escaped, Event, Iteration, ModelBuilt, Run, StateUsed
 from nnlint.facts.gradients import parts_of
 from nnlint.facts.loops import counts_epochs, counts_trials, draws_batches, is_over_choices
+from nnlint.lazy import regex
+from nnlint.records import dataclass
 from nnlint.static.objects import CodeSite
 from nnlint.values import Instance, Value, elements
 
 Made = TypeVar("Made", bound=Event)
-RESETS = re.compile(r"init|reset|load|restor|build|prune|rewind|grow|creat", re.IGNORECASE)
-RESETS_WEIGHTS = re.compile(
+RESETS = regex(r"init|reset|load|restor|build|prune|rewind|grow|creat", re.IGNORECASE)
+RESETS_WEIGHTS = regex(
     r"\b(reset_?(param|weight|model|net)\w*|re_?init\w*|(param|weights?)_(init|reset)\w*|init\w*_(weights?|param\w*))\b"
     r"|\.apply\("
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from nnlint.events import Run
 from nnlint.facts.identity import PARTS, uncopied
@@ -13,7 +12,9 @@ from nnlint.facts.inverses import unrun_code
 from nnlint.facts.roles import Comparison
 from nnlint.facts.scaling import origins, scaling_of
 from nnlint.graph import ancestors, content
+from nnlint.lazy import regex
 from nnlint.operations import LOSS_OPERATIONS, REDUCTIONS
+from nnlint.records import dataclass
 from nnlint.static.objects import CodeSite
 from nnlint.values import Constant, Data, Items, Value, elements, number
 
@@ -21,7 +22,7 @@ LEAST_FACTOR = 10.0
 PIXEL_RANGES = frozenset({255.0, 256.0, 127.5, 127.0, 128.0, 65535.0, 65536.0, 1023.0, 4095.0})
 """Constants that bring pixels to a unit range and back."""
 
-PICTURES = re.compile(r"imread|image|img|pixel|mask|depth|dispar|flow|frame_?rgb|raster|heat_?map|spectr|\bmel", re.I)
+PICTURES = regex(r"imread|image|img|pixel|mask|depth|dispar|flow|frame_?rgb|raster|heat_?map|spectr|\bmel", re.I)
 MOST_NAMED = 400
 DRAWS = frozenset(
     "random arange linspace ones zeros full randperm normal uniform gamma poisson exponential choice integers beta binomial "

@@ -10,29 +10,30 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 
 from nnlint.events import Backward, LossComputed, ModelCalled, Run
 from nnlint.facts.differentiated import differentiated
 from nnlint.facts.identity import key_of, label_of, uncopied, wholes, words_of
 from nnlint.graph import ancestors
+from nnlint.lazy import regex
 from nnlint.operations import REGRESSION_LOSSES
+from nnlint.records import dataclass
 from nnlint.static.objects import CodeSite
 from nnlint.values import Constant, Data, Items, Site, Value, elements
 
 LEARNS_VALUES = REGRESSION_LOSSES | {"poisson_nll_loss", "gaussian_nll_loss"}
 """Losses whose target is a quantity."""
 
-CLASSIFIER = re.compile(r"classif|logistic|svc|bayes|kmeans|pca|encoder|vectorizer|imput", re.IGNORECASE)
+CLASSIFIER = regex(r"classif|logistic|svc|bayes|kmeans|pca|encoder|vectorizer|imput", re.IGNORECASE)
 ASKS = frozenset({"predict", "score", "predict_proba", "decision_function", "evaluate", "predict_on_batch"})
-TARGET_NAME = re.compile(r"^_*y(?![a-z_]*(?:hat|pred))|label|target|truth|price|^t$|^gt", re.IGNORECASE)
+TARGET_NAME = regex(r"^_*y(?![a-z_]*(?:hat|pred))|label|target|truth|price|^t$|^gt", re.IGNORECASE)
 TEST_WORDS = frozenset("test testing tst te val valid validation vali dev holdout hold eval heldout unseen new".split())
 TRAIN_WORDS = frozenset("train training trn tr".split())
-PREFIXED = re.compile(r"^([xy])(train|test|val|valid|dev)$|^(train|test|val|valid|dev)([a-z]\w*)$")
+PREFIXED = regex(r"^([xy])(train|test|val|valid|dev)$|^(train|test|val|valid|dev)([a-z]\w*)$")
 UNKNOWN = frozenset({"argument", "name", "attribute", "element", "batch"})
-REWARDS = re.compile(r"return|reward|advantage|discount|gae|episode|q_?value|td_", re.IGNORECASE)
-PLAYS = re.compile(r"\bgymnasium\b|\bimport gym\b|\.step\(action|env\.step\(|env\.reset\(")
+REWARDS = regex(r"return|reward|advantage|discount|gae|episode|q_?value|td_", re.IGNORECASE)
+PLAYS = regex(r"\bgymnasium\b|\bimport gym\b|\.step\(action|env\.step\(|env\.reset\(")
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from nnlint.events import Accumulated, Backward, Differentiated, Event, Iteration, OptimizerStepped, Run
 from nnlint.facts.differentiated import behind
 from nnlint.facts.gradients import OPEN_OPERATIONS
 from nnlint.graph import ancestors, cuts_graph, networks_behind
 from nnlint.operations import TRANSPARENT
+from nnlint.records import dataclass
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Either, Entries, Items, Value
 

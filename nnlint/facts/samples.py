@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import TypeVar
 
 from nnlint.events import Backward, Event, Iteration, ModelCalled, OptimizerStepped, Run
 from nnlint.facts.differentiated import behind
 from nnlint.facts.identity import uncopied
 from nnlint.graph import ancestors
+from nnlint.records import dataclass
 from nnlint.static.objects import CodeSite
 from nnlint.values import NONE, Constant, Data, Either, Entries, Items, Loader, Site, Value, elements, number, truth
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from enum import Enum
 from typing import NamedTuple
@@ -10,6 +9,7 @@ from typing import NamedTuple
 from nnlint.events import LossComputed, Run
 from nnlint.facts.layers import place_of
 from nnlint.graph import ancestors, content
+from nnlint.lazy import regex
 from nnlint.operations import NORMALIZATIONS, TRANSPARENT, WEIGHTED
 from nnlint.static.objects import CodeSite
 from nnlint.values import MODE_KEY, NONE, Constant, Data, Either, Items, Site, Value
@@ -51,9 +51,9 @@ KEEPING = TRANSPARENT | {"dropout", "upsample", "pool", "mean", "sum"}
 FACTORS = frozenset({"parameter", "attribute", "argument", "name"})
 """What a temperature or a learned scale is, where it is no constant."""
 
-CLASSIFIERS = re.compile(r"^torchvision\.(?!.*(?:fcn|deeplab|lraspp|googlenet|inception))")
+CLASSIFIERS = regex(r"^torchvision\.(?!.*(?:fcn|deeplab|lraspp|googlenet|inception))")
 HEADS = frozenset({"fc", "classifier", "head", "heads"})
-GRAPH_LAYER = re.compile(r"^(?:torch_geometric|dgl)\.nn\.(?:\w+\.)*\w*(?:Conv|GATv2)\d?$")
+GRAPH_LAYER = regex(r"^(?:torch_geometric|dgl)\.nn\.(?:\w+\.)*\w*(?:Conv|GATv2)\d?$")
 MOST_FOLLOWED = 200
 
 

@@ -8,10 +8,10 @@ sample (over any dimension but the first) scales each sample by itself and is no
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
 
 from nnlint.facts.identity import COPIES, PARTS, filling_of, is_locator, is_part_of, key_of, stored_parts, uncopied
 from nnlint.operations import REDUCTIONS, TRANSPARENT
+from nnlint.records import dataclass
 from nnlint.static.objects import CodeSite
 from nnlint.values import Constant, Data, Either, Items, Value, number
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from nnlint.graph import ancestors, content, cuts_graph
+from nnlint.lazy import regex
 from nnlint.operations import TRANSPARENT
 from nnlint.static.objects import CodeSite
 from nnlint.values import NONE, Constant, Data, Either, Value, alternatives
@@ -26,16 +27,14 @@ GIVEN = frozenset(
 WEIGHS = frozenset({"multiply", "divide", "output", "identity"})
 """Operations that weigh a term of a loss, or hand it on."""
 
-PREDICTION_NAME = re.compile(
-    r"pred|hat$|hat_|hat\d|out|recon|estimat|hypothes|logit|approx|model|^net|forward|^a\d$", re.I
-)
-TARGET_NAME = re.compile(
+PREDICTION_NAME = regex(r"pred|hat$|hat_|hat\d|out|recon|estimat|hypothes|logit|approx|model|^net|forward|^a\d$", re.I)
+TARGET_NAME = regex(
     r"^_*[yY](?:_|s?$|[A-Z0-9])|(?i:label|target|true|truth|^gt|_gt$|actual|expected|desired|answer|^t$)"
 )
-NO_ERROR_NAME = re.compile(r"log|kl|ratio|entropy|adv|reward|return|baseline|value_old|old_value|margin|energy", re.I)
+NO_ERROR_NAME = regex(r"log|kl|ratio|entropy|adv|reward|return|baseline|value_old|old_value|margin|energy", re.I)
 """Differences of these are meant to have a sign: log-probabilities, advantages."""
 
-MASK_NAME = re.compile(r"mask|valid|weight|keep", re.I)
+MASK_NAME = regex(r"mask|valid|weight|keep", re.I)
 MOST_PEELED = 40
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable
-from dataclasses import replace
 
 from nnlint.mending import edits
+from nnlint.records import replace
 from nnlint.static.objects import CodeSite
 from nnlint.values import Site
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from nnlint.events import Run
 from nnlint.facts.shapes import shape_of
 from nnlint.graph import content, parameters_of
+from nnlint.lazy import regex
 from nnlint.operations import WEIGHTED
 from nnlint.values import (
     Data,
@@ -30,14 +31,14 @@ DEEP_BY_THEMSELVES = frozenset({"recurrent", "attention", "transformer"})
 
 UNKNOWN = frozenset({"argument", "name", "attribute", "call", "method", "index", "element"})
 PASSES_PARAMETERS = frozenset({"list", "iter", "filter", "identity", "weight", "named parameters"})
-HOLDS_NETWORK = re.compile(
+HOLDS_NETWORK = regex(
     r"_*(model|net|network|backbone|encoder|decoder|generator|discriminator|classifier|actor|critic|policy|bert|student)"
     r"s?_?\d*",
     re.IGNORECASE,
 )
 """Names of attributes that hold a network, where what they hold is not known."""
 
-READY_MADE = re.compile(r"from_pretrained|create_model|hub\.load|get_model", re.IGNORECASE)
+READY_MADE = regex(r"from_pretrained|create_model|hub\.load|get_model", re.IGNORECASE)
 PROCESSES = frozenset({"gpytorch", "botorch", "pyro"})
 """Libraries whose models have a handful of parameters each, which other rates suit than layers."""
 

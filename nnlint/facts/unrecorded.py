@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator, Sequence
 
+from nnlint.lazy import regex
 from nnlint.mending import edits
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Site
 
-SWITCHES = re.compile(r"\b(no_grad|inference_mode|set_grad_enabled)\b")
+SWITCHES = regex(r"\b(no_grad|inference_mode|set_grad_enabled)\b")
 
 
 def switch_for(data: Data) -> Site | None:

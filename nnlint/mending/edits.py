@@ -7,10 +7,10 @@ another, a node that no source is known of.
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
 from functools import lru_cache
 
 from nnlint.finding import Applicability, Edit, Fix, Place
+from nnlint.records import dataclass, field
 from nnlint.static.objects import CodeSite, Module, span
 from nnlint.values import Site
 

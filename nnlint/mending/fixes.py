@@ -7,7 +7,6 @@ import difflib
 import re
 from bisect import bisect_right, insort
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +17,7 @@ from nnlint.reading.document import DecodeError, Document, decode
 from nnlint.reading.documents import read_document
 from nnlint.reading.positions import NoSuchPlaceError, Positions
 from nnlint.reading.raw import read_bytes
+from nnlint.records import dataclass, field, replace
 from nnlint.report import InternalError, Note, Report, outer_error
 
 MAX_ROUNDS = 50

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from nnlint.records import dataclass, field
 
 if TYPE_CHECKING:
     from nnlint.report import Note, Report

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from nnlint.records import dataclass
 from nnlint.trials import Points
 
 

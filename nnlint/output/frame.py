@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from nnlint.finding import Place
 from nnlint.output.terminal import ELLIPSIS, View, columns, paint, view, visible, wrap
+from nnlint.records import dataclass
 
 LONGEST_SPAN = 6
 _NARROWEST_LABEL = 24

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from nnlint.finding import Finding, Severity
+from nnlint.lazy import regex
 from nnlint.output import Presentation
 from nnlint.output.in_file import InFile
 from nnlint.output.places import position, repository_path, told
 from nnlint.report import InternalError, Report
 
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NOT_XML = regex("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def render(report: Report, presentation: Presentation) -> str:

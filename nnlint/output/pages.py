@@ -5,19 +5,19 @@ Of Markdown this reads what the pages use: headings, fenced code, lists and para
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from json import dumps
 
+from nnlint.lazy import regex
 from nnlint.output.terminal import paint, wrap
+from nnlint.records import dataclass
 from nnlint.rule import Rule
 
 _INDENT = "    "
 _NARROWEST = 40
 _WIDEST = 96
-_LIST_ITEM = re.compile(r"\s*(?:[-*]|\d+\.) ")
-_CODE = re.compile(r"`[^`]+`")
+_LIST_ITEM = regex(r"\s*(?:[-*]|\d+\.) ")
+_CODE = regex(r"`[^`]+`")
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from nnlint.records import dataclass
 
 TAB = 4
 ELLIPSIS = "..."

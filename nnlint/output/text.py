@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 
 from nnlint.finding import Finding, Place
 from nnlint.output import Presentation
@@ -12,6 +11,7 @@ from nnlint.output.places import place_of, position
 from nnlint.output.summary import fix_mark, statistics, summary
 from nnlint.output.terminal import columns, paint, visible, wrap
 from nnlint.output.trials import effect_words, table
+from nnlint.records import replace
 from nnlint.report import InternalError, Note, Report, SourceText
 
 _NEAR = 8

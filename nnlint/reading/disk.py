@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from nnlint.reading.document import Document
 from nnlint.reading.documents import read_document
 from nnlint.reading.files import read_shown, shown_path
+from nnlint.records import dataclass, field
 
 
 @dataclass(frozen=True)

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import codecs
 import re
-from dataclasses import dataclass
 
 from nnlint.finding import Finding, Place
+from nnlint.lazy import regex
 from nnlint.reading.syntax_messages import syntax_finding
+from nnlint.records import dataclass
 from nnlint.report import Note, SourceText
 from nnlint.source import Source
 
-COOKIE = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
+COOKIE = regex(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 """The encoding declaration of PEP 263."""
-BLANK_OR_COMMENT = re.compile(rb"^[ \t\f]*(?:#.*)?$")
+BLANK_OR_COMMENT = regex(rb"^[ \t\f]*(?:#.*)?$")
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 UTF_32 = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 SAMPLE = 1000
-UNUSABLE_CHARACTER = re.compile("[\0\ud800-\udfff]")
+UNUSABLE_CHARACTER = regex("[\0\ud800-\udfff]")
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from nnlint.reading.document import Document
 from nnlint.reading.documents import read_document
 from nnlint.reading.patterns import IgnoreFiles, Patterns
 from nnlint.reading.raw import read_bytes
+from nnlint.records import dataclass, field
 from nnlint.report import InternalError, Note, SourceText, outer_error
 
 SUFFIXES = (".py", ".pyw", ".ipynb")

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass
+
+from nnlint.lazy import regex
+from nnlint.records import dataclass
 
 BODY_KEPT = frozenset({"time", "timeit", "capture", "prun", "memit", "mprun", "wandb", "notify", "debug", "heat"})
 """Cell magics that run their body as Python, in the notebook's own names."""
 BODY_APART = frozenset({"python", "python2", "python3", "pypy", "writefile", "file", "cython", "script"})
 """Cell magics whose body may look like Python but does not run in the notebook's own names."""
 
-LINE_RUNNING_CODE = re.compile(r"%(?:time|timeit|prun|memit|mprun)\b((?:\s+-\w+(?:\s+\d+)?)*)\s+(?=\S)")
-MAGIC_LINE = re.compile(r"\s*(?:!|%%?[A-Za-z_]|\?{1,2}[%A-Za-z_]|\?{1,2}\s*$)")
-HELP_LINE = re.compile(r"\s*(?:[\w.,\s]+=\s*)?%{0,2}[A-Za-z_][\w.\[\]'\"*]*\?{1,2}\s*(?:#.*)?$")
-ASSIGNED_MAGIC = re.compile(r"(\s*[A-Za-z_][\w.,\s*\[\]'\"]*=\s*)(?:!|%[A-Za-z_])")
-BARE_MAGIC = re.compile(
+LINE_RUNNING_CODE = regex(r"%(?:time|timeit|prun|memit|mprun)\b((?:\s+-\w+(?:\s+\d+)?)*)\s+(?=\S)")
+MAGIC_LINE = regex(r"\s*(?:!|%%?[A-Za-z_]|\?{1,2}[%A-Za-z_]|\?{1,2}\s*$)")
+HELP_LINE = regex(r"\s*(?:[\w.,\s]+=\s*)?%{0,2}[A-Za-z_][\w.\[\]'\"*]*\?{1,2}\s*(?:#.*)?$")
+ASSIGNED_MAGIC = regex(r"(\s*[A-Za-z_][\w.,\s*\[\]'\"]*=\s*)(?:!|%[A-Za-z_])")
+BARE_MAGIC = regex(
     r"\s*(?:pip|conda|mamba|cd|ls|ll|mkdir|rmdir|cp|mv|rm|cat|pwd|who|whos|load_ext|reload_ext|matplotlib|pylab|run|env)"
     r"(?:\s+(?!(?:=|\(|\[|:|in\b|is\b|and\b|or\b|not\b|if\b)).*)?$"
 )
-TOKEN = re.compile(
+TOKEN = regex(
     r"""\#.*|[rRbBuUfF]{0,2}(?:\"{3}|'{3})|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|[(\[{]|[)\]}]|\\$""",
 )
-CLOSING = {'"""': re.compile(r'(?:\\.|[^\\])*?"""'), "'''": re.compile(r"(?:\\.|[^\\])*?'''")}
+CLOSING = {'"""': regex(r'(?:\\.|[^\\])*?"""'), "'''": regex(r"(?:\\.|[^\\])*?'''")}
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
 from nnlint.finding import Finding, Place
+from nnlint.lazy import regex
 from nnlint.reading.document import (
     DecodeError,
     Document,
@@ -22,6 +21,7 @@ from nnlint.reading.document import (
 )
 from nnlint.reading.magics import parses, plain_python
 from nnlint.reading.syntax_messages import conflict_in, syntax_finding
+from nnlint.records import dataclass
 from nnlint.report import Note, SourceText
 from nnlint.source import Cell, Source
 from nnlint.static.syntax import Newer, Unparsable, parse
@@ -38,7 +38,7 @@ KERNELS = {
     "sas": "SAS",
 }
 """The languages of kernels by their names without a version, for notebooks that do not tell."""
-VERSION = re.compile(r"[-\d.]+$")
+VERSION = regex(r"[-\d.]+$")
 
 
 class NotebookError(Exception):

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
+from nnlint.lazy import regex
 from nnlint.reading.notebook import code_cells
+from nnlint.records import dataclass, field
 
 DECODER = json.JSONDecoder()
-GAP = re.compile(r"[ \t\r\n]*")
-LINE = re.compile(r"[^\n]*\n|[^\n]+")
+GAP = regex(r"[ \t\r\n]*")
+LINE = regex(r"[^\n]*\n|[^\n]+")
 
 
 @dataclass(frozen=True)

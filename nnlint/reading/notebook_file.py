@@ -6,16 +6,17 @@ import json
 import re
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 
 from nnlint.finding import Edit, Place
+from nnlint.lazy import regex
 from nnlint.reading.document import DecodeError
 from nnlint.reading.notebook import NotebookError, notebook_text
 from nnlint.reading.notebook_cells import CellSource, cell_sources, is_kept_ascii
 from nnlint.reading.positions import LINE_END, NoSuchPlaceError, Positions
+from nnlint.records import dataclass
 
-CHARACTER = re.compile(
+CHARACTER = regex(
     r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2} | \\u[0-9a-fA-F]{4} | \\. | .", re.DOTALL | re.VERBOSE
 )
 """One character of a string, as JSON writes it."""

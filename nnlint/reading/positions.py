@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
-LINE_END = re.compile(r"\r\n|\r|\n")
+from nnlint.lazy import regex
+from nnlint.records import dataclass
+
+LINE_END = regex(r"\r\n|\r|\n")
 
 
 class NoSuchPlaceError(Exception):

@@ -6,13 +6,14 @@ import re
 from collections.abc import Sequence
 
 from nnlint.finding import Finding, Place
+from nnlint.lazy import regex
 from nnlint.program import SYNTAX_ERROR
 
-CONFLICT_MARKER = re.compile(r"(?:<{7}|>{7})(?: |$)|(?:={7}|\|{7})(?: |$)")
-CONFLICT_OPENS = re.compile(r"<{7}(?: |$)")
-CONFLICT_CLOSES = re.compile(r">{7}(?: |$)")
+CONFLICT_MARKER = regex(r"(?:<{7}|>{7})(?: |$)|(?:={7}|\|{7})(?: |$)")
+CONFLICT_OPENS = regex(r"<{7}(?: |$)")
+CONFLICT_CLOSES = regex(r">{7}(?: |$)")
 
-PYTHON_2 = re.compile(
+PYTHON_2 = regex(
     r"""^\s*print\s+[^\s(=.,\[]          # print "loss", loss
       | ^\s*print\s*>>                   # print >>sys.stderr
       | ^\s*exec\s+["'\w]                # exec "code"
@@ -30,7 +31,7 @@ PYTHON_2_SAYINGS = (
     "multiple exception types must be parenthesized",
     "leading zeros in decimal integer literals",
 )
-NOTEBOOK_LINE = re.compile(r"^\s*(?:(?:\w+\s*=\s*)?[%!]{1,2}[A-Za-z]|[\w.]+\?{1,2}\s*$)")
+NOTEBOOK_LINE = regex(r"^\s*(?:(?:\w+\s*=\s*)?[%!]{1,2}[A-Za-z]|[\w.]+\?{1,2}\s*$)")
 
 LONGEST_LINE = 500
 """What is longer was not written by hand, and would keep the patterns busy."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from nnlint.finding import Finding, Place
@@ -18,6 +17,7 @@ from nnlint.reading.document import Document
 from nnlint.reading.documents import read_document
 from nnlint.reading.files import SUFFIXES
 from nnlint.reading.patterns import repository_root
+from nnlint.records import dataclass, field
 from nnlint.report import Report
 from nnlint.silencing.git import ChangesError, FileChange, Repository, merge_base, outer_of, submodule_base, top_of
 

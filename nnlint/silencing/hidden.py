@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from nnlint.finding import Finding
 from nnlint.reading.document import Document
+from nnlint.records import replace
 from nnlint.report import Report
 from nnlint.settings import Settings
 from nnlint.silencing.baseline import plain, read_baseline, without_known

@@ -7,20 +7,19 @@ import re
 import tokenize
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 
 from nnlint.catalogue import rules_by_code
 from nnlint.finding import Finding
+from nnlint.lazy import regex
 from nnlint.program import UNUSED_SUPPRESSION
+from nnlint.records import dataclass, field
 from nnlint.rule import Rule
 from nnlint.selection import matches
 from nnlint.source import Source
 
-MENTION = re.compile(r"nnlint\s*:|noqa", re.IGNORECASE)
-OWN = re.compile(r"#\s*nnlint\s*:\s*(?P<word>[\w-]*)\s*(?:\[(?P<codes>[^\]#]*)\])?")
-NOQA = re.compile(
-    r"#\s*noqa(?:\s*:\s*(?P<codes>\w[\w-]*(?:\s*,\s*\w[\w-]*|\s+[A-Za-z]+[0-9]+)*)?|(?!\w))", re.IGNORECASE
-)
+MENTION = regex(r"nnlint\s*:|noqa", re.IGNORECASE)
+OWN = regex(r"#\s*nnlint\s*:\s*(?P<word>[\w-]*)\s*(?:\[(?P<codes>[^\]#]*)\])?")
+NOQA = regex(r"#\s*noqa(?:\s*:\s*(?P<codes>\w[\w-]*(?:\s*,\s*\w[\w-]*|\s+[A-Za-z]+[0-9]+)*)?|(?!\w))", re.IGNORECASE)
 WORDS = ("ignore", "ignore-file")
 
 

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 
 from nnlint.catalogue import all_rules
 from nnlint.finding import Applicability, Edit, Finding, Fix, Place
+from nnlint.lazy import regex
 from nnlint.program import UNUSED_SUPPRESSION
 from nnlint.rule import Rule
 from nnlint.silencing.suppressions import Directive, Suppressions, means
 from nnlint.source import Source
 
-CODE = re.compile(r"NN[0-9]{3}", re.IGNORECASE)
+CODE = regex(r"NN[0-9]{3}", re.IGNORECASE)
 
 
 def unused_suppressions(suppressions: Suppressions, judged: Sequence[Rule], all_defaults: bool) -> list[Finding]:

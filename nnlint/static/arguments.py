@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
+from nnlint.records import dataclass, field
 from nnlint.values import Value
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
+
+from nnlint.records import dataclass, field
 
 MOST_STEPS = 150_000
 """Nodes evaluated in one run: some thirty times what a long training script takes."""

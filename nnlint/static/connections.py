@@ -8,16 +8,17 @@ from collections.abc import Collection, Iterable, Iterator
 from os.path import realpath
 from pathlib import Path
 
+from nnlint.lazy import regex
 from nnlint.reading.disk import Disk
 from nnlint.reading.document import Document
 from nnlint.static.imports import LARGEST_IMPORT, imported_file
 
-IMPORT = re.compile(
+IMPORT = regex(
     r"(?:^|[;:])[ \t]*(?:from[ \t]+(?P<base>[.\w]+)[ \t]+import[ \t]*(?P<names>\([^)]*\)|.*)|import[ \t]+(?P<modules>.*))",
     re.MULTILINE,
 )
-COMMENT = re.compile(r"#.*")
-NAME = re.compile(r"[\w.]+")
+COMMENT = regex(r"#.*")
+NAME = regex(r"[\w.]+")
 
 
 class Connections:

@@ -7,10 +7,10 @@ sizes); any other loop is passed twice, so that what one iteration leaves for th
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 
 from nnlint.events import GradientsCleared, Loop, ModeSwitched, OptimizerStepped
+from nnlint.lazy import regex
 from nnlint.static.arguments import Arguments
 from nnlint.static.machine import Machine
 from nnlint.static.objects import Function, Generator, container_in
@@ -35,7 +35,7 @@ PASSES = 2
 WRAPPERS = frozenset({"progress", "iter", "reversed", "sorted", "list", "detach", "values"})
 """Operations whose result yields the elements of their first input."""
 
-TRAINS = re.compile(r"backward|\.step\(|epoch|loss|train|eval|print\(")
+TRAINS = regex(r"backward|\.step\(|epoch|loss|train|eval|print\(")
 """In such a loop over a range, the counter stays unknown: `if i % 100 == 0` must not be decided by its first two values."""
 
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Hashable, Iterator, Sequence, Set
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from nnlint.events import Event, Iteration, Loop, ModelCalled, OptimizerStepped, Run
 from nnlint.reading.disk import Disk
+from nnlint.records import dataclass, field
 from nnlint.source import Source
 from nnlint.static.arguments import Arguments
 from nnlint.static.budget import MOST_OPTIMIZERS, MOST_STEPS, Budget

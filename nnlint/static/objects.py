@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from nnlint.finding import Place
+from nnlint.lazy import regex
+from nnlint.records import dataclass, field
 from nnlint.source import Source
 from nnlint.values import Constant, Instance, Layer, Value
 
-CALLED = re.compile(r"\b(\w+)\s*\(")
+CALLED = regex(r"\b(\w+)\s*\(")
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 

@@ -6,10 +6,11 @@ import ast
 import re
 import sys
 from collections.abc import Iterator, Sequence, Set
-from dataclasses import dataclass, field
 
 from nnlint.events import Run
+from nnlint.lazy import regex
 from nnlint.reading.disk import DISK, Disk
+from nnlint.records import dataclass, field
 from nnlint.report import Note
 from nnlint.source import Source
 from nnlint.static import assignments, definitions, expressions, statements  # noqa: F401 - they fill the machine's tables
@@ -22,14 +23,14 @@ from nnlint.static.syntax import Newer, SyntaxProblem, Unparsable, parse
 from nnlint.static.test_suites import is_test_suite
 from nnlint.values import Value
 
-RELEVANT = re.compile(
+RELEVANT = regex(
     r"torch|numpy|sklearn|lightning|fastai|accelerate|ignite|transformers|\.backward\(|nn\.|optim|np\.|loss|DataLoader"
 )
 """A file without any of these words holds nothing that a rule could speak of: it is only run where another imports it."""
 
-IMPORTED = re.compile(r"^[ \t\f]*(?:from\s+([.\w]+)\s+import\s+(.+)|import\s+(.+))$", re.MULTILINE)
-BASES = re.compile(r"^[ \t\f]*class\s+\w+\s*\(([^)]*)", re.MULTILINE)
-WORD = re.compile(r"\w+")
+IMPORTED = regex(r"^[ \t\f]*(?:from\s+([.\w]+)\s+import\s+(.+)|import\s+(.+))$", re.MULTILINE)
+BASES = regex(r"^[ \t\f]*class\s+\w+\s*\(([^)]*)", re.MULTILINE)
+WORD = regex(r"\w+")
 DEEPEST_RECURSION = 4000
 
 

@@ -10,9 +10,9 @@ import sys
 import tokenize
 import warnings
 from contextlib import suppress
-from dataclasses import dataclass
 
 from nnlint.finding import Place
+from nnlint.records import dataclass
 
 DEEPEST_NESTING = 60
 

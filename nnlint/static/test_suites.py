@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import PurePath
 
+from nnlint.lazy import regex
 from nnlint.source import Source
 
-NAMED = re.compile(r"^test_.*\.py$|_test\.py$")
-TOOLS = re.compile(
-    r"^[ \t\f]*(?:import|from)\s+(?:pytest|unittest|absl\.testing|torch\.testing\._internal)\b", re.MULTILINE
-)
-CASES = re.compile(r"^class \w+\(\s*(?:unittest\.)?TestCase\s*[,)]", re.MULTILINE)
-TESTS = re.compile(r"^[ \t\f]*(?:async )?def test_\w+\(", re.MULTILINE)
-ASSERTS = re.compile(r"^[ \t\f]+assert\b", re.MULTILINE)
+NAMED = regex(r"^test_.*\.py$|_test\.py$")
+TOOLS = regex(r"^[ \t\f]*(?:import|from)\s+(?:pytest|unittest|absl\.testing|torch\.testing\._internal)\b", re.MULTILINE)
+CASES = regex(r"^class \w+\(\s*(?:unittest\.)?TestCase\s*[,)]", re.MULTILINE)
+TESTS = regex(r"^[ \t\f]*(?:async )?def test_\w+\(", re.MULTILINE)
+ASSERTS = regex(r"^[ \t\f]+assert\b", re.MULTILINE)
 
 
 def is_test_suite(source: Source) -> bool:

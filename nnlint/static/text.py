@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 
+from nnlint.lazy import regex
 from nnlint.values import Constant, Site, Value
 
 LONGEST = 200
 PLAIN = (str, int, float)
-PERCENT = re.compile(r"%(?:%|0?\d?[sdi])")
-BRACES = re.compile(r"\{\{|\}\}|\{(\w*)\}")
+PERCENT = regex(r"%(?:%|0?\d?[sdi])")
+BRACES = regex(r"\{\{|\}\}|\{(\w*)\}")
 CASES: Mapping[str, Callable[[str], str]] = {
     "lower": str.lower,
     "upper": str.upper,

@@ -36,6 +36,7 @@ from collections.abc import Iterator
 from nnlint.events import LayerApplied, Run
 from nnlint.facts.layers import REARRANGING, Wiring, inputs_of, made_by, names_around, place_of, related_call, wiring
 from nnlint.finding import Applicability, Fix, Severity, Verdict
+from nnlint.lazy import regex
 from nnlint.mending import edits
 from nnlint.operations import ACTIVATIONS, NORMALIZATIONS
 from nnlint.rule import Problem, Rule
@@ -57,10 +58,10 @@ PASSED = HIDES | {"sigmoid", "to", "clone", "contiguous", "identity"}
 
 SIZES = frozenset({"size", "shape", "dim", "ndim"})
 DECODES = frozenset({"transposed_convolution", "upsample"})
-MEANT = re.compile(r"squeez|excit|gate|atten|lora|adapter|rank|calib", re.IGNORECASE)
+MEANT = regex(r"squeez|excit|gate|atten|lora|adapter|rank|calib", re.IGNORECASE)
 """Names of layers, classes and functions that tell that a layer is narrow on purpose."""
 
-CODES = re.compile(r"encod|latent|bottle|compress|code$|embed|reduc|mu$|logvar|vae|autoenc|^ae$|visual", re.IGNORECASE)
+CODES = regex(r"encod|latent|bottle|compress|code$|embed|reduc|mu$|logvar|vae|autoenc|^ae$|visual", re.IGNORECASE)
 """Names that tell that one layer is narrow on purpose: the narrowest on the way."""
 
 LONGEST_WAY = 24

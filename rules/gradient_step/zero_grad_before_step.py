@@ -37,13 +37,13 @@ The gradients are zero or None at every step.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from nnlint.events import Backward, Escaped, GradientsCleared, OptimizerStepped, Run
 from nnlint.facts.gradients import Trained, gradient_steps, trained
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.mending import edits
+from nnlint.records import dataclass
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.trace import follow

@@ -40,15 +40,16 @@ from nnlint.events import Run
 from nnlint.facts.identity import label_of, uncopied
 from nnlint.facts.shapes import FILLED, Shape, broadcast, dimension_of, rows_of, shape_of
 from nnlint.finding import Severity, Verdict
+from nnlint.lazy import regex
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Site, Value
 from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted
 
-BIAS = re.compile(r"bias|^_*b[a-z]?_?\d*$|^_*b_|_b\d*$", re.IGNORECASE)
-WEIGHT = re.compile(r"weight|theta|^_*syn|^_*[wuv]([\d_].*|[ihoxy]{1,2}\d*)?$|kernel", re.IGNORECASE)
-DATA = re.compile(r"^_*x|input|data|sample|feature|batch", re.IGNORECASE)
-SAMPLES = re.compile(r"samples|examples|n_train|num_train|batch|n_data|n_points|n_obs", re.IGNORECASE)
+BIAS = regex(r"bias|^_*b[a-z]?_?\d*$|^_*b_|_b\d*$", re.IGNORECASE)
+WEIGHT = regex(r"weight|theta|^_*syn|^_*[wuv]([\d_].*|[ihoxy]{1,2}\d*)?$|kernel", re.IGNORECASE)
+DATA = regex(r"^_*x|input|data|sample|feature|batch", re.IGNORECASE)
+SAMPLES = regex(r"samples|examples|n_train|num_train|batch|n_data|n_points|n_obs", re.IGNORECASE)
 
 
 def check(run: Run) -> Iterator[Problem]:

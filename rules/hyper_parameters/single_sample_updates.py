@@ -38,6 +38,7 @@ from nnlint.events import Backward, LoaderMade, Run
 from nnlint.facts.samples import SingleSampleStep, are_alike, single_sample_steps
 from nnlint.finding import Severity, Verdict
 from nnlint.graph import parameters_of
+from nnlint.lazy import regex
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite, External
 from nnlint.values import NONE, Data, Instance, Layer, Loader, Site, Value, alternatives
@@ -49,7 +50,7 @@ SEQUENCES = frozenset({"recurrent", "embedding", "attention", "transformer"})
 GRAPHS = ("torch_geometric", "dgl", "torch_scatter", "gym", "gymnasium")
 """Libraries in whose programs one sample is a whole graph, or comes from an environment."""
 
-LARGE = re.compile(
+LARGE = regex(
     r"detection|rcnn|yolo|ssd|coco|voc|kitti|scan|volume|video|nifti|segment|unet|cyclegan|crowd", re.IGNORECASE
 )
 PICTURES = frozenset({"transposed_convolution", "upsample", "instance_norm"})

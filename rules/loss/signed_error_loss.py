@@ -32,21 +32,21 @@ The loss goes below zero during the run, or is smaller in size than the mean abs
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 
 from nnlint.events import Accumulated, Backward, OptimizerStepped, Run
 from nnlint.facts.signed_errors import SignedError, signed_error, signed_terms
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.graph import content
+from nnlint.lazy import regex
 from nnlint.mending import edits
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite, External
 from nnlint.values import Data, Site, Value
 from nnlint.witness import Case, confirmed, harmless, not_reached, numbers
 
-LOSS_NAME = re.compile(r"(?i)(?:^|_)(?:\w*loss(?:es)?|costs?|mae|mse|rmse|objective)(?:_|$)|(?:Loss|Cost|MAE|MSE)")
-OTHER_LOSS = re.compile(r"(?i)kl|critic|adv|gan|wasser|policy|actor|pg|entropy|bias|_d$|_g$|^d_|^g_")
+LOSS_NAME = regex(r"(?i)(?:^|_)(?:\w*loss(?:es)?|costs?|mae|mse|rmse|objective)(?:_|$)|(?:Loss|Cost|MAE|MSE)")
+OTHER_LOSS = regex(r"(?i)kl|critic|adv|gan|wasser|policy|actor|pg|entropy|bias|_d$|_g$|^d_|^g_")
 VIEWS = ("item", "detach", "cpu", "numpy", "tolist", "squeeze")
 SIZES = ("abs", "square", "power", "sqrt", "norm", "relu", "clamp", "maximum")
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from nnlint.events import Escaped
+from nnlint.lazy import regex
 from nnlint.static.arguments import Arguments
 from nnlint.static.machine import Machine
 from nnlint.values import (
@@ -40,14 +41,14 @@ METHODS: dict[str, list[MethodHandler]] = {}
 TRACKED = (Optimizer, Instance, Layer, Parameters, Scheduler, State)
 """Values that matter when they are handed to code that is not at hand."""
 
-STEPPABLE = re.compile(r"opt|adam|sgd|solver|trainer|rmsprop|lamb\b|lion\b", re.IGNORECASE)
-SCHEDULING = re.compile(r"sched|warmup|anneal|decay|\blr", re.IGNORECASE)
-SCALER = re.compile(r"scaler", re.IGNORECASE)
-NETWORKS = re.compile(
+STEPPABLE = regex(r"opt|adam|sgd|solver|trainer|rmsprop|lamb\b|lion\b", re.IGNORECASE)
+SCHEDULING = regex(r"sched|warmup|anneal|decay|\blr", re.IGNORECASE)
+SCALER = regex(r"scaler", re.IGNORECASE)
+NETWORKS = regex(
     r"model|net|encoder|decoder|generator|discriminator|backbone|classifier|critic|actor|policy|^[dg]$|learner|student",
     re.IGNORECASE,
 )
-MAKES = re.compile(
+MAKES = regex(
     r"^_*(?:get|build|make|create|construct|instantiate|define|load|download|init|initialize|setup|set|prepare|configure|resolve|"
     r"register|wrap|to|from|convert|export|save|compile|count|num|parse|check|is|has|reset|freeze|unfreeze|select|copy|clone|"
     r"average|merge|update|print|show|plot|log|list|find|add|new)_|"
@@ -56,9 +57,9 @@ MAKES = re.compile(
 )
 """Names of functions that have to do with networks and are none: `build_model`, `to_captum_model`, `net_factory`."""
 
-REGISTRY = re.compile(r"_?(?:dict|map|mapping|zoo|registry|factory|table|classes|types)$", re.IGNORECASE)
-CLASS_NAME = re.compile(r"^[A-Z][A-Za-z0-9]*[a-z]")
-LOSSES = re.compile(r"crit|loss", re.IGNORECASE)
+REGISTRY = regex(r"_?(?:dict|map|mapping|zoo|registry|factory|table|classes|types)$", re.IGNORECASE)
+CLASS_NAME = regex(r"^[A-Z][A-Za-z0-9]*[a-z]")
+LOSSES = regex(r"crit|loss", re.IGNORECASE)
 LASTING = frozenset({"argument", "name", "attribute", "index", "call", "element", "method"})
 
 

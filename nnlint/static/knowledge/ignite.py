@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from functools import partial
 
 from nnlint.events import Loop
+from nnlint.records import dataclass, field
 from nnlint.static.arguments import Arguments
 from nnlint.static.iteration import element_passes, while_passes
 from nnlint.static.knowledge.common import external, method

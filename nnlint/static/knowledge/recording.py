@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import replace
 
+from nnlint.records import replace
 from nnlint.static.arguments import Arguments
 from nnlint.static.knowledge.common import (
     external,

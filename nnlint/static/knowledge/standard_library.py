@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
-import re
 
+from nnlint.lazy import regex
 from nnlint.static.access import attribute, lookup
 from nnlint.static.arguments import Arguments
 from nnlint.static.iteration import spread
@@ -13,7 +13,7 @@ from nnlint.static.machine import Machine
 from nnlint.static.objects import Native, Partial
 from nnlint.values import NONE, Constant, Data, Either, Entries, Instance, Items, Layer, Site, State, Value, join_all
 
-DOTTED_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+DOTTED_NAME = regex(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
 @external("functools.partial")

@@ -16,6 +16,7 @@ from nnlint.events import (
     SchedulerStepped,
 )
 from nnlint.graph import ancestors, content
+from nnlint.lazy import regex
 from nnlint.static.arguments import Arguments
 from nnlint.static.knowledge.common import (
     LASTING,
@@ -56,8 +57,8 @@ OPTIMIZERS: dict[str, tuple[str, ...]] = {
 }
 """Constructor parameters of torch.optim's classes (torch 2.x documentation)."""
 
-NOT_OPTIMIZERS = re.compile(r"\b(list|tuple|chain|filter|sum|set|len|iter|clip_grad|parameters_to_vector|named)", re.I)
-FRAMEWORK_BACKWARD = re.compile(r"accel|fabric|engine|scaler|manager|trainer|optim|strategy|booster|model|self", re.I)
+NOT_OPTIMIZERS = regex(r"\b(list|tuple|chain|filter|sum|set|len|iter|clip_grad|parameters_to_vector|named)", re.I)
+FRAMEWORK_BACKWARD = regex(r"accel|fabric|engine|scaler|manager|trainer|optim|strategy|booster|model|self", re.I)
 
 
 # Optimizers and schedulers
