@@ -7,7 +7,6 @@ import importlib
 import importlib.util
 import pkgutil
 import sys
-import traceback
 from collections.abc import Iterator
 from functools import cache
 
@@ -99,6 +98,8 @@ def _line(module: str, error: BaseException | None) -> int | None:
     origin = _origin(module)
     if isinstance(error, SyntaxError) and error.filename == origin:
         return error.lineno
+    import traceback
+
     frames = traceback.extract_tb(error.__traceback__) if error else ()
     lines = [frame.lineno for frame in frames if frame.filename == origin]
     return lines[-1] if lines else None

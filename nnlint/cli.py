@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import io
 import sys
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -73,6 +72,8 @@ def exit_status(arguments: list[str]) -> int:
         if isinstance(error, CatalogueMissing):
             say(f"error: {error}")
             return FAILED
+        import traceback
+
         place = traceback.extract_tb(error.__traceback__)[-1]
         say(f"internal error: {type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})")
         return FAILED

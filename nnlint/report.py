@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from nnlint.finding import Finding
 from nnlint.records import dataclass, field
-from nnlint.trials import Trial
+
+if TYPE_CHECKING:
+    from nnlint.trials import Trial
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Sequence
 
@@ -72,5 +71,7 @@ def _names(text: str, rule: Rule) -> bool:
 def _unknown(text: str) -> str:
     known = [name for rule in all_rules() for name in (rule.code, rule.name)]
     wanted = text.upper() if text.upper().startswith("NN") else text.lower()
+    import difflib  # a mistake is rare, and the module large
+
     nearest = difflib.get_close_matches(wanted, known, n=1, cutoff=0.5)
     return f"no rule is called {text!r}" + (f"; did you mean {nearest[0]}?" if nearest else "")

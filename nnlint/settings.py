@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import difflib
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -209,6 +208,8 @@ def _tools(content: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _suggestion(name: str) -> str:
+    import difflib  # a mistake is rare, and the module large
+
     nearest = difflib.get_close_matches(name.lower(), READERS, n=1, cutoff=0.5)
     return f"; did you mean {nearest[0].replace('_', '-')!r}?" if nearest else ""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
 from collections.abc import Iterable
@@ -94,7 +93,13 @@ def is_coloured(color: str, output_file: str | None) -> bool:
 
 def terminal_width(output_file: str | None) -> int:
     """The columns of the terminal; 0 where there is none."""
-    return shutil.get_terminal_size().columns if is_terminal(output_file) else 0
+    return _columns() if is_terminal(output_file) else 0
+
+
+def _columns() -> int:
+    from shutil import get_terminal_size
+
+    return get_terminal_size().columns
 
 
 class Progress:
@@ -110,7 +115,7 @@ class Progress:
         now = time.monotonic()
         if self.enabled and now >= self.next_time:
             self.next_time = now + STEP_SECONDS
-            self._show(f"nnlint: {path}"[: shutil.get_terminal_size().columns - 1])
+            self._show(f"nnlint: {path}"[: _columns() - 1])
             self.shown = True
 
     def clear(self) -> None:

@@ -31,9 +31,8 @@ from nnlint.reading.patterns import Patterns, repository_root
 from nnlint.records import dataclass, replace
 from nnlint.report import Report
 from nnlint.settings import Settings
-from nnlint.silencing.baseline import BaselineError, write_baseline
-from nnlint.silencing.git import ChangesError
 from nnlint.silencing.hidden import Hidden
+from nnlint.silencing.trouble import SilencingError
 
 SHOWS_ERRORS = ("text", "concise", "github")
 """The formats in which a person sees what the run failed on; for the others standard error tells it."""
@@ -60,7 +59,7 @@ def run(request: Request) -> int:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # those that Python's parser has about the linted code
             return _run(request)
-    except (BaselineError, ChangesError, OutputError) as error:
+    except (SilencingError, OutputError) as error:
         raise RunError(str(error)) from error
 
 
@@ -154,6 +153,8 @@ def _whole(collected: Collected, fixed: Fixed) -> Report:
 
 
 def _write_baseline(file: str, report: Report, settings: Settings) -> int:
+    from nnlint.silencing.baseline import write_baseline
+
     write_baseline(Path(file), report.findings, report.texts)
     tell_errors(report.errors)
     if not settings.quiet:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import re
 from bisect import bisect_right, insort
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -82,6 +81,8 @@ def write_documents(before: Iterable[Document], after: Iterable[Document]) -> It
 
 def unified_diff(before: Document, after: Document) -> bytes:
     """The change of one file as a unified diff; empty where nothing changed."""
+    import difflib
+
     old, new = _byte_lines(before.data), _byte_lines(after.data)
     path = before.path.encode("utf-8", "surrogateescape")
     lines = difflib.diff_bytes(difflib.unified_diff, old, new, path, path, lineterm=b"\n")

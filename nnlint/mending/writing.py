@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import tempfile
 from pathlib import Path
 
 
@@ -18,7 +16,9 @@ def write_atomically(file: Path, data: bytes) -> None:
     if target.exists() and not target.is_file():
         target.write_bytes(data)
         return
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:40]}.", suffix=".tmp")
+    from tempfile import mkstemp
+
+    handle, name = mkstemp(dir=target.parent, prefix=f".{target.name[:40]}.", suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
@@ -32,7 +32,9 @@ def write_atomically(file: Path, data: bytes) -> None:
 
 def _copy_mode(target: Path, name: str) -> None:
     if target.exists():
-        shutil.copymode(target, name)
+        from shutil import copymode
+
+        copymode(target, name)
         return
     mask = os.umask(0)
     os.umask(mask)

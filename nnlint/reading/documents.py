@@ -12,7 +12,6 @@ from nnlint.reading.document import (
     undecodable,
     unified_lines,
 )
-from nnlint.reading.notebook import read_notebook
 from nnlint.report import SourceText
 from nnlint.source import Source
 
@@ -20,6 +19,8 @@ from nnlint.source import Source
 def read_document(path: str, file: str | None, data: bytes) -> Document:
     """The document of a file's bytes; never raises for what they hold."""
     if is_notebook(path):
+        from nnlint.reading.notebook import read_notebook
+
         return read_notebook(path, file, data)
     try:
         decoded = decode(data)

@@ -21,21 +21,25 @@ class Patterns:
 
     def __init__(self, root: str, patterns: Iterable[str]) -> None:
         self.root = root
-        self.spec = _compiled(tuple(patterns))
+        given = tuple(patterns)
+        self.spec = _compiled(given) if given else None
 
     def verdict(self, path: str, is_folder: bool = False) -> bool | None:
         """Whether an absolute path is matched (True), taken out again by `!` (False), or neither (None)."""
-        relative = self._relative(path)
-        return None if relative is None else self.spec.check_file(relative + "/" * is_folder).include
+        relative = None if self.spec is None else self._relative(path)
+        if self.spec is None or relative is None:
+            return None
+        return self.spec.check_file(relative + "/" * is_folder).include
 
     def cover(self, path: str, is_folder: bool = False) -> bool:
         """Whether a path, or a folder that it lies in, is matched."""
-        relative = self._relative(path)
-        if relative is None:
+        spec = self.spec
+        relative = None if spec is None else self._relative(path)
+        if spec is None or relative is None:
             return False
         parts = relative.split("/")
         folders = ("/".join(parts[:length]) + "/" for length in range(1, len(parts)))
-        return any(self.spec.check_file(part).include for part in (*folders, relative + "/" * is_folder))
+        return any(spec.check_file(part).include for part in (*folders, relative + "/" * is_folder))
 
     def _relative(self, path: str) -> str | None:
         """The path as seen from the root; None where it is not below it."""

@@ -12,11 +12,12 @@ from pathlib import Path
 from nnlint.finding import Finding
 from nnlint.reading.raw import read_bytes
 from nnlint.report import SourceText
+from nnlint.silencing.trouble import SilencingError
 
 VERSION = 1
 
 
-class BaselineError(Exception):
+class BaselineError(SilencingError):
     """The baseline cannot be read or written; the message names the file."""
 
 

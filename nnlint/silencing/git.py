@@ -14,6 +14,7 @@ from functools import cached_property
 
 from nnlint.lazy import regex
 from nnlint.records import dataclass, field
+from nnlint.silencing.trouble import SilencingError
 
 HUNK = regex(rb"@@ -\d+(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 ESCAPE = regex(rb"\\([0-7]{3}|.)")
@@ -26,7 +27,7 @@ DIFF = (
 NOWHERE = b"/dev/null"
 
 
-class ChangesError(Exception):
+class ChangesError(SilencingError):
     """The changes cannot be found: no git, no repository, no such revision."""
 
 

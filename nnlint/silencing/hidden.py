@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nnlint.finding import Finding
 from nnlint.reading.document import Document
 from nnlint.records import replace
 from nnlint.report import Report
 from nnlint.settings import Settings
-from nnlint.silencing.baseline import plain, read_baseline, without_known
-from nnlint.silencing.changes import Line, LinesBefore, Lint, brought_by_changes, lines_by_text
+
+if TYPE_CHECKING:
+    from nnlint.silencing.changes import Line, LinesBefore, Lint
 
 
 class Hidden:
@@ -26,7 +28,7 @@ class Hidden:
         self.anchor = Path(settings.baseline or "baseline")
         if writes_baseline and not settings.fix:  # all are written: the one in force need not even be there
             settings = replace(settings, baseline=None, diff_base=None)
-        self.known = read_baseline(self.anchor) if settings.baseline else frozenset()
+        self.known = _known(self.anchor) if settings.baseline else frozenset()
         self.older = _Older(settings.diff_base, lint) if settings.diff_base is not None else None
 
     def without(self, report: Report, documents: Sequence[Document]) -> tuple[Finding, ...]:
@@ -34,11 +36,19 @@ class Hidden:
         self.all = report.findings
         shown = report.findings
         if self.known:
+            from nnlint.silencing.baseline import without_known
+
             shown = without_known(shown, report.texts, self.anchor, self.known)
         if self.older is not None:
             shown = self.older.without(shown, documents)
         self.first = shown if self.first is None else self.first
         return shown
+
+
+def _known(baseline: Path) -> frozenset[str]:
+    from nnlint.silencing.baseline import read_baseline
+
+    return read_baseline(baseline)
 
 
 class _Older:
@@ -54,6 +64,8 @@ class _Older:
         """The findings in these documents that are not older."""
         if self.documents is not None:
             return self._without_older(findings, documents)
+        from nnlint.silencing.changes import brought_by_changes
+
         self.documents = {document.path: document for document in documents}
         brought = brought_by_changes(findings, documents, self.revision, self.lint)
         kept = {id(finding) for finding in brought}
@@ -65,6 +77,9 @@ class _Older:
         return brought
 
     def _without_older(self, findings: tuple[Finding, ...], documents: Sequence[Document]) -> tuple[Finding, ...]:
+        from nnlint.silencing.baseline import plain
+        from nnlint.silencing.changes import lines_by_text
+
         first = self.documents or {}
         before: dict[str, LinesBefore] = {
             document.path: lines_by_text(first[document.path], document, plain)
