@@ -168,3 +168,26 @@ def is_inside_network(run: Run, data: Data) -> bool:
         for site in (data.at, *data.calls)
         if site is not None
     )
+
+
+def registered_parameters(run: Run) -> frozenset[int]:
+    """The identities of the tensors that a network, or a container of torch's own, holds as parameters."""
+    return run.remember("registered parameters", run, _registered_parameters)
+
+
+def _registered_parameters(run: Run) -> frozenset[int]:
+    holders: list[Instance | Layer] = [*networks(run)]
+    holders += [
+        part
+        for network in networks(run)
+        for held in network.attributes.values()
+        for part in elements(held)
+        if isinstance(part, Layer)
+    ]
+    return frozenset(
+        id(each)
+        for holder in holders
+        for held in holder.attributes.values()
+        for each in alternatives(held)
+        if isinstance(each, Data) and each.operation == "parameter"
+    )

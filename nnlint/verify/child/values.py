@@ -80,6 +80,7 @@ class Sightings:
     def _tell(self, number: int, value: Any, parts: dict[str, _Part]) -> None:
         numbers = measures.summary(value)
         if "requires_grad" in numbers:
+            numbers["is_parameter"] = float(isinstance(value, torch.nn.Parameter))
             numbers["graph"] = float(graph_size(measures.tensors_in(value)))
         for role, part in parts.items():
             numbers |= {f"{role}_{name}": each for name, each in part.numbers.items()}
@@ -90,10 +91,13 @@ class Sightings:
         self._keep(number, value)
 
     def _keep(self, number: int, value: Any) -> None:
-        """Of a state dict or a network: its weights as they are now, and copies."""
-        if not isinstance(value, (dict, torch.nn.Module)):
+        """Of a state dict, a network or weights: the weights as they are now, and copies."""
+        if isinstance(value, (dict, torch.nn.Module)):
+            held = value.parameters() if isinstance(value, torch.nn.Module) else measures.tensors_in(value)
+        elif isinstance(value, (Tensor, list, tuple)):
+            held = (each for each in measures.tensors_in(value) if each.requires_grad and each.is_leaf)
+        else:
             return
-        held = value.parameters() if isinstance(value, torch.nn.Module) else measures.tensors_in(value)
         weights = [tensor for tensor in held if tensor.is_floating_point() and tensor.numel()][:MOST_KEPT]
         if weights:
             self._note_change(number)
