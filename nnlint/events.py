@@ -133,9 +133,10 @@ class GradientsCleared(Event):
 
 @dataclass(eq=False, slots=True)
 class Backward(Event):
-    """Gradients of `loss` are added to every parameter it came from."""
+    """Gradients of `loss` are added to every parameter it came from: times a scale, where a gradient `scaler` was asked to."""
 
     loss: Value
+    scaler: Value | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -149,11 +150,13 @@ class Differentiated(Event):
 class OptimizerStepped(Event):
     """Parameters are updated. `optimizer` is whatever was stepped; a hand-written update steps the parameter itself.
 
-    `named` is the expression that stands for the optimizer there, where one does.
+    `named` is the expression that stands for the optimizer there, where one does; `scaler` the gradient scaler that was asked to
+    step it.
     """
 
     optimizer: Value
     named: Site | None = None
+    scaler: Value | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -168,6 +171,20 @@ class GradientsClipped(Event):
     """Gradients of `target` are bounded."""
 
     target: Value
+
+
+@dataclass(eq=False, slots=True)
+class GradientsUnscaled(Event):
+    """Gradients of what an optimizer trains are divided by the scale of a gradient scaler."""
+
+    optimizer: Value
+
+
+@dataclass(eq=False, slots=True)
+class ScalerUpdated(Event):
+    """A gradient scaler sets its scale for the next step."""
+
+    scaler: Value
 
 
 @dataclass(eq=False, slots=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
-from nnlint.events import Escaped, Run, SchedulerMade
+from nnlint.events import Escaped, Run, SchedulerMade, SchedulerStepped
 from nnlint.static.objects import CodeSite
 from nnlint.values import Constant, Data, Either, Instance, Optimizer, Scheduler, Value, alternatives, elements, number
 
@@ -16,6 +17,17 @@ DECAYS = frozenset(
     "PlateauLRScheduler LinearWarmupCosineAnnealingLR".split()
 )
 """Schedulers of torch, transformers and timm under which the optimizer's own rate is the largest; all others set it."""
+
+OTHERS = frozenset(
+    "LambdaLR MultiplicativeLR CyclicLR OneCycleLR get_scheduler get_inverse_sqrt_schedule "
+    "get_cosine_with_min_lr_schedule_with_warmup get_wsd_schedule".split()
+)
+"""Schedulers of torch and transformers that set any rate."""
+
+OF_THEIR_OWN = frozenset(
+    "ReduceLROnPlateau CosineLRScheduler MultiStepLRScheduler StepLRScheduler PlateauLRScheduler".split()
+)
+"""Those that are told the epoch or a metric, at any place."""
 
 READERS = (
     "print",
@@ -53,6 +65,14 @@ def sets_rate(run: Run, optimizer: Value) -> bool:
         and escaped.callee.rpartition(".")[2] not in READERS
         for escaped in run.events(Escaped)
     )
+
+
+def stepped_plainly(event: SchedulerStepped) -> bool:
+    """Whether a scheduler of torch or transformers moves on by one: it is told no epoch and no metric."""
+    scheduler = event.scheduler
+    node = event.at.node if isinstance(event.at, CodeSite) else None
+    is_known = isinstance(scheduler, Scheduler) and scheduler.kind in (DECAYS | OTHERS) - OF_THEIR_OWN
+    return is_known and not (isinstance(node, ast.Call) and (node.args or node.keywords))
 
 
 def _may_be(value: Value | None, optimizer: Value) -> bool:

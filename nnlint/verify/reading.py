@@ -97,6 +97,9 @@ def _raised(at: Spot, subject: Subject, words: Mapping[str, Any]) -> Event:
 
 MAKERS: dict[str, Maker] = {
     "OptimizerMade": lambda at, subject, words: events.OptimizerMade(at, subject),
+    "SchedulerStepped": lambda at, subject, words: events.SchedulerStepped(at, subject),
+    "GradientsClipped": lambda at, subject, words: events.GradientsClipped(at, NONE),
+    "ScalerUpdated": lambda at, subject, words: events.ScalerUpdated(at, subject),
     "SchedulerMade": lambda at, subject, words: events.SchedulerMade(at, subject),
     "LoaderMade": lambda at, subject, words: events.LoaderMade(at, subject),
     "ModeSwitched": lambda at, subject, words: events.ModeSwitched(at, subject, None),

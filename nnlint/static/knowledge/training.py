@@ -10,8 +10,10 @@ from nnlint.events import (
     Differentiated,
     GradientsCleared,
     GradientsClipped,
+    GradientsUnscaled,
     OptimizerMade,
     OptimizerStepped,
+    ScalerUpdated,
     SchedulerMade,
     SchedulerStepped,
 )
@@ -23,6 +25,7 @@ from nnlint.static.knowledge.common import (
     SCHEDULING,
     external,
     is_optimizer_like,
+    is_scaler,
     method,
     owners_in,
     role_name,
@@ -39,6 +42,7 @@ from nnlint.values import (
     Parameters,
     Scheduler,
     Value,
+    alternatives,
     elements,
     number,
 )
@@ -56,6 +60,9 @@ OPTIMIZERS: dict[str, tuple[str, ...]] = {
     "LBFGS": ("params", "lr", "max_iter"),
 }
 """Constructor parameters of torch.optim's classes (torch 2.x documentation)."""
+
+SCALER_KEY = "<scaler>"
+"""The part of a scaled loss under which it keeps the scaler that scaled it."""
 
 NOT_OPTIMIZERS = regex(r"\b(list|tuple|chain|filter|sum|set|len|iter|clip_grad|parameters_to_vector|named)", re.I)
 FRAMEWORK_BACKWARD = regex(r"accel|fabric|engine|scaler|manager|trainer|optim|strategy|booster|model|self", re.I)
@@ -119,7 +126,8 @@ def _step(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) ->
     first = given.get(0, "optimizer", "closure")
     stepped = next((each for each in given.values() if is_optimizer_like(each)), None)
     if stepped is not None:
-        machine.emit(OptimizerStepped(machine.site(node), stepped, argument(machine, node, given, stepped)))
+        scaler = receiver if is_scaler(receiver) else None
+        machine.emit(OptimizerStepped(machine.site(node), stepped, argument(machine, node, given, stepped), scaler))
         return NONE
     if isinstance(receiver, Scheduler):
         machine.emit(SchedulerStepped(machine.site(node), receiver))
@@ -205,8 +213,16 @@ def _backward(machine: Machine, receiver: Value, given: Arguments, node: ast.AST
     ):
         machine.emit(Backward(machine.site(node), first))
     else:
-        machine.emit(Backward(machine.site(node), receiver))
+        machine.emit(Backward(machine.site(node), receiver, _scaler_of(receiver)))
     return NONE
+
+
+def _scaler_of(loss: Value) -> Value | None:
+    """The gradient scaler that a loss comes from: `scaler.scale(loss)`."""
+    for each in alternatives(loss):
+        if isinstance(each, Data) and SCALER_KEY in each.parts:
+            return each.parts[SCALER_KEY]
+    return None
 
 
 def _is_framework(receiver: Value) -> bool:
@@ -257,7 +273,10 @@ def _clip(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value
 def _scale(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
     if not given.positional or not isinstance(receiver, (Data, External)):
         return None
-    return machine.data("identity", (given.positional[0],), node)
+    made = machine.data("identity", (given.positional[0],), node)
+    if is_scaler(receiver):
+        made.parts[SCALER_KEY] = receiver
+    return made
 
 
 @external("apex.amp.scale_loss")
@@ -270,8 +289,18 @@ def _grad_scaler(machine: Machine, name: str, given: Arguments, node: ast.AST) -
     return machine.data("call", (), node, name="GradScaler")
 
 
-@method("unscale_", "update")
-def _scaler_method(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
-    if isinstance(receiver, Data) and re.search("scaler", f"{receiver.name} {receiver.bound}", re.I):
-        return NONE
-    return None
+@method("unscale_")
+def _unscale(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
+    optimizer = given.get(0, "optimizer")
+    if not is_scaler(receiver) or optimizer is None:
+        return NONE if is_scaler(receiver) else None
+    machine.emit(GradientsUnscaled(machine.site(node), optimizer))
+    return NONE
+
+
+@method("update")
+def _update_scaler(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
+    if not is_scaler(receiver):
+        return None
+    machine.emit(ScalerUpdated(machine.site(node), receiver))
+    return NONE

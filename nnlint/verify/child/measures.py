@@ -21,6 +21,12 @@ def norm(tensors: Iterable[Tensor]) -> float:
     return float(torch.stack([each.cpu() for each in norms]).norm()) if norms else 0.0
 
 
+def largest(tensors: Iterable[Tensor]) -> float:
+    """The largest size of an element; 0 for none."""
+    sizes = [tensor.detach().float().abs().max().cpu() for tensor in tensors if tensor.numel() and not tensor.is_sparse]
+    return float(torch.stack(sizes).max()) if sizes else 0.0
+
+
 def as_tensor(value: Any) -> Tensor | None:
     """The value as a tensor of floating-point numbers, where it is an array of numbers of any kind."""
     if isinstance(value, Tensor):

@@ -19,7 +19,7 @@ from torch.nn.modules import module as hooks
 from torch.optim import Optimizer
 from torch.optim import optimizer as optimizer_hooks
 
-from nnlint.verify.child import measures
+from nnlint.verify.child import measures, update_hooks
 from nnlint.verify.child.gradients import GradientBook
 from nnlint.verify.child.layers import SITE, LayerBook
 from nnlint.verify.child.places import Places, Spot
@@ -156,29 +156,26 @@ class Recorder:
 
     def install(self) -> None:
         """Put all hooks in place, once in the life of the process."""
-        self._wrap(nn.Module, "__init__", self._module_made)
-        self._wrap(nn.Module, "train", self._mode_switched)
-        self._wrap(nn.Module, "zero_grad", self._cleared)
-        self._wrap(Optimizer, "zero_grad", self._cleared)
-        self._wrap(Optimizer, "__init__", self._optimizer_made)
-        self._wrap(torch.utils.data.DataLoader, "__init__", self._loader_made)
-        self._wrap(torch.autograd, "backward", self._backward)
+        self.wrap(nn.Module, "__init__", self._module_made)
+        self.wrap(nn.Module, "train", self._mode_switched)
+        self.wrap(nn.Module, "zero_grad", self._cleared)
+        self.wrap(Optimizer, "zero_grad", self._cleared)
+        self.wrap(Optimizer, "__init__", self._optimizer_made)
+        self.wrap(torch.utils.data.DataLoader, "__init__", self._loader_made)
+        self.wrap(torch.autograd, "backward", self._backward)
         for name in DROPOUTS:
-            self._wrap(nn.functional, name, self._dropped, even_in_experiments=True)
+            self.wrap(nn.functional, name, self._dropped, even_in_experiments=True)
         if hasattr(nn.functional, ATTENTION):
-            self._wrap(nn.functional, ATTENTION, self._attended, even_in_experiments=True)
+            self.wrap(nn.functional, ATTENTION, self._attended, even_in_experiments=True)
         for name in LOSSES:
             if hasattr(nn.functional, name):
-                self._wrap(nn.functional, name, functools.partial(self._loss, name))
-        for cls in _subclasses(torch.optim.lr_scheduler.LRScheduler):
-            if "__init__" in vars(cls) and cls is not torch.optim.lr_scheduler.LRScheduler:
-                continue
-            self._wrap(cls, "__init__", self._scheduler_made)
+                self.wrap(nn.functional, name, functools.partial(self._loss, name))
+        update_hooks.install(self)
         hooks.register_module_forward_pre_hook(self._before_forward)
         hooks.register_module_forward_hook(self._after_forward, with_kwargs=True, always_call=True)
         optimizer_hooks.register_optimizer_step_post_hook(self._after_step)
 
-    def _wrap(self, owner: Any, name: str, around: Callable[..., Any], even_in_experiments: bool = False) -> None:
+    def wrap(self, owner: Any, name: str, around: Callable[..., Any], even_in_experiments: bool = False) -> None:
         """Replace a function of torch by one that passes each call to `around`, which calls the original."""
         original = getattr(owner, name)
 
@@ -189,6 +186,13 @@ class Recorder:
             return around(original, *arguments, **keywords)
 
         setattr(owner, name, wrapped)
+
+    def subclasses(self, cls: type[Any]) -> list[type[Any]]:
+        """A class and all that derive from it so far."""
+        found = [cls]
+        for subclass in cls.__subclasses__():
+            found += self.subclasses(subclass)
+        return list(dict.fromkeys(found))
 
     def _module_made(self, original: Callable[..., Any], module: nn.Module, *arguments: Any, **keywords: Any) -> None:
         calls = self.places.calls(module)
@@ -207,10 +211,6 @@ class Recorder:
         numbers = {name: float(value) for name, value in optimizer.defaults.items() if _is_number(value)}
         numbers["first_parameter"] = float(self.gradients.number(_parameters(optimizer)))
         self.tell("OptimizerMade", calls, numbers, optimizer)
-
-    def _scheduler_made(self, original: Callable[..., Any], scheduler: Any, *rest: Any, **keywords: Any) -> None:
-        original(scheduler, *rest, **keywords)
-        self.tell("SchedulerMade", self.places.calls(scheduler), {}, scheduler)
 
     def _loader_made(self, original: Callable[..., Any], loader: Any, *rest: Any, **keywords: Any) -> None:
         for name, plain in (("num_workers", 0), ("pin_memory", False), ("persistent_workers", False), ("timeout", 0)):
@@ -352,13 +352,6 @@ class Recorder:
         self.check_time()
 
 
-def _subclasses(cls: type[Any]) -> list[type[Any]]:
-    found = [cls]
-    for subclass in cls.__subclasses__():
-        found += _subclasses(subclass)
-    return found
-
-
 def _parameters(optimizer: Optimizer) -> list[Tensor]:
     return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
@@ -416,6 +409,7 @@ def _step_numbers(optimizer: Optimizer) -> measures.Numbers:
     group = optimizer.param_groups[0]
     numbers = {name: float(group[name]) for name in ("lr", "weight_decay", "momentum") if _is_number(group.get(name))}
     numbers["gradient_norm"] = measures.norm(gradients)
+    numbers["largest_gradient"] = measures.largest(gradients)
     numbers["weight_norm"] = measures.norm(parameters)
     numbers["state"] = float(sum(len(state) for state in optimizer.state.values()))
     numbers["remembers"] = float(any(_remembers(state.values()) for state in optimizer.state.values()))

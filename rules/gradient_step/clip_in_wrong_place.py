@@ -1,0 +1,143 @@
+"""Gradients are clipped where there are none to clip, or after the step has used them.
+
+## What it does
+Follows every path through a training loop to the calls that clip gradients, and reports one that comes after the optimizer's
+step, or before the backward pass, when the gradients are still cleared. Helpers, methods and other files are followed. A clip
+with an infinite bound only measures the norm and is left alone.
+
+## Why it matters
+The step is taken with the gradients as they are, so the one batch with a huge gradient throws the weights far off: just what
+the clipping was put there to prevent. Nothing tells, for the call itself works.
+Source: PyTorch, "torch.nn.utils.clip_grad_norm_"
+(https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.clip_grad_norm_.html); Pascanu et al., "On the difficulty of
+training recurrent neural networks" (https://arxiv.org/abs/1211.5063).
+
+## Example
+```python
+optimizer.zero_grad()
+loss.backward()
+optimizer.step()
+torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+```
+
+Use instead:
+```python
+optimizer.zero_grad()
+loss.backward()
+torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+optimizer.step()
+```
+
+## Fix safety
+Safe: the call moves right before the step. Where they stand in different blocks or functions, there is no fix.
+
+## Witness
+The norm of the gradients is over the bound at a step. Where it never comes near the bound, the fault is harmless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nnlint.events import Backward, GradientsClipped, OptimizerStepped, Run
+from nnlint.facts.clipping import Clip, clips, is_bounded
+from nnlint.finding import Applicability, Fix, Severity, Verdict
+from nnlint.mending import edits
+from nnlint.rule import Problem, Rule
+from nnlint.static.objects import CodeSite
+from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, unverified
+
+EMPTY = frozenset({"start", "stepped", "cleared"})
+
+
+def check(run: Run) -> Iterator[Problem]:
+    """One problem for each clip that no path comes to with gradients for a step to come."""
+    found = clips(run)
+    reported: set[object] = set()
+    for clip in found:
+        node = clip.event.at.node if isinstance(clip.event.at, CodeSite) else clip.event.at
+        step = None if node in reported else _step_of(run, clip)
+        if step is None or any(_is_right(other, clip) for other in found):
+            continue
+        if clip.states <= EMPTY and clip.states & {"stepped", "cleared"} and is_bounded(clip.event):
+            reported.add(node)
+            yield _problem(clip, step)
+
+
+def _is_right(other: Clip, clip: Clip) -> bool:
+    """Whether another clip of the same parameters, or the same clip for another optimizer, stands where it should."""
+    is_same = other.trained.optimizer is clip.trained.optimizer or other.event.at is clip.event.at
+    return is_same and not other.states <= EMPTY
+
+
+def _step_of(run: Run, clip: Clip) -> OptimizerStepped | None:
+    """The optimizer's step in the same pass of a loop, or in the same call, if a backward pass stands there too."""
+    here = clip.event.iterations[-1:]
+    steps = [each for each in run.events(OptimizerStepped) if _shares(each, clip) and clip.trained.is_stepped_by(each)]
+    passes = [each for each in run.events(Backward) if _shares(each, clip) and clip.trained.may_be_filled_by(each)]
+    return steps[0] if steps and passes and (here or run.called_again) else None
+
+
+def _shares(event: Backward | OptimizerStepped, clip: Clip) -> bool:
+    here = clip.event.iterations
+    return not here or here[-1] in event.iterations
+
+
+def _problem(clip: Clip, step: OptimizerStepped) -> Problem:
+    is_late = "stepped" in clip.states or _comes_before(step, clip)
+    reason = "after the step has used them" if is_late else "before the backward pass has computed them"
+    return Problem(
+        clip.event.at,
+        f"the step takes gradients of any size, because they are clipped {reason}",
+        label="nothing is clipped here that a step would use",
+        related=((step.at, "steps on unclipped gradients"),),
+        help="clip between the backward pass and the step",
+        fix=_fix(clip.event, step),
+    )
+
+
+def _comes_before(step: OptimizerStepped, clip: Clip) -> bool:
+    return step.order < clip.event.order
+
+
+def _fix(clip: GradientsClipped, step: OptimizerStepped) -> Fix | None:
+    lines, removed = edits.statement_lines(clip.at), edits.remove_statement(clip.at)
+    block = edits.block_of(clip.at)
+    if lines is None or removed is None or not isinstance(step.at, CodeSite):
+        return None
+    if not any(statement is step.at.statement for statement in block):
+        return None
+    return edits.fix(Applicability.SAFE, "clip right before the step", removed, edits.insert_before(step.at, *lines))
+
+
+def witness(case: Case) -> Verdict:
+    """Whether a step was taken with gradients over the bound."""
+    clipped = case.at(GradientsClipped)
+    by_value = any(numbers(clipped, "by_value"))
+    bounds = numbers(clipped, "bound")
+    sizes = numbers(case.related(OptimizerStepped), "largest_gradient" if by_value else "gradient_norm")
+    if not bounds or not sizes:
+        return not_reached(case)
+    bound, largest = bounds[0], max(sizes)
+    if largest > bound:
+        what = "an element of size" if by_value else "a norm of"
+        return confirmed(
+            f"a step was taken with a gradient of {what} {largest:.3g}, over the bound of {bound:.3g}",
+            largest=largest,
+            bound=bound,
+        )
+    if largest > 0:
+        return harmless(f"no gradient came over the bound of {bound:.3g}", largest=largest, bound=bound)
+    return unverified("no step found gradients")
+
+
+rule = Rule(
+    __name__,
+    __doc__,
+    check,
+    code="NN112",
+    severity=Severity.ERROR,
+    since="0.1",
+    fix=Applicability.SAFE,
+    witness=witness,
+)
