@@ -38,6 +38,7 @@ from nnlint.values import (
     Either,
     Instance,
     Items,
+    Layer,
     Optimizer,
     Parameters,
     Scheduler,
@@ -208,7 +209,7 @@ def _in_place(machine: Machine, receiver: Value, given: Arguments, node: ast.AST
 @method("backward")
 def _backward(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
     first = given.get(0, "loss")
-    if (isinstance(receiver, (Optimizer, Instance)) and first is not None) or (
+    if (isinstance(receiver, (Optimizer, Instance, Layer)) and first is not None) or (
         _is_framework(receiver) and isinstance(first, (Data, Either))
     ):
         machine.emit(Backward(machine.site(node), first))

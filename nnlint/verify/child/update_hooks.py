@@ -68,8 +68,9 @@ class _UpdateHooks:
         numbers = {"optimizer": float(self.recorder.identity(optimizer)), "steps": float(steps)}
         return numbers | ({"lr": float(groups[0]["lr"])} if "lr" in groups[0] else {})
 
-    def clipped(self, original: Callable[..., Any], parameters: Any, bound: Any, *rest: Any, **keywords: Any) -> Any:
+    def clipped(self, original: Callable[..., Any], parameters: Any, *rest: Any, **keywords: Any) -> Any:
         """Clip, and tell the norm that was there before."""
+        bound = rest[0] if rest else keywords.get("max_norm", keywords.get("clip_value"))
         held = [parameters] if isinstance(parameters, Tensor) else list(parameters)
         calls = self.recorder.places.calls()
         numbers: measures.Numbers = {}
@@ -77,7 +78,7 @@ class _UpdateHooks:
             with self.recorder.pause():
                 numbers = _clip_numbers(held, bound) | {"by_value": float("value" in original.__name__)}
         with self.recorder.pause():
-            result = original(held, bound, *rest, **keywords)
+            result = original(held, *rest, **keywords)
         self.recorder.tell("GradientsClipped", calls, numbers)
         return result
 

@@ -1,0 +1,128 @@
+"""The optimizer steps, but nothing ever computes gradients.
+
+## What it does
+Reports a step in a training loop where the network is called, and no backward pass that could reach its parameters stands
+anywhere in the run: in helpers, closures, methods or other files. Where code that is not at hand gets the loss, the network
+or the optimizer, it may differentiate by itself, and nothing is said; so too where gradients are assigned by hand.
+
+## Why it matters
+An optimizer passes over parameters without gradients, so the step changes nothing and raises nothing. The loss is logged,
+moves with the batches, and the network stays as it was drawn.
+Source: torch.optim, "Taking an optimization step"
+(https://docs.pytorch.org/docs/stable/optim.html#taking-an-optimization-step).
+
+## Example
+```python
+optimizer.zero_grad()
+loss = criterion(model(inputs), targets)
+optimizer.step()
+```
+
+Use instead:
+```python
+optimizer.zero_grad()
+loss = criterion(model(inputs), targets)
+loss.backward()
+optimizer.step()
+```
+
+## Witness
+No step finds a gradient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nnlint.events import Backward, Differentiated, GradientsCleared, ModelCalled, OptimizerStepped, Run
+from nnlint.facts.gradients import Trained, trained
+from nnlint.facts.handed_over import (
+    may_be_differentiated_elsewhere,
+    may_be_stepped_elsewhere,
+    may_be_trained_elsewhere,
+)
+from nnlint.facts.live_graphs import graph_behind
+from nnlint.finding import Severity, Verdict
+from nnlint.graph import parameters_of
+from nnlint.rule import Problem, Rule
+from nnlint.static.objects import CodeSite
+from nnlint.values import Data
+from nnlint.witness import Case, confirmed, not_reached, numbers, refuted
+
+
+def check(run: Run) -> Iterator[Problem]:
+    """One problem for each step that no backward pass belongs to."""
+    if run.cut_short or not any(run.events(OptimizerStepped)) or any(run.events(Differentiated)):
+        return
+    reported: set[object] = set()
+    for each in trained(run):
+        if _may_have_gradients(run, each):
+            continue
+        for step in run.events(OptimizerStepped):
+            node = step.at.node if isinstance(step.at, CodeSite) else step.at
+            call = _training_call(run, each, step) if node not in reported and each.is_stepped_by(step) else None
+            if call is not None:
+                reported.add(node)
+                yield _problem(step, call)
+
+
+def _may_have_gradients(run: Run, each: Trained) -> bool:
+    if any(each.may_be_filled_by(event) or not graph_behind(run, event.loss).is_live for event in run.events(Backward)):
+        return True
+    if any(event.replaced and each.may_be_cleared_by(event) for event in run.events(GradientsCleared)):
+        return True
+    return not _is_certainly_optimizer(each) or may_be_stepped_elsewhere(run, each)
+
+
+def _is_certainly_optimizer(each: Trained) -> bool:
+    """Whether it is one, or goes by the name of one: a solver or a trainer may do more than step."""
+    value = each.optimizer
+    return not isinstance(value, Data) or "opt" in f"{value.name} {value.bound}".lower()
+
+
+def _training_call(run: Run, each: Trained, step: OptimizerStepped) -> ModelCalled | None:
+    """The call of the optimizer's network in the same pass as the step, whose loss nobody may differentiate."""
+    for call in run.events(ModelCalled):
+        is_near = call.iterations[-1:] == step.iterations[-1:] and (bool(step.iterations) or call.calls == step.calls)
+        if not is_near or call.gradient is not True or not _is_trained_by(each, call):
+            continue
+        if not may_be_trained_elsewhere(run, step.iterations) and not may_be_differentiated_elsewhere(run, call.output):
+            return call
+    return None
+
+
+def _is_trained_by(each: Trained, call: ModelCalled) -> bool:
+    if each.parts is None:
+        return True
+    return any(id(part) in each.parts for part in (call.model, *parameters_of(call.model)))
+
+
+def _problem(step: OptimizerStepped, call: ModelCalled) -> Problem:
+    return Problem(
+        step.at,
+        "the step changes nothing, because no backward pass has computed gradients",
+        label="steps without gradients",
+        related=((call.at, "the loss of this pass is never differentiated"),),
+        help="call `backward()` on the loss before the step",
+    )
+
+
+def witness(case: Case) -> Verdict:
+    """Whether every step finds gradients of zero, or none."""
+    norms = numbers(case.at(OptimizerStepped), "gradient_norm")
+    if not norms:
+        return not_reached(case)
+    if not any(norms):
+        return confirmed(f"the gradient is zero at all {len(norms)} steps that were measured", steps=len(norms))
+    return refuted(f"the gradient is not zero at the step ({max(norms):.2g})", gradient_norm=max(norms))
+
+
+rule = Rule(
+    __name__,
+    __doc__,
+    check,
+    code="NN104",
+    severity=Severity.ERROR,
+    since="0.1",
+    witness=witness,
+)

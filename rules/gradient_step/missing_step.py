@@ -1,0 +1,149 @@
+"""Gradients are cleared and computed in a loop, but the optimizer never steps.
+
+## What it does
+Looks at each optimizer whose gradients a loop clears and fills again, and reports the backward pass where nothing in the run
+ever steps it: no helper, closure, scaler or hand-written update, in this file or others. Of several optimizers, as in a GAN,
+each needs a step of its own. Code that reads the gradients itself (saliency, attacks, Fisher information), or that is not at
+hand and gets the optimizer, is left alone.
+
+## Why it matters
+All the work of a training step is done, and its result is thrown away at the next clear. The weights never change.
+Source: torch.optim, "Taking an optimization step"
+(https://docs.pytorch.org/docs/stable/optim.html#taking-an-optimization-step).
+
+## Example
+```python
+for inputs, targets in loader:
+    optimizer.zero_grad()
+    loss = criterion(model(inputs), targets)
+    loss.backward()
+```
+
+Use instead:
+```python
+for inputs, targets in loader:
+    optimizer.zero_grad()
+    loss = criterion(model(inputs), targets)
+    loss.backward()
+    optimizer.step()
+```
+
+## Witness
+The backward pass runs again and again, and its optimizer is not stepped once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nnlint.events import Backward, GradientsCleared, OptimizerMade, OptimizerStepped, Run
+from nnlint.facts.gradients import Trained, parts_of
+from nnlint.facts.handed_over import may_be_stepped_elsewhere, reads_gradients
+from nnlint.finding import Severity, Verdict
+from nnlint.rule import Problem, Rule
+from nnlint.static.objects import CodeSite
+from nnlint.values import Data, Optimizer, Value, alternatives
+from nnlint.witness import Case, confirmed, not_reached, refuted, unverified
+
+
+def check(run: Run) -> Iterator[Problem]:
+    """One problem for each optimizer that never steps."""
+    clears = [event for event in run.events(GradientsCleared) if event.iterations and not event.replaced]
+    if run.cut_short or not clears or not any(run.events(Backward)):
+        return
+    reported: set[object] = set()
+    for optimizer in _cleared(run, clears):
+        each = Trained(optimizer, run.remember("parts", optimizer, parts_of), run)
+        if any(_may_be_step_of(run, each, step) for step in run.events(OptimizerStepped)):
+            continue
+        backward = None if may_be_stepped_elsewhere(run, each) else _backward_of(run, each, clears)
+        node = backward.at.node if backward is not None and isinstance(backward.at, CodeSite) else None
+        if backward is not None and node not in reported:
+            reported.add(node)
+            yield _problem(run, optimizer, backward)
+
+
+def _cleared(run: Run, clears: list[GradientsCleared]) -> Iterator[Value]:
+    """The optimizers whose gradients are cleared: by themselves, or by their network."""
+    found: dict[int, Value] = {}
+    for clear in clears:
+        found.update((id(each), each) for each in alternatives(clear.target) if _is_optimizer(each))
+    for made in run.events(OptimizerMade):
+        each = Trained(made.optimizer, run.remember("parts", made.optimizer, parts_of), run)
+        if any(each.is_cleared_by(clear) for clear in clears):
+            found[id(made.optimizer)] = made.optimizer
+    yield from found.values()
+
+
+def _is_optimizer(value: Value) -> bool:
+    if isinstance(value, Data):
+        return value.operation in ("argument", "name", "attribute") and "opt" in f"{value.name} {value.bound}".lower()
+    return isinstance(value, Optimizer)
+
+
+def _may_be_step_of(run: Run, each: Trained, step: OptimizerStepped) -> bool:
+    """Whether a step is one of the optimizer: unless it is known to be of another."""
+    for stepped in alternatives(step.optimizer):
+        if stepped is each.optimizer:
+            return True
+        parts = run.remember("parts", stepped, parts_of)
+        if each.parts is not None and parts is not None:
+            if each.parts & parts:
+                return True
+        elif not (_is_optimizer(stepped) and _is_optimizer(each.optimizer) and type(stepped) is type(each.optimizer)):
+            return True
+    return False
+
+
+def _backward_of(run: Run, each: Trained, clears: list[GradientsCleared]) -> Backward | None:
+    """The backward pass that fills what a clear has emptied in the same pass of a loop, for nobody to use."""
+    for clear in clears:
+        if not each.is_cleared_by(clear):
+            continue
+        passes = [
+            event
+            for event in run.events(Backward)
+            if event.iterations[-1:] == clear.iterations[-1:] and each.may_be_filled_by(event)
+        ]
+        behind = [event for event in passes if event.order > clear.order] or passes
+        if behind and not any(reads_gradients(site) for site in (behind[0].at, clear.at)):
+            return behind[0]
+    return None
+
+
+def _problem(run: Run, optimizer: Value, backward: Backward) -> Problem:
+    made = [(event.at, "this optimizer") for event in run.events(OptimizerMade) if event.optimizer is optimizer]
+    clears = [event for event in run.events(GradientsCleared) if optimizer in alternatives(event.target)]
+    return Problem(
+        backward.at,
+        "the weights never change, because no step uses these gradients",
+        label="computed, and thrown away at the next clear",
+        related=(*made, *((clear.at, "clears them again") for clear in clears[:1])),
+        help="call `step()` of the optimizer after the backward pass",
+    )
+
+
+def witness(case: Case) -> Verdict:
+    """Whether the backward pass ran several times, and the optimizer was not stepped."""
+    passes = case.at(Backward)
+    if not passes:
+        return not_reached(case)
+    places = [related.place for related in case.finding.related]
+    all_steps = list(case.run.events(OptimizerStepped))
+    steps = case.made_at(OptimizerStepped, *places) if case.related(OptimizerMade) else all_steps
+    if steps:
+        return refuted(f"the optimizer was stepped {len(steps)} times", steps=len(steps))
+    if len(passes) < 2:
+        return unverified("the run ended after one backward pass")
+    return confirmed(f"{len(passes)} backward passes, and not one step of the optimizer", passes=len(passes))
+
+
+rule = Rule(
+    __name__,
+    __doc__,
+    check,
+    code="NN105",
+    severity=Severity.ERROR,
+    since="0.1",
+    witness=witness,
+)
