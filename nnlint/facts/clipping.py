@@ -19,6 +19,7 @@ from nnlint.events import (
     Run,
 )
 from nnlint.facts.gradients import Trained, parts_of, trained
+from nnlint.lazy import regex
 from nnlint.static.objects import CodeSite
 from nnlint.trace import Step, follow, select
 from nnlint.values import Value
@@ -31,7 +32,7 @@ CLIP_EVENTS: tuple[type[Event], ...] = (
     GradientsUnscaled,
     OptimizerStepped,
 )
-NO_BOUND = re.compile(r"\binf\b|1e\+?\d\d|max_norm=1e[6-9]", re.IGNORECASE)
+NO_BOUND = regex(r"\binf\b|1e\+?\d\d|max_norm=1e[6-9]", re.IGNORECASE)
 
 
 class Filling(NamedTuple):

@@ -9,29 +9,30 @@ from nnlint.events import Escaped, Iteration, Run
 from nnlint.facts.differentiated import behind
 from nnlint.facts.gradients import Trained
 from nnlint.graph import cuts_graph, data_in
+from nnlint.lazy import regex
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Instance, Layer, Value, elements
 
-READS_OPTIMIZER = re.compile(
+READS_OPTIMIZER = regex(
     r"print|save|len|isinstance|state_dict|zero_grad|^scale$|unscale_|log|dump|format|append|sched|warmup|lr|watch|id$|str|type",
     re.I,
 )
 """Code that gets hold of an optimizer, and does not step it."""
 
-READS_NETWORK = re.compile(
+READS_NETWORK = regex(
     r"print|summary|watch|graph|flop|profile|count|param|init|register|isinstance|hasattr|state|save|load|share|cuda|optim|sched|len|"
     r"id$|type$|getattr|apply|append|log|ema|device|freeze|train|eval|mode|hook|str",
     re.I,
 )
 """Code that gets hold of a network, and trains nothing."""
 
-READS_LOSS = re.compile(
+READS_LOSS = regex(
     r"print|append|format|log|scalar|item|write|loss|crit|metric|acc|score|dice|iou|str|float|len|isnan|isfinite|round|save|plot|meter|"
     r"report|record|reduce|gather|postfix|description|mean|sum|info|debug|extend|add|show|detach|cpu|numpy|isinf|error|view|hist|"
     r"display|track|monitor|put|send|set_|argm|topk|pred|decode|correct",
     re.I,
 )
-DIFFERENTIATES = re.compile(r"back|scaler|step|optim|train|updat|minimi|fit|grad|learn", re.I)
+DIFFERENTIATES = regex(r"back|scaler|step|optim|train|updat|minimi|fit|grad|learn", re.I)
 """Names of code that may differentiate a loss, whatever else they say."""
 
 
@@ -83,4 +84,4 @@ def reads_gradients(site: object) -> bool:
     return any(GRADIENT.search(line.partition("#")[0]) for line in lines)
 
 
-GRADIENT = re.compile(r"\.grad\b|autograd\.grad")
+GRADIENT = regex(r"\.grad\b|autograd\.grad")
