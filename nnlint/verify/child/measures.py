@@ -114,6 +114,19 @@ def tensors_in(value: Any, depth: int = 3) -> Iterator[Tensor]:
             yield from tensors_in(each, depth - 1)
 
 
+def sum_gaps(value: object) -> Numbers:
+    """How far sums over a dimension are from 1 at most: of probabilities, or of what log-probabilities are logarithms of."""
+    if not isinstance(value, Tensor) or not value.is_floating_point() or not 1 < value.dim() < 6 or not value.numel():
+        return {}
+    detached = value.detach().float()
+    if float(detached.max()) <= 0:
+        detached = detached.exp()
+    elif float(detached.min()) < 0 or float(detached.max()) > 1:
+        return {}
+    dimensions = {"0": 0, "1": 1, "last": -1}
+    return {f"sum_gap_{name}": float((detached.sum(each) - 1).abs().max()) for name, each in dimensions.items()}
+
+
 def finite(value: float) -> float | None:
     """The number, or None where it is none that JSON can carry."""
     return value if math.isfinite(value) else None

@@ -78,7 +78,7 @@ class Sightings:
         return count < ALL_UNTIL or count & (count - 1) == 0
 
     def _tell(self, number: int, value: Any, parts: dict[str, _Part]) -> None:
-        numbers = measures.summary(value)
+        numbers = measures.summary(value) | measures.sum_gaps(value)
         if "requires_grad" in numbers:
             numbers["is_parameter"] = float(isinstance(value, torch.nn.Parameter))
             numbers["graph"] = float(graph_size(measures.tensors_in(value)))
