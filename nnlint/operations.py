@@ -156,6 +156,7 @@ FUNCTIONS: dict[str, str] = {
             "arange": "arange",
             "linspace": "linspace",
             "outer": "outer",
+            "compare": "eq ne gt lt ge le greater less greater_equal less_equal equal not_equal isclose",
             "isnan": "isnan isfinite isinf",
             "load": "load loadtxt genfromtxt read_csv read_excel read_parquet read_pickle load_from_disk",
         }

@@ -11,14 +11,22 @@ from nnlint.graph import ancestors
 from nnlint.lazy import regex
 from nnlint.operations import LOSS_OPERATIONS, WEIGHTED
 from nnlint.records import dataclass
-from nnlint.static.objects import CodeSite
-from nnlint.values import Constant, Data, Either, Entries, Items, Value, alternatives, elements, truth
+from nnlint.static.objects import CodeSite, External
+from nnlint.values import Constant, Data, Either, Entries, Items, Value, alternatives, elements, number, truth
 
 TAKEN_OUT = frozenset({"detach", "item", "numpy", "tensor"})
 """Operations whose result has the numbers and no graph: `x.detach()`, `x.data`, `float(x)`, `torch.tensor(x)`, `Variable(x)`."""
 
-BLOCKS = frozenset({"argmax", "compare", "length"})
+BLOCKS = frozenset({"argmax", "compare", "length", "round", "sign"})
 """Operations that no gradient goes through, and that are no cut of a graph."""
+
+WHOLE_NUMBERS = frozenset(
+    "long int short byte bool char int64 int32 int16 int8 uint8 LongTensor IntTensor BoolTensor".split()
+)
+"""Spellings of the types that have no gradient."""
+
+PICKS = frozenset({"max", "min", "topk"})
+"""Operations that give positions beside the values, as the second of a pair."""
 
 LEARNS = WEIGHTED | {"transformer", "weight", "parameter"}
 NO_WEIGHTS = frozenset(
@@ -47,12 +55,13 @@ MOST_VISITED = 3000
 
 @dataclass(frozen=True)
 class LossGraph:
-    """Whether a backward pass reaches anything that learns; the operations that cut it off from a network; and the calls
-    under `no_grad` that left no graph behind (all in no order)."""
+    """Whether a backward pass reaches anything that learns; the operations that cut it off from a network; the calls
+    under `no_grad` that left no graph behind; and the operations behind a network that have no gradient (all in no order)."""
 
     is_live: bool
     cuts: tuple[Data, ...] = ()
     unrecorded: tuple[Data, ...] = ()
+    blocks: tuple[Data, ...] = ()
 
 
 LIVE = LossGraph(True)
@@ -92,6 +101,41 @@ def _terms(loss: Value) -> Iterator[Value]:
             yield value
 
 
+def terms(loss: Value) -> list[Value]:
+    """The terms of a sum, each with its constant factors taken off; a straight-through estimate is one term."""
+    found: list[Value] = []
+    pending: list[Value] = [loss]
+    budget = MOST_VISITED
+    while pending and budget:
+        budget -= 1
+        value = pending.pop()
+        if isinstance(value, Either):
+            pending.extend(value.alternatives)
+        elif (
+            isinstance(value, Data)
+            and value.operation in ("add", "subtract")
+            and not any(map(_is_detached, value.inputs))
+        ):
+            pending.extend(value.inputs)
+        elif isinstance(value, Data) and value.operation in ("identity", "mean", "sum", "negative") and value.inputs:
+            pending.append(value.inputs[0])
+        elif isinstance(value, Data) and value.operation in ("multiply", "divide") and _variable(value) is not None:
+            pending.extend(each for each in [_variable(value)] if each is not None)
+        elif not isinstance(value, Constant):
+            found.append(value)
+    return found
+
+
+def _is_detached(value: Value) -> bool:
+    return isinstance(value, Data) and value.operation == "detach"
+
+
+def _variable(product: Data) -> Value | None:
+    """The one factor that is no constant."""
+    factors = [each for each in product.inputs if not isinstance(each, Constant)]
+    return factors[0] if len(factors) == 1 else None
+
+
 def _is_loss(value: Value) -> bool:
     """Whether a term is certainly a loss, perhaps weighed: not the difference to another, as in a straight-through estimate."""
     while isinstance(value, Data) and value.operation in ("multiply", "mean", "sum", "to", "identity") and value.inputs:
@@ -106,6 +150,7 @@ class _Walk:
         self.run = run
         self.cuts: dict[int, Data] = {}
         self.unrecorded: dict[int, Data] = {}
+        self.blocks: dict[int, Data] = {}
         self.pending: list[tuple[Value, bool]] = []
 
     def walk(self, loss: Value) -> LossGraph:
@@ -118,7 +163,7 @@ class _Walk:
             seen.add(id(value))
             if len(seen) > MOST_VISITED or self._learns(value, is_root):
                 return LIVE
-        return LossGraph(False, tuple(self.cuts.values()), tuple(self.unrecorded.values()))
+        return LossGraph(False, *(tuple(found.values()) for found in (self.cuts, self.unrecorded, self.blocks)))
 
     def _learns(self, value: Value, is_root: bool) -> bool:
         """Whether the value certainly, or possibly, has something that learns; else what it was made from is walked on to."""
@@ -135,7 +180,11 @@ class _Walk:
             return self._is_taken_out(value)
         if value.gradient is False:
             return self._is_unrecorded(value)
-        if value.operation in BLOCKS or value.operation in NO_WEIGHTS:
+        if has_no_gradient(value):
+            first = _first_block(value)
+            self.blocks.update({} if first is None else {id(first): first})
+            return _asks_gradient(value)
+        if value.operation in NO_WEIGHTS:
             return _asks_gradient(value)
         if value.operation in LEARNS:
             return True
@@ -199,6 +248,49 @@ def _is_unrecorded_part(data: Data) -> bool:
     return data.gradient is False and (
         data.operation == "output" or (data.operation in LEARNS and data.layer is not None)
     )
+
+
+def has_no_gradient(data: Data) -> bool:
+    """Whether an operation is constant wherever it has a gradient at all: a choice, a comparison, a cast to whole numbers."""
+    if data.operation in BLOCKS:
+        return True
+    if data.operation == "to":
+        return not WHOLE_NUMBERS.isdisjoint(_types_named(data))
+    first = data.inputs[0] if data.inputs else None
+    if not isinstance(first, Data) or first.operation not in PICKS:
+        return False
+    if data.operation == "attribute":
+        return data.name == "indices"
+    return data.operation == "index" and len(data.inputs) > 1 and number(data.inputs[1]) == 1
+
+
+def _types_named(data: Data) -> set[str]:
+    """The method's own name (`x.long()`), and the last parts of the names that it is given (`x.to(torch.long)`)."""
+    node = data.at.node if isinstance(data.at, CodeSite) else None
+    function = node.func if isinstance(node, ast.Call) else None
+    own = function.attr if isinstance(function, ast.Attribute) else ""
+    given = [*data.inputs[1:], *data.options.values()]
+    return {own, *(each.name.rpartition(".")[2] for each in given if isinstance(each, External))}
+
+
+def _first_block(value: Data) -> Data | None:
+    """Of the operations without a gradient from a value on, that nearest to the network. None where there is no network."""
+    found = None
+    pending, seen = [value], {id(value)}
+    while pending:
+        current = pending.pop(0)
+        if not _has_network(current):
+            continue
+        found = current
+        for each in ancestors(Items(list(current.inputs)), stop=_stops):
+            if has_no_gradient(each) and id(each) not in seen:
+                seen.add(id(each))
+                pending.append(each)
+    return found
+
+
+def _stops(data: Data) -> bool:
+    return has_no_gradient(data) or data.operation == "output"
 
 
 def _first_cut(value: Data) -> Data | None:
