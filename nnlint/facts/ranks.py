@@ -28,6 +28,7 @@ KEEPING = (
 
 ELEMENTWISE = frozenset("add subtract multiply divide maximum minimum".split())
 REDUCING = frozenset("mean sum std var norm prod argmax".split())
+PAIRS = frozenset({"max", "min", "topk"})
 NUMBERS = frozenset({"length", "item", "counter"})
 ONE_DIMENSIONAL = frozenset({"arange", "linspace", "randperm"})
 ELEMENTWISE_CALLS = frozenset("sin cos tan sinh cosh float32 float64".split())
@@ -76,6 +77,9 @@ def _rank_of_data(data: Data, known: Known, depth: int) -> int | None:
     if data.operation in ELEMENTWISE or data.operation == "where":
         ranks = [_rank(each, known, depth) for each in data.inputs]
         return None if None in ranks else max(each for each in ranks if each is not None)
+    pair = _pair_of(data)
+    if pair is not None:
+        return _of_pair(pair, known, depth)
     fixed = _rank_by_layer(data)
     if fixed is not None:
         return fixed
@@ -84,6 +88,24 @@ def _rank_of_data(data: Data, known: Known, depth: int) -> int | None:
         return first
     own = OWN.get(data.operation)
     return None if own is None else own(data, first, known, depth)
+
+
+def _pair_of(data: Data) -> Data | None:
+    """Of values or positions, the `max`, `min` or `topk` along a dimension that gives both as a pair."""
+    first = data.inputs[0]
+    if (
+        not isinstance(first, Data)
+        or first.operation not in PAIRS
+        or (first.operation != "topk" and "dim" not in first.options)
+    ):
+        return None
+    is_part = data.operation == "index" and len(data.inputs) > 1 and number(data.inputs[1]) in (0, 1)
+    return first if is_part or data.operation == "values" or data.name in ("values", "indices") else None
+
+
+def _of_pair(pair: Data, known: Known, depth: int) -> int | None:
+    rank = _rank(pair.inputs[0], known, depth)
+    return rank if rank is None or pair.operation == "topk" or _keeps(pair) else rank - 1
 
 
 def _is_elementwise_call(data: Data) -> bool:
@@ -211,6 +233,22 @@ def _product(data: Data, first: int | None, known: Known, depth: int) -> int | N
     return first + second - 2
 
 
+def _gathered(data: Data, first: int | None, known: Known, depth: int) -> int | None:
+    """Of `x.gather(1, positions)`, which has the shape of the positions."""
+    if spelled(data) not in ("gather", "take_along_dim"):
+        return None
+    return _rank(_positions(data), known, depth)
+
+
+def _positions(data: Data) -> Value | None:
+    return data.options.get("index") or (data.inputs[2] if len(data.inputs) > 2 else None)
+
+
+def _extreme(data: Data, first: int | None, known: Known, depth: int) -> int | None:
+    """Of `max` and `min` without a dimension; along one, they give a pair."""
+    return 0 if not data.options and len(data.inputs) == 1 else None
+
+
 def _part(data: Data, first: int | None, known: Known, depth: int) -> int | None:
     whole, key = data.inputs[0], data.inputs[1] if len(data.inputs) > 1 else NONE
     if isinstance(whole, Data) and whole.operation == "call" and whole.name.startswith(SETS):
@@ -274,6 +312,8 @@ OWN: dict[str, Rule] = {
     **dict.fromkeys(("concatenate", "stack"), _joined),
     **dict.fromkeys(REDUCING, _reduced),
     **dict.fromkeys(("embedding", "one_hot", "unsqueeze"), _unsqueezed),
+    **dict.fromkeys(("max", "min"), _extreme),
+    "gather": _gathered,
     "flatten": _flattened,
     "squeeze": _squeezed,
     "permute": _permuted,
@@ -314,6 +354,11 @@ def _ends_in_one(value: Value, depth: int) -> bool:
     if value.operation in FILLED:
         shape = shape_of(value)
         return bool(shape) and shape is not None and len(shape) > 1 and shape[-1] == 1
+    if value.operation == "gather":
+        return spelled(value) in ("gather", "take_along_dim") and ends_in_one(_positions(value), depth - 1)
+    pair = _pair_of(value) if value.inputs else None
+    if pair is not None:
+        return _keeps(pair) and number(pair.options.get("dim")) in (-1, (rank_of(pair.inputs[0]) or 0) - 1)
     if value.operation in REDUCING and _keeps(value):
         dimension = dimension_given(value)
         rank = rank_of(value.inputs[0]) if value.inputs else None
@@ -323,7 +368,8 @@ def _ends_in_one(value: Value, depth: int) -> bool:
     if value.operation in ELEMENTWISE:
         arrays = [each for each in value.inputs if rank_of(each) != 0]
         return bool(arrays) and all(ends_in_one(each, depth - 1) for each in arrays)
-    return value.operation in SAME_LAST and bool(value.inputs) and ends_in_one(value.inputs[0], depth - 1)
+    keeps = value.operation in SAME_LAST or _is_elementwise_call(value)
+    return keeps and bool(value.inputs) and ends_in_one(value.inputs[0], depth - 1)
 
 
 def _adds_last(data: Data) -> bool:
