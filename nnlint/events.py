@@ -59,9 +59,10 @@ class Event:
 
 @dataclass(eq=False, slots=True)
 class OptimizerMade(Event):
-    """An optimizer is constructed over parameters."""
+    """An optimizer is constructed over parameters: of the networks and layers `held`, by identity, as they are then."""
 
     optimizer: Value
+    held: frozenset[int] = frozenset()
 
 
 @dataclass(eq=False, slots=True)

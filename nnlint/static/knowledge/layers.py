@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from nnlint.events import LossComputed, ModelCalled
+from nnlint.events import LossComputed, ModelBuilt, ModelCalled
 from nnlint.operations import LAYERS, LOSS_OPERATIONS, WIDTHS
 from nnlint.static.arguments import Arguments
 from nnlint.static.iteration import known_elements
@@ -36,7 +36,17 @@ def make_layer(machine: Machine, kind: str, given: Arguments, node: ast.AST) -> 
 
 
 def make_container(machine: Machine, kind: str, given: Arguments, node: ast.AST) -> Layer:
-    """Construct a Sequential, ModuleList or ModuleDict from its modules, a list or dict of them."""
+    """Construct a Sequential, ModuleList or ModuleDict from its modules, a list or dict of them.
+
+    A Sequential that stands in no other network is one by itself.
+    """
+    made = _container(machine, kind, given, node)
+    if kind == "Sequential" and not machine.is_inside_network:
+        machine.emit(ModelBuilt(machine.site(node), made))
+    return made
+
+
+def _container(machine: Machine, kind: str, given: Arguments, node: ast.AST) -> Layer:
     machine.activity += 1
     made = Layer(kind, kind.lower(), {}, machine.site(node), {"<training>": TRUE})
     held = given.positional

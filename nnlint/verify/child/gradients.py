@@ -55,6 +55,11 @@ class GradientBook:
         if not self.live():
             self.watch(_leaves(roots))
 
+    def unheld(self, roots: Any) -> int:
+        """How many leaves of the graph behind a loss no optimizer holds."""
+        held = {id(each) for each in self.live()}
+        return sum(id(leaf) not in held for leaf in _leaves(roots)) if held else 0
+
     def live(self) -> list[Tensor]:
         """The parameters that still exist."""
         return [parameter for reference in self.parameters.values() if (parameter := reference()) is not None]

@@ -28,6 +28,9 @@ from nnlint.verify.protocol import Record, Request
 ALL_UNTIL = 16
 MEASUREMENTS = 50
 FEW_VALUES = 4
+FEW_PASSES = 2
+"""The backward passes at a line whose graphs are walked through."""
+
 PATIENCE_SECONDS = 8.0
 SLOW_BACKWARDS = 4
 """A training that has not done so many backward passes when a request's patience ends is slow."""
@@ -262,6 +265,8 @@ class Recorder:
                 self.gradients.watch_leaves(roots)
                 before, by_hand = self.gradients.before_backward()
                 numbers["piled_by_hand"] = float(by_hand)
+                if self.seen_lines[("backward", calls[0] if calls else None)] <= FEW_PASSES:
+                    numbers["unheld"] = float(self.gradients.unheld(roots))
             else:
                 self.gradients.pass_by()
         try:

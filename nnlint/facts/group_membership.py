@@ -1,0 +1,136 @@
+"""Which networks and layers optimizers hold, and which they do not though a loss trains them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from nnlint.events import (
+    Backward,
+    Differentiated,
+    GradientsCleared,
+    ModelCalled,
+    OptimizerMade,
+    OptimizerStepped,
+    Run,
+)
+from nnlint.facts.gradients import Trained, parts_of
+from nnlint.facts.handed_over import may_be_stepped_elsewhere
+from nnlint.facts.live_graphs import graph_behind
+from nnlint.facts.rebuilt_models import rebuilt_models
+from nnlint.graph import ancestors, cuts_graph, parameters_of
+from nnlint.operations import WEIGHTED
+from nnlint.static.objects import CodeSite
+from nnlint.values import FROZEN_KEY, TRUE, Data, Instance, Layer, Optimizer, Value, alternatives
+
+
+@dataclass(frozen=True)
+class Stale:
+    """An optimizer that does not hold what is trained where it steps: `missing` is the network or layer that it lacks."""
+
+    made: OptimizerMade
+    step: OptimizerStepped
+    backward: Backward
+    missing: Value
+    call: ModelCalled | None = None
+
+
+def stale_optimizers(run: Run) -> Iterator[Stale]:
+    """The optimizers of a run that miss what is trained: all of it, or a layer that was put in later."""
+    if run.cut_short or any(run.events(Differentiated)) or run.operations.get("parameter group"):
+        return
+    if any(event.replaced for event in run.events(GradientsCleared)) or _adds_groups(run):
+        return
+    rebuilt = {_node(each.made.at) for each in rebuilt_models(run)}
+    for made in run.events(OptimizerMade):
+        each = Trained(made.optimizer, run.remember("parts", made.optimizer, parts_of), run)
+        if _holds_networks_alone(made) and each.parts is not None and not may_be_stepped_elsewhere(run, each):
+            found = _all_missing(run, made, each, rebuilt) or _layer_missing(run, made, each)
+            if found is not None:
+                yield found
+
+
+def _adds_groups(run: Run) -> bool:
+    return any(isinstance(each, Data) and each.name == "add_param_group" for each in run.operations.get("method", ()))
+
+
+def _holds_networks_alone(made: OptimizerMade) -> bool:
+    optimizer = made.optimizer
+    if not isinstance(optimizer, Optimizer) or not optimizer.owners or not made.held:
+        return False
+    owners = [each for owner in optimizer.owners for each in alternatives(owner)]
+    return all(isinstance(each, Layer) or (isinstance(each, Instance) and each.is_network) for each in owners)
+
+
+def _steps_with_passes(run: Run, each: Trained) -> Iterator[tuple[OptimizerStepped, Backward]]:
+    """The steps of an optimizer with the backward passes of the same pass of a loop."""
+    for step in run.events(OptimizerStepped):
+        if step.iterations and any(stepped is each.optimizer for stepped in alternatives(step.optimizer)):
+            for backward in run.events(Backward):
+                if backward.iterations[-1:] == step.iterations[-1:] and backward.order < step.order:
+                    yield step, backward
+
+
+def _all_missing(run: Run, made: OptimizerMade, each: Trained, rebuilt: set[object]) -> Stale | None:
+    """A trained network that no optimizer holds, where this optimizer steps and no backward pass fills what it holds."""
+    if any(each.may_be_filled_by(backward) for backward in run.events(Backward)):
+        return None
+    held = _held(run)
+    for step, backward in _steps_with_passes(run, each):
+        for call in run.events(ModelCalled):
+            if _node(getattr(call.model, "at", None)) in rebuilt or not _is_trained_by(run, call, backward):
+                continue
+            parts = {id(part) for part in parameters_of(call.model)}
+            if parts and not parts & held and graph_behind(run, backward.loss).is_live:
+                return Stale(made, step, backward, call.model, call)
+    return None
+
+
+def _node(site: object) -> object:
+    return site.node if isinstance(site, CodeSite) else site
+
+
+def _is_trained_by(run: Run, call: ModelCalled, backward: Backward) -> bool:
+    if not isinstance(call.model, (Instance, Layer)) or call.gradient is not True or _is_frozen(call.model):
+        return False
+    outputs = {id(each) for each in alternatives(call.output)}
+    return any(id(data) in outputs for data in ancestors(backward.loss, stop=cuts_graph) if not cuts_graph(data))
+
+
+def _layer_missing(run: Run, made: OptimizerMade, each: Trained) -> Stale | None:
+    """A layer that was put into the optimizer's network after the optimizer was made, and that no other one holds."""
+    held = _held(run)
+    parts = each.parts or frozenset()
+    if parts <= held:
+        return None
+    for step, backward in _steps_with_passes(run, each):
+        for data in ancestors(backward.loss, stop=cuts_graph):
+            layer = data.layer
+            if layer is None or id(layer) in held or id(layer) not in parts or data.operation not in WEIGHTED:
+                continue
+            if _is_made_where_applied(layer, data):
+                continue
+            if data.gradient is True and not cuts_graph(data) and not _is_frozen(layer):
+                return Stale(made, step, backward, layer)
+    return None
+
+
+def _is_made_where_applied(layer: Layer, data: Data) -> bool:
+    """Whether a forward pass makes the layer itself."""
+    made, applied = layer.at, data.at
+    return (
+        isinstance(made, CodeSite) and isinstance(applied, CodeSite) and made.function is applied.function is not None
+    )
+
+
+def _is_frozen(value: Value) -> bool:
+    return isinstance(value, (Instance, Layer)) and value.attributes.get(FROZEN_KEY) is TRUE
+
+
+def _held(run: Run) -> frozenset[int]:
+    """The identities of all that any optimizer was given, or what is made of things that are not known may hold."""
+    return run.remember("held by optimizers", run, _all_held)
+
+
+def _all_held(run: Run) -> frozenset[int]:
+    return frozenset().union(*(made.held for made in run.events(OptimizerMade)))

@@ -1,0 +1,56 @@
+"""Networks that are made anew in every pass of a loop that trains them: per epoch, or per batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nnlint.events import ModelBuilt, ModelCalled, OptimizerStepped, Run, StateUsed
+from nnlint.facts.differentiated import differentiated
+from nnlint.facts.loops import counts_epochs, draws_batches, is_over_choices
+from nnlint.facts.remaking import Remade, holds_own_training, remade
+from nnlint.static.objects import CodeSite
+from nnlint.values import NONE, Value, alternatives, elements
+
+
+def rebuilt_models(run: Run) -> tuple[Remade[ModelBuilt], ...]:
+    """The constructions of networks that a training loop repeats, each place once."""
+    return run.remember("rebuilt models", run, _rebuilt_models)
+
+
+def _rebuilt_models(run: Run) -> tuple[Remade[ModelBuilt], ...]:
+    made = [event for event in run.events(ModelBuilt) if event.iterations]
+    if not made or not any(run.events(OptimizerStepped)):
+        return ()
+    by_model = {id(event.model): event for event in made}
+    found: dict[object, Remade[ModelBuilt]] = {}
+    for call in run.events(ModelCalled):
+        candidates = [by_model.get(id(model)) for model in alternatives(call.model)]
+        if any(candidates) and _is_trained(run, call):
+            for each in remade(run, made, call, candidates, _nothing_in_common):
+                node = each.made.at.node if isinstance(each.made.at, CodeSite) else each.made.at
+                if node not in found and _is_by_mistake(run, each):
+                    found[node] = each
+    return tuple(found.values())
+
+
+def _nothing_in_common(event: ModelBuilt) -> Sequence[Value]:
+    """A network is made over nothing that could be another in each pass."""
+    return (NONE,)
+
+
+def _is_trained(run: Run, call: ModelCalled) -> bool:
+    return call.gradient is True and any(id(each) in differentiated(run) for each in elements(call.output))
+
+
+def _is_by_mistake(run: Run, each: Remade[ModelBuilt]) -> bool:
+    """Whether it is one training that begins again and again: no fold, trial or choice, and no weights that are loaded."""
+    loop = each.iteration.loop
+    if each.guarded or holds_own_training(each) or not all(draws_batches(inner.loop) for inner in each.inner):
+        return False
+    if not draws_batches(loop) and (is_over_choices(loop) or not counts_epochs(loop)):
+        return False
+    return _is_stepped(run, each) and not any(event.into is each.made.model for event in run.events(StateUsed))
+
+
+def _is_stepped(run: Run, each: Remade[ModelBuilt]) -> bool:
+    return any(each.iteration in step.iterations for step in run.events(OptimizerStepped))
