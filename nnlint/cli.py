@@ -145,6 +145,8 @@ def _file(context: click.Context, parameter: click.Parameter, value: str | None)
 @click.option("--config", metavar="FILE", callback=_file, help="Read the settings from this file.")
 @click.option("--isolated", is_flag=True, help="Ignore every settings file.")
 @click.option("--stdin-filename", metavar="NAME", help="The name of the file that comes on standard input.")
+@click.option("--no-cache", is_flag=True, help="Take and keep no results of earlier runs.")
+@click.option("--cache-dir", metavar="DIR", callback=_file, help="Keep them there; default: .nnlint_cache.")
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 even if there are findings.")
 @click.option("--color", type=click.Choice(COLOURS), help="Default: auto, colours on a terminal.")
 @click.option(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from nnlint.catalogue import all_rules, unloadable
@@ -13,9 +13,10 @@ from nnlint.program import UNUSED_SUPPRESSION
 from nnlint.reading.disk import DISK, Disk
 from nnlint.reading.document import Document
 from nnlint.reading.patterns import Patterns
+from nnlint.reading.shown import texts_of
 from nnlint.reading.syntax_messages import syntax_finding
 from nnlint.records import dataclass, field
-from nnlint.report import InternalError, Note, Report, SourceText
+from nnlint.report import InternalError, Note, Report
 from nnlint.rule import Problem, Rule
 from nnlint.selection import matches, select_rules
 from nnlint.settings import Settings
@@ -68,7 +69,7 @@ def lint_documents(
         errors=tuple(lint.errors),
         notes=tuple(dict.fromkeys(lint.notes)),
         files=len(documents),
-        texts=_texts(lint, findings),
+        texts=texts_of(findings, lint.documents, disk),
     )
 
 
@@ -189,13 +190,6 @@ def _unsilenced(lint: Lint, path: str, findings: Sequence[Finding], rules: Seque
         all_defaults = all(rule in rules for rule in all_rules() if rule.default)
         kept += unused_suppressions(suppressions, rules, all_defaults)
     return kept
-
-
-def _texts(lint: Lint, findings: Iterable[Finding]) -> Mapping[str, SourceText]:
-    """The texts that code frames show: of the findings and of the places that belong to them."""
-    paths = {place.path for finding in findings for place in (finding.place, *(r.place for r in finding.related))}
-    documents = {path: _document(lint, path) for path in sorted(paths)}
-    return {path: document.text for path, document in documents.items() if document}
 
 
 def _document(lint: Lint, path: str) -> Document | None:

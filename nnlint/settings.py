@@ -60,6 +60,8 @@ class Settings:
     report: str | None = None
     verify_steps: int = 1000
     verify_timeout: float = 60.0
+    no_cache: bool = False
+    cache_dir: str | None = None
     root: str = field(default_factory=lambda: str(Path.cwd()))
 
 
@@ -114,7 +116,7 @@ def settings_from(table: Mapping[str, object], where: str, root: Path | None = N
             values[name] = reader(value)
         except ValueError as error:
             raise SettingsError(f"{where}: {key}: {error}") from error
-    for name in ("baseline", "output_file", "report"):
+    for name in ("baseline", "output_file", "report", "cache_dir"):
         if name in values:
             values[name] = str(root / values[name])
     settings = Settings(**values)
@@ -283,7 +285,7 @@ READERS: dict[str, Callable[[object], object]] = {
     "color": _one_of(COLOURS),
     "verify_steps": _positive(int),
     "verify_timeout": _positive(float),
-    **dict.fromkeys(("output_file", "report", "baseline", "diff_base"), _text),
+    **dict.fromkeys(("output_file", "report", "baseline", "diff_base", "cache_dir"), _text),
     **{f.name: _flag for f in fields(Settings) if f.type == "bool"},
 }
 """How each key of a settings file is read; a reader raises ValueError with the reason."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,9 +20,15 @@ hypothesis.settings.load_profile("any machine")
 
 
 @pytest.fixture
-def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Command:
-    """The command line, in an empty folder."""
+def command(
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> Command:
+    """The command line, in an empty folder that holds nothing but what the test puts there: the cache lies elsewhere."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("nnlint.caching.cached_lint.FOLDER", str(tmp_path_factory.mktemp("cache")))
     monkeypatch.delenv("NO_COLOR", raising=False)
     return Command(tmp_path, monkeypatch, capfdbinary)
 
@@ -29,8 +36,10 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest
 @pytest.fixture
 def made_up_rules(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Replaces the catalogue and the abstract run by made-up ones, for tests of what happens around them."""
+    count = itertools.count()
     monkeypatch.setattr(catalogue, "_catalogue_rules", lambda: iter(made_up.RULES))
     monkeypatch.setattr("nnlint.lint.Project", made_up.Project)
+    monkeypatch.setattr("nnlint.caching.cached_lint.own_code", lambda: f"made up {next(count)}")  # nothing is cached
     catalogue.forget()
     yield
     catalogue.forget()

@@ -77,7 +77,6 @@ def test_an_abstract_run_that_fails_costs_that_file_alone(command: Command) -> N
         (["--explain", "unused-supression"], "did you mean unused-suppression?"),
         (["--isolated", "--config", "x.toml"], "exclude each other"),
         (["--stdin-filename", "a.py"], "--stdin-filename: standard input is not read; name it as -"),
-        (["--no-cache"], "No such option"),
         (["--jobs", "2"], "No such option"),
     ],
 )

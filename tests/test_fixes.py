@@ -125,7 +125,7 @@ def test_a_file_that_changed_meanwhile_is_left_alone(command: Command, monkeypat
         file.write_text("FAULT = 1  # written by an editor meanwhile\n")
         return real(*arguments)
 
-    monkeypatch.setattr("nnlint.command.run.lint_documents", slow)
+    monkeypatch.setattr("nnlint.lint.lint_documents", slow)
     outcome = command("--fix", ".")
     assert outcome.status == 2
     assert "a.py: error: the file changed while it was linted, and is left as it is" in outcome.output

@@ -102,7 +102,7 @@ def linted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[list[str]]]:
         calls.append([document.path for document in documents])
         return real(documents, *arguments)
 
-    monkeypatch.setattr("nnlint.command.run.lint_documents", counted)
+    monkeypatch.setattr("nnlint.lint.lint_documents", counted)
     yield calls
 
 

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+from nnlint.caching.cached_lint import lint_cached
 from nnlint.command.console import (
     OutputError,
     Progress,
@@ -22,9 +23,9 @@ from nnlint.command.console import (
 from nnlint.command.exit_status import CLEAN, FAILED, FINDINGS
 from nnlint.command.targets import check_target
 from nnlint.finding import Severity
-from nnlint.lint import lint_documents
 from nnlint.mending.fixes import Fixed, fix_documents, unified_diff, write_documents
 from nnlint.output import FORMATS, Presentation, describe_notes
+from nnlint.reading.disk import DISK, Disk
 from nnlint.reading.document import Document
 from nnlint.reading.files import STANDARD_INPUT, Collected, read_paths
 from nnlint.reading.patterns import Patterns, repository_root
@@ -75,7 +76,7 @@ def _run(request: Request) -> int:
     hidden = Hidden(
         settings,
         request.write_baseline is not None,
-        lambda documents, disk: lint_documents(documents, settings, progress, disk),
+        lambda documents, disk: _linted(documents, settings, progress, disk),
     )
     fixed = _lint(collected.documents, settings, hidden, progress)
     if settings.fix and not settings.diff:
@@ -110,7 +111,7 @@ def _check_targets(request: Request, documents: Sequence[Document]) -> None:
 
 def _lint(documents: Sequence[Document], settings: Settings, hidden: Hidden, progress: Progress) -> Fixed:
     def lint(current: Sequence[Document]) -> Report:
-        report = lint_documents(current, settings, progress)
+        report = _linted(current, settings, progress)
         return replace(report, findings=hidden.without(report, current))
 
     try:
@@ -121,7 +122,16 @@ def _lint(documents: Sequence[Document], settings: Settings, hidden: Hidden, pro
         progress.clear()
 
 
+def _linted(documents: Sequence[Document], settings: Settings, progress: Progress, disk: Disk = DISK) -> Report:
+    if settings.no_cache or settings.verify:  # what is kept of findings does not say how they are verified
+        from nnlint.lint import lint_documents
+
+        return lint_documents(documents, settings, progress, disk)
+    return lint_cached(documents, settings, progress, disk)
+
+
 def _verified(fixed: Fixed, settings: Settings) -> Report:
+    from nnlint.lint import lint_documents
     from nnlint.verify.runner import RunnerFailed, VerifierMissing
     from nnlint.verify.verify import Limits, verify
 

@@ -36,6 +36,17 @@ class Disk:
         except OSError:
             return 0
 
+    def data(self, path: str) -> bytes | None:
+        """The bytes of a file; None where it is not there or cannot be read."""
+        full = os.path.abspath(path)  # noqa: PTH100
+        real = os.path.realpath(full)
+        if real in self.others:
+            return self.others[real]
+        try:
+            return Path(full).read_bytes()
+        except OSError:
+            return None
+
     def read(self, path: str) -> Document | None:
         """The document of a file; None where it is not there or cannot be read."""
         full = os.path.abspath(path)  # noqa: PTH100 - links stay as they are named

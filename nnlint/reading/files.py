@@ -19,7 +19,7 @@ from nnlint.report import InternalError, Note, SourceText, outer_error
 SUFFIXES = (".py", ".pyw", ".ipynb")
 SKIPPED_FOLDERS = frozenset(
     {
-        ".bzr", ".direnv", ".eggs", ".git", ".hg", ".ipynb_checkpoints", ".mypy_cache", ".nox", ".pytest_cache",
+        ".bzr", ".direnv", ".eggs", ".git", ".hg", ".ipynb_checkpoints", ".mypy_cache", ".nnlint_cache", ".nox", ".pytest_cache",
         ".ruff_cache", ".svn", ".tox", ".venv", "__pycache__", "__pypackages__", "build", "dist", "node_modules",
         "site-packages", "venv", "virtualenv",
     }
