@@ -80,6 +80,13 @@ class LoaderMade(Event):
 
 
 @dataclass(eq=False, slots=True)
+class BatchDrawn(Event):
+    """A loader yields a batch: told by the real run alone, for the first batches of each pass."""
+
+    loader: Value
+
+
+@dataclass(eq=False, slots=True)
 class ModelBuilt(Event):
     """A network is constructed."""
 

@@ -59,7 +59,8 @@ def happens_at(event: Event, place: Place) -> bool:
 
 def made_site(event: Event) -> Place | None:
     """Where the subject of an event of a real run was constructed, if that is known."""
-    subject = getattr(event, "layer", None) or getattr(event, "optimizer", None) or getattr(event, "model", None)
+    named = (getattr(event, name, None) for name in ("layer", "optimizer", "model", "loader"))
+    subject = next((each for each in named if each), None)
     return subject.at.place if isinstance(subject, Subject) and subject.at is not None else None
 
 

@@ -102,6 +102,7 @@ MAKERS: dict[str, Maker] = {
     "ScalerUpdated": lambda at, subject, words: events.ScalerUpdated(at, subject),
     "SchedulerMade": lambda at, subject, words: events.SchedulerMade(at, subject),
     "LoaderMade": lambda at, subject, words: events.LoaderMade(at, subject),
+    "BatchDrawn": lambda at, subject, words: events.BatchDrawn(at, subject),
     "ModeSwitched": lambda at, subject, words: events.ModeSwitched(at, subject, None),
     "ModelCalled": lambda at, subject, words: events.ModelCalled(at, subject, (), NONE, None, None),
     "LossComputed": lambda at, subject, words: events.LossComputed(at, str(words["loss"]), NONE, None, NONE),

@@ -24,7 +24,9 @@ def make(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value 
         return machine.data("scaler", (), node, name=last, options=dict(given.keywords))
     if last == "train_test_split":
         parts: list[Value] = []
-        sizes = {name: given.keywords[name] for name in ("test_size", "train_size") if name in given.keywords}
+        sizes = {
+            name: given.keywords[name] for name in ("test_size", "train_size", "shuffle") if name in given.keywords
+        }
         for value in given.positional:
             for part in ("train split", "test split"):
                 parts.append(machine.data(part, (value,), node, name=last, options=dict(sizes)))

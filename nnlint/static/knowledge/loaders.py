@@ -42,7 +42,8 @@ LOADER = (
 def _data_loader(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
     arguments = given.named(LOADER)
     if given.open:
-        arguments.setdefault("batch_size", machine.data("unknown", (), node))
+        for name in ("batch_size", "shuffle"):
+            arguments.setdefault(name, machine.data("unknown", (), node))
     made = Loader(arguments.get("dataset"), arguments, machine.site(node))
     machine.emit(LoaderMade(machine.site(node), made))
     return made

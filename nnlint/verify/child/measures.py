@@ -83,6 +83,20 @@ def summary(value: Any) -> Numbers:
     return numbers
 
 
+def batch(value: Any) -> Numbers:
+    """A batch's rows, a sum by which it is known again, and how many classes are in it, where its last part are class numbers."""
+    parts = [tensor for tensor in tensors_in(value) if tensor.numel()]
+    numbers: Numbers = {}
+    sums = [float(each.detach().double().sum()) for each in parts if not each.is_complex() and not each.is_sparse]
+    if sums and all(map(math.isfinite, sums)):
+        numbers["sum"] = sum((place + 1) * each for place, each in enumerate(sums))
+    if parts and parts[0].dim():
+        numbers["rows"] = float(parts[0].shape[0])
+    if len(parts) > 1 and parts[-1].dim() == 1 and not parts[-1].is_floating_point():
+        numbers["classes"] = float(len(set(parts[-1].tolist())))
+    return numbers
+
+
 def row_sums(tensor: Tensor) -> Numbers:
     """The smallest and largest sum over classes (dimension 1, or 0 of a vector), of the values and of their exponentials."""
     detached = tensor.detach().float()

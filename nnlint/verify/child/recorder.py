@@ -19,7 +19,7 @@ from torch.nn.modules import module as hooks
 from torch.optim import Optimizer
 from torch.optim import optimizer as optimizer_hooks
 
-from nnlint.verify.child import measures, update_hooks
+from nnlint.verify.child import loader_hooks, measures, update_hooks
 from nnlint.verify.child.gradients import GradientBook
 from nnlint.verify.child.layers import SITE, LayerBook
 from nnlint.verify.child.places import Places, Spot
@@ -164,7 +164,6 @@ class Recorder:
         self.wrap(nn.Module, "zero_grad", self._cleared)
         self.wrap(Optimizer, "zero_grad", self._cleared)
         self.wrap(Optimizer, "__init__", self._optimizer_made)
-        self.wrap(torch.utils.data.DataLoader, "__init__", self._loader_made)
         self.wrap(torch.autograd, "backward", self._backward)
         for name in DROPOUTS:
             self.wrap(nn.functional, name, self._dropped, even_in_experiments=True)
@@ -174,6 +173,7 @@ class Recorder:
             if hasattr(nn.functional, name):
                 self.wrap(nn.functional, name, functools.partial(self._loss, name))
         update_hooks.install(self)
+        loader_hooks.install(self)
         hooks.register_module_forward_pre_hook(self._before_forward)
         hooks.register_module_forward_hook(self._after_forward, with_kwargs=True, always_call=True)
         optimizer_hooks.register_optimizer_step_post_hook(self._after_step)
@@ -214,18 +214,6 @@ class Recorder:
         numbers = {name: float(value) for name, value in optimizer.defaults.items() if _is_number(value)}
         numbers["first_parameter"] = float(self.gradients.number(_parameters(optimizer)))
         self.tell("OptimizerMade", calls, numbers, optimizer)
-
-    def _loader_made(self, original: Callable[..., Any], loader: Any, *rest: Any, **keywords: Any) -> None:
-        for name, plain in (("num_workers", 0), ("pin_memory", False), ("persistent_workers", False), ("timeout", 0)):
-            if name in keywords:
-                keywords[name] = plain
-        for name in ("prefetch_factor", "multiprocessing_context", "pin_memory_device"):
-            keywords.pop(name, None)
-        original(loader, *rest, **keywords)
-        numbers = {"batch_size": float(loader.batch_size or 0), "drop_last": float(loader.drop_last)}
-        if hasattr(loader.dataset, "__len__"):
-            numbers["samples"] = float(len(loader.dataset))
-        self.tell("LoaderMade", self.places.calls(loader), numbers, loader)
 
     def _mode_switched(self, original: Callable[..., Any], module: nn.Module, mode: bool = True) -> Any:
         with self.pause():

@@ -1,0 +1,134 @@
+"""Data sets and their loaders: which loader a network is trained on, what a data set is, and whether its order means anything."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from nnlint.events import ModelCalled, Run
+from nnlint.facts.differentiated import training_calls
+from nnlint.graph import ancestors
+from nnlint.static.objects import CodeSite, Function
+from nnlint.values import Data, Instance, Items, Loader, Value, alternatives
+
+SPLITS = frozenset({"train split", "test split"})
+PARTS = SPLITS | {"index"}
+"""Operations that take some samples of a data set."""
+
+LIBRARIES = re.compile(
+    r"^(?!torchtext|datasets\.|tensorflow|tfds).*((^|\.)(torchvision|torchaudio|medmnist|torch_geometric)(\.|$)|(^|\.)datasets?\.[A-Z]\w+$|"
+    r"(^|\.)(CIFAR10|CIFAR100|F?MNIST|FashionMNIST|KMNIST|ImageFolder|DatasetFolder|SVHN|STL10|ImageNet|CelebA)$)"
+)
+"""Constructors of libraries' data sets, all with an index."""
+
+UNKNOWN = frozenset({"argument", "name", "attribute", "element", "unknown"})
+LOADS = re.compile(r"^sklearn\.datasets\.(load|fetch)|read|load|open|join|glob|astype|reshape")
+"""Calls that give data in the order in which they are stored."""
+
+MIXES = re.compile(r"shuffle\s*\(|\bfrac\s*=\s*1|KFold|\bShuffleSplit")
+"""Code that brings data into a random order before a loader gets them."""
+
+ORDERED = re.compile(
+    r"time.?series|forecast|stock|sliding|look_?back|\bhorizon|chronolog|autoregress|continual|streaming|online.learning|"
+    r"curriculum|trajector|\bvideo",
+    re.IGNORECASE,
+)
+"""Words of tasks in which the order of the samples means something."""
+
+
+def training_loaders(run: Run) -> list[tuple[Loader, ModelCalled]]:
+    """The loaders on whose batches a network is trained, each with the first such call."""
+    return run.remember("training loaders", run, _training_loaders)
+
+
+def _training_loaders(run: Run) -> list[tuple[Loader, ModelCalled]]:
+    found: dict[int, tuple[Loader, ModelCalled]] = {}
+    for call in training_calls(run):
+        for loader in loaders_behind(call.inputs):
+            found.setdefault(id(loader), (loader, call))
+    return list(found.values())
+
+
+def loaders_behind(values: tuple[Value, ...]) -> Iterator[Loader]:
+    """The loaders from whose batches any of these values was made."""
+    seen: set[int] = set()
+    for value in values:
+        for data in ancestors(value):
+            for given in data.inputs if data.operation in ("batch", "element") else ():
+                for loader in alternatives(given):
+                    if isinstance(loader, Loader) and id(loader) not in seen:
+                        seen.add(id(loader))
+                        yield loader
+
+
+def whole_of(dataset: Value | None) -> Value | None:
+    """The data set of which this is a part."""
+    while isinstance(dataset, Data) and dataset.operation in PARTS and dataset.inputs:
+        dataset = dataset.inputs[0]
+    return dataset
+
+
+def is_map_style(dataset: Value | None) -> bool:
+    """Whether the data set is certainly one whose samples are taken by their number."""
+    whole = whole_of(dataset)
+    if isinstance(whole, Items):
+        return True
+    if isinstance(whole, Instance):
+        bases = list(whole.cls.external_bases())
+        if any("Iterable" in base for base in bases):
+            return False
+        return isinstance(whole.cls.find("__getitem__"), Function) or any(LIBRARIES.search(base) for base in bases)
+    if not isinstance(whole, Data):
+        return False
+    if whole.operation == "dataset":
+        return all(_is_known_array(each) for each in whole.inputs[:1])
+    return whole.operation == "call" and LIBRARIES.search(whole.name) is not None
+
+
+def _is_known_array(value: Value) -> bool:
+    """Whether an array was read or made here: what a caller or a library gives may be shuffled already."""
+    return all(data.inputs or data.operation not in UNKNOWN for data in ancestors(value)) and not any(
+        data.operation in ("call", "method") and not LOADS.search(data.name) for data in ancestors(value)
+    )
+
+
+def is_in_random_order(dataset: Value | None) -> bool:
+    """Whether the samples are, or may be, in a random order already: split at random, shuffled, or random numbers themselves."""
+    if isinstance(dataset, Instance):
+        parts: list[Value] = list(dataset.attributes.values())
+    else:
+        parts = [dataset] if dataset is not None else []
+    return any(_is_random(data) for part in parts for data in ancestors(part, stop=_lines_up)) or any(
+        MIXES.search(text) for text in _sources_of(dataset)
+    )
+
+
+def _lines_up(data: Data) -> bool:
+    """Whether parts are put one after the other: random numbers of one class, then of the next."""
+    return data.operation in ("concatenate", "stack")
+
+
+def _is_random(data: Data) -> bool:
+    if data.operation in SPLITS:
+        shuffle = data.option("shuffle")
+        return shuffle is not False
+    return data.operation in ("random", "randperm")
+
+
+def is_in_order_on_purpose(loader: Loader) -> bool:
+    """Whether the task is one in which the order of the samples means something, by the words of the files it is made of."""
+    texts = list(_sources_of(loader.dataset))
+    if isinstance(loader.at, CodeSite):
+        texts.append(loader.at.module.source.text)
+    return any(ORDERED.search(text) for text in texts)
+
+
+def _sources_of(dataset: Value | None) -> Iterator[str]:
+    """The text of the files in which a data set, or what it is a part of, is made and defined."""
+    whole = whole_of(dataset)
+    modules = []
+    if isinstance(whole, Instance):
+        modules = [cls.module for cls in whole.cls.lineage()]
+    if isinstance(whole, (Instance, Data)) and isinstance(whole.at, CodeSite):
+        modules.append(whole.at.module)
+    yield from {id(module): module.source.text for module in modules}.values()

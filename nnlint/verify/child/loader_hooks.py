@@ -1,0 +1,79 @@
+"""Loaders: how they were made, and the first batches of each pass over them."""
+
+from __future__ import annotations
+
+import contextlib
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from nnlint.verify.child import measures
+from nnlint.verify.child.layers import SITE
+
+if TYPE_CHECKING:
+    from nnlint.verify.child.recorder import Recorder
+
+FIRST_BATCHES = 4
+"""So many batches of each pass are told of."""
+
+PLAIN = (("num_workers", 0), ("pin_memory", False), ("persistent_workers", False), ("timeout", 0))
+LEFT_OUT = ("prefetch_factor", "multiprocessing_context", "pin_memory_device")
+
+
+def install(recorder: Recorder) -> None:
+    """Put these hooks in place."""
+    hooks = _LoaderHooks(recorder)
+    recorder.wrap(torch.utils.data.DataLoader, "__init__", hooks.made)
+    recorder.wrap(torch.utils.data.DataLoader, "__iter__", hooks.pass_begun)
+    recorder.wrap(torch.utils.data.dataloader._BaseDataLoaderIter, "__next__", hooks.batch_drawn)
+
+
+class _LoaderHooks:
+    def __init__(self, recorder: Recorder) -> None:
+        self.recorder = recorder
+        self.drawn_from: weakref.WeakKeyDictionary[Any, tuple[Any, int]] = weakref.WeakKeyDictionary()
+
+    def made(self, original: Callable[..., Any], loader: Any, *rest: Any, **keywords: Any) -> None:
+        """A loader works in this process, whatever its script asks for."""
+        keywords |= {name: plain for name, plain in PLAIN if name in keywords}
+        for name in LEFT_OUT:
+            keywords.pop(name, None)
+        original(loader, *rest, **keywords)
+        numbers = {"batch_size": float(loader.batch_size or 0), "drop_last": float(loader.drop_last)}
+        numbers["sequential"] = float(isinstance(loader.sampler, torch.utils.data.SequentialSampler))
+        if hasattr(loader.dataset, "__len__"):
+            numbers["samples"] = float(len(loader.dataset))
+        calls = self.recorder.places.calls(loader)
+        if calls:
+            loader.__dict__[SITE] = list(calls[0])
+        self.recorder.tell("LoaderMade", calls, numbers, loader)
+
+    def pass_begun(self, original: Callable[..., Any], loader: Any) -> Any:
+        """Remember which loader an iterator draws from."""
+        drawn = original(loader)
+        with contextlib.suppress(TypeError):
+            self.drawn_from[drawn] = (loader, 0)
+        return drawn
+
+    def batch_drawn(self, original: Callable[..., Any], drawn: Any) -> Any:
+        """Tell of the batch, if it is one of the first of its pass."""
+        batch = original(drawn)
+        loader, number = self.drawn_from.get(drawn, (None, FIRST_BATCHES))
+        if number >= FIRST_BATCHES:
+            return batch
+        self.drawn_from[drawn] = (loader, number + 1)
+        calls = self.recorder.places.calls()
+        if calls and self.recorder.is_measured(f"batch {number}", calls):
+            with self.recorder.pause():
+                numbers = measures.batch(batch) | {"number": float(number), "batches": _batches(loader)}
+            self.recorder.tell("BatchDrawn", calls, numbers, loader)
+        return batch
+
+
+def _batches(loader: Any) -> float:
+    try:
+        return float(len(loader))
+    except (TypeError, NotImplementedError):
+        return 0.0

@@ -1,0 +1,163 @@
+"""The training data are loaded in the same order in every epoch.
+
+## What it does
+Reports a DataLoader that a network is trained on and that is given neither `shuffle=True` nor a sampler, over a data set whose
+samples lie in the order in which they were read. Data that were split or shuffled at random before, time series and other
+sequences whose order means something, iterable data sets, a single batch with all the data and evaluation loaders are left alone.
+
+## Why it matters
+Files and tables are mostly sorted by class, by date or by source. A batch then shows one class only, each step undoes the one
+before, BatchNorm sees the statistics of one class, and the network ends where the last files pulled it. Even in a mixed order,
+batches that never change give gradients that are biased in the same way in every epoch.
+Source: Bottou, "Stochastic Gradient Descent Tricks" (https://leon.bottou.org/publications/pdf/tricks-2012.pdf), section 2:
+randomly shuffle the training examples.
+
+## Example
+```python
+train_set = ImageFolder("data/train", transform)
+train_loader = DataLoader(train_set, batch_size=64)
+```
+
+Use instead:
+```python
+train_set = ImageFolder("data/train", transform)
+train_loader = DataLoader(train_set, batch_size=64, shuffle=True)
+```
+
+## Fix safety
+Safe: `shuffle=True` changes the order in which the samples come and nothing else.
+
+## Witness
+The loader takes the samples in their order in the data set, in several batches an epoch, and the network is trained on them.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from nnlint.events import BatchDrawn, LoaderMade, ModelCalled, Run
+from nnlint.facts.data_sets import is_in_order_on_purpose, is_in_random_order, is_map_style, training_loaders
+from nnlint.facts.evaluation import HELD_OUT, words_of
+from nnlint.facts.lengths import length_of
+from nnlint.finding import Applicability, Fix, Severity, Verdict
+from nnlint.mending import edits
+from nnlint.rule import Problem, Rule
+from nnlint.static.objects import CodeSite
+from nnlint.values import NONE, Constant, Data, Loader, Value, number
+from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted
+
+ON_PURPOSE = re.compile(r"overfit|debug|extract|embed|distill", re.IGNORECASE)
+"""Names of functions whose loaders may well keep the order."""
+
+
+def check(run: Run) -> Iterator[Problem]:
+    """One problem for each place where a training loader without any shuffling is made."""
+    if not any(run.events(LoaderMade)):
+        return
+    reported: set[int] = set()
+    for loader, call in training_loaders(run):
+        site = loader.at
+        if not isinstance(site, CodeSite) or id(site.node) in reported:
+            continue
+        if _keeps_order(loader) and not _is_right(loader) and not _is_passed_once(run, call):
+            reported.add(id(site.node))
+            yield Problem(
+                site,
+                "the training data come in the same order in every epoch, sorted as they were read",
+                label="neither `shuffle=True` nor a sampler",
+                related=((call.at, "trained on its batches here"),),
+                help="pass `shuffle=True` to the training loader",
+                fix=_fix(site),
+            )
+
+
+def _is_passed_once(run: Run, call: ModelCalled) -> bool:
+    """Whether the data are seen once, in whatever order."""
+    return not run.symbolic and len(call.iterations) == 1 and call.iterations[0].loop.kind == "for"
+
+
+def _keeps_order(loader: Loader) -> bool:
+    given = loader.arguments
+    if any(given.get(name, NONE) is not NONE and not _is_none(given[name]) for name in ("sampler", "batch_sampler")):
+        return False
+    shuffle = given.get("shuffle", NONE)
+    return isinstance(shuffle, Constant) and not shuffle.value and not shuffle.overridable
+
+
+def _is_none(value: Value) -> bool:
+    return isinstance(value, Constant) and value.value is None
+
+
+def _is_right(loader: Loader) -> bool:
+    """Whether the order is no fault, or may be none."""
+    site = loader.at
+    function = getattr(site.function, "name", "") if isinstance(site, CodeSite) else ""
+    return (
+        not is_map_style(loader.dataset)
+        or bool(words_of(loader.bound) & HELD_OUT)
+        or ON_PURPOSE.search(function) is not None
+        or _is_whole(loader)
+        or is_in_random_order(loader.dataset)
+        or is_in_order_on_purpose(loader)
+    )
+
+
+def _is_whole(loader: Loader) -> bool:
+    """Whether one batch holds all the data, or the data set makes the batches."""
+    size = loader.arguments.get("batch_size")
+    if size is not None and _is_none(size):
+        return True
+    if isinstance(size, Data):
+        return size.operation in ("length", "attribute", "index")
+    rows, samples = number(size), length_of(loader.dataset)
+    return rows is not None and samples is not None and samples <= rows
+
+
+def _fix(site: CodeSite) -> Fix | None:
+    """Set the option, or add it behind the last argument."""
+    call = site.node
+    if not isinstance(call, ast.Call) or not (call.args or call.keywords):
+        return None
+    message = "shuffle the training data"
+    for keyword in call.keywords:
+        if keyword.arg == "shuffle":
+            edit = edits.replace(CodeSite(site.module, keyword.value), "True")
+            return edits.fix(Applicability.SAFE, message, edit) if isinstance(keyword.value, ast.Constant) else None
+    if len(call.args) > 2 or any(isinstance(each, ast.Starred) for each in call.args):
+        return None
+    final = call.keywords[-1].value if call.keywords else call.args[-1]
+    edit = edits.insert_after_node(CodeSite(site.module, final), ", shuffle=True")
+    return edits.fix(Applicability.SAFE, message, edit)
+
+
+def witness(case: Case) -> Verdict:
+    """Whether the batches of the loader come in the order of the data set."""
+    made = [event for event in case.at(LoaderMade) if "sequential" in event.numbers]
+    drawn = case.made_at(BatchDrawn)
+    if not made or not drawn:
+        return not_reached(case)
+    if not any(numbers(made, "sequential")):
+        return refuted("the loader takes the samples in a random order")
+    batches = max(numbers(drawn, "batches"), default=0.0)
+    if batches == 1:
+        return harmless("one batch holds all the data, so their order changes nothing")
+    classes = [(event.numbers["classes"], event.numbers["rows"]) for event in drawn if "classes" in event.numbers]
+    words = f"the samples come in the order of the data set, in {batches:.0f} batches an epoch"
+    if classes:
+        fewest = min(count for count, _ in classes)
+        return confirmed(f"{words}; a batch holds as few as {fewest:.0f} classes", batches=batches, classes=fewest)
+    return confirmed(words, batches=batches)
+
+
+rule = Rule(
+    __name__,
+    __doc__,
+    check,
+    code="NN406",
+    severity=Severity.WARNING,
+    since="0.1",
+    fix=Applicability.SAFE,
+    witness=witness,
+)
