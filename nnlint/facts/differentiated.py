@@ -23,7 +23,7 @@ def differentiated(run: Run) -> frozenset[int]:
 
 
 def _behind(value: Value) -> frozenset[int]:
-    return frozenset(id(data) for data in ancestors(value))
+    return frozenset(map(id, ancestors(value)))
 
 
 def _differentiated(run: Run) -> frozenset[int]:

@@ -191,12 +191,10 @@ def _row_of(data: Data, over: Value | None, call: ModelCalled) -> Data | None:
     key = data.inputs[1] if len(data.inputs) > 1 else None
     if data.operation == "index" and _is_data_set(source):
         return source if _counts(key, over) and _is_wrapped(call) else None
-    if not _lies_in_memory(source):
+    is_drawn = any(each is source for each in _drawn(over)) if data.operation == "element" else _counts(key, over)
+    if not is_drawn or not _lies_in_memory(source):  # in this order: the second walks the whole graph
         return None
-    if data.operation == "element":
-        drawn = any(each is source for each in _drawn(over))
-        return source if drawn and (_has_rows_of_numbers(source) or _is_wrapped(call)) else None
-    return source if _counts(key, over) and (_has_rows_of_numbers(source) or _is_wrapped(call)) else None
+    return source if _has_rows_of_numbers(source) or _is_wrapped(call) else None
 
 
 def _counts(key: Value | None, over: Value | None) -> bool:

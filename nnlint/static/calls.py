@@ -414,14 +414,16 @@ def _forward(machine: Machine, instance: Instance, method: Function, given: Argu
 def _model_output(machine: Machine, instance: Instance, method: Function, given: Arguments, node: ast.AST) -> Value:
     """The output of a network, wrapped as such. A second call like an earlier one takes the earlier one's graph."""
     shape = tuple(_shape(value) for value in given.values())
-    parts = tuple(id(part) for part in instance.attributes.values())
-    key = (id(instance), parts, shape, machine.gradient)
-    inner = machine.outputs.get(key)
-    if inner is None:
+    parts = tuple(instance.attributes.values())
+    key = (id(instance), tuple(map(id, parts)), shape, machine.gradient)
+    known = machine.outputs.get(key)
+    if known is not None:
+        inner = known[0]
+    else:
         events = len(machine.run.all_events)
         inner = _forward(machine, instance, method, given, node)
         if len(machine.run.all_events) == events:
-            machine.outputs[key] = inner
+            machine.outputs[key] = (inner, instance, parts)  # kept: nothing else may get the identity of a part
     return knowledge.wrap_output(machine, instance, inner, given.values(), node)
 
 

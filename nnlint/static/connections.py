@@ -11,7 +11,7 @@ from pathlib import Path
 from nnlint.lazy import regex
 from nnlint.reading.disk import Disk
 from nnlint.reading.document import Document
-from nnlint.static.imports import LARGEST_IMPORT, imported_file
+from nnlint.static.imports import LARGEST_IMPORT, Folders, imported_file
 
 IMPORT = regex(
     r"(?:^|[;:])[ \t]*(?:from[ \t]+(?P<base>[.\w]+)[ \t]+import[ \t]*(?P<names>\([^)]*\)|.*)|import[ \t]+(?P<modules>.*))",
@@ -31,12 +31,13 @@ class Connections:
     def add(self, documents: Iterable[Document], disk: Disk) -> None:
         """Adds documents and, as far as imports lead, the files on that disk."""
         self.resolved.clear()
+        folders = Folders(disk)
         waiting = [document for document in documents if document.source and document.file]
         seen = {realpath(document.file) for document in waiting if document.file}
         while waiting:
             document = waiting.pop()
             here = realpath(document.file or "")
-            for file in self._imports(document, disk):
+            for file in self._imports(document, folders):
                 other = realpath(file)
                 self.links[here].add(other)
                 self.links[other].add(here)
@@ -56,13 +57,13 @@ class Connections:
                     waiting.append(file)
         return frozenset(reached)
 
-    def _imports(self, document: Document, disk: Disk) -> Iterator[str]:
+    def _imports(self, document: Document, folders: Folders) -> Iterator[str]:
         text = document.source.text if document.source else ""
         folder = str(Path(document.file or "").parent)
         for name, level in _imported_names(text):
             key = (folder, name, level)
             if key not in self.resolved:
-                self.resolved[key] = imported_file(disk, folder, name, level)
+                self.resolved[key] = imported_file(folders, folder, name, level)
             file = self.resolved[key]
             if file is not None:
                 yield file

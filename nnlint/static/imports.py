@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import sys
 from pathlib import Path
@@ -49,6 +50,7 @@ class Importer:
         self.found: dict[tuple[str, str], str | None] = {}
         self.externals: dict[str, External] = {}
         self.stars: dict[int, list[str]] = {}
+        self.folders = Folders(project.disk)
 
     def add(self, source: Source, tree: ast.Module) -> Module:
         """The module of a linted source."""
@@ -92,7 +94,7 @@ class Importer:
         if found is not None:
             return found
         if base.source.file is not None and base.is_package:
-            file = _existing(self.project.disk, Path(base.source.file).parent, [name])
+            file = self.folders.existing(str(Path(base.source.file).parent), [name])
             module = None if file is None else self._load(file)
             if module is not None:
                 self._run(machine, module)
@@ -103,7 +105,7 @@ class Importer:
         """A submodule of a package, if it was loaded."""
         if module.source.file is None or not module.is_package:
             return None
-        file = _existing(self.project.disk, Path(module.source.file).parent, [name])
+        file = self.folders.existing(str(Path(module.source.file).parent), [name])
         return None if file is None else self.by_file.get(file)
 
     def note_star(self, here: Module, base: Value) -> None:
@@ -128,7 +130,7 @@ class Importer:
         folder = str(Path(here.source.file).parent)
         key = (folder, "." * level + name)
         if key not in self.found:
-            self.found[key] = imported_file(self.project.disk, folder, name, level)
+            self.found[key] = imported_file(self.folders, folder, name, level)
         return self.found[key]
 
     def _load(self, file: str) -> Module | None:
@@ -170,7 +172,58 @@ class Importer:
             machine.block.items.extend(imported.items)
 
 
-def imported_file(disk: Disk, folder: str, name: str, level: int = 0) -> str | None:
+class Folders:
+    """Where modules are looked for, each folder listed once: most names are those of code that is not at hand."""
+
+    def __init__(self, disk: Disk) -> None:
+        self.disk = disk
+        self.names: dict[str, frozenset[str] | None] = {}
+        self.files: dict[tuple[str, ...], str | None] = {}
+
+    def existing(self, folder: str, parts: list[str]) -> str | None:
+        """The file of a module, or of a package, in a folder."""
+        key = (folder, *parts)
+        if key not in self.files:
+            self.files[key] = self._existing(folder, parts) if self._may_hold(folder, parts) else None
+        return self.files[key]
+
+    def is_top(self, folder: str) -> bool:
+        """Whether no module is looked for above the folder: it is that of a repository, or of all files."""
+        names = self._listed(folder)
+        has_repository = os.path.lexists(os.path.join(folder, ".git")) if names is None else ".git" in names
+        return has_repository or os.path.dirname(folder) == folder
+
+    def _existing(self, folder: str, parts: list[str]) -> str | None:
+        path = os.path.join(folder, *parts)
+        own = [f"{path}.py"] if parts else []
+        for candidate in (*own, os.path.join(path, "__init__.py")):
+            if self.disk.is_file(Path(candidate)):
+                return candidate
+        return None
+
+    def _may_hold(self, folder: str, parts: list[str]) -> bool:
+        names = self._listed(folder)
+        return names is None or not parts or parts[0] in names or f"{parts[0]}.py" in names
+
+    def _listed(self, folder: str) -> frozenset[str] | None:
+        """The names in a folder; None where they are not known."""
+        if self.disk.others:
+            return None
+        if folder not in self.names:
+            self.names[folder] = _names_in(folder)
+        return self.names[folder]
+
+
+def _names_in(folder: str) -> frozenset[str] | None:
+    try:
+        return frozenset(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return frozenset()
+    except OSError:
+        return None
+
+
+def imported_file(folders: Folders, folder: str, name: str, level: int = 0) -> str | None:
     """The first-party file that a dotted name means in a file of that folder; None for external code.
 
     `level` counts the dots of a relative import.
@@ -178,7 +231,7 @@ def imported_file(disk: Disk, folder: str, name: str, level: int = 0) -> str | N
     root = name.split(".")[0]
     if not level and (root in NEVER_LOCAL or root in sys.stdlib_module_names):
         return None
-    file = _resolve(disk, Path(folder), name, level)
+    file = _resolved(folders, folder, name, level)
     return None if file is not None and not level and _is_framework(file, name) else file
 
 
@@ -186,29 +239,21 @@ def _is_framework(file: str, name: str) -> bool:
     """Whether a file belongs to the source of a framework that the tables know better than its text tells."""
     root = name.split(".")[0]
     mark = FRAMEWORKS.get(root)
-    folder = next((each for each in Path(file).parents if each.name == root), None)
+    folder = next((each for each in Path(file).parents if each.name == root), None) if mark else None
     return mark is not None and folder is not None and (folder / mark).exists()
 
 
-def _resolve(disk: Disk, folder: Path, name: str, level: int) -> str | None:
+def _resolved(folders: Folders, folder: str, name: str, level: int) -> str | None:
     parts = [part for part in name.split(".") if part]
     if level:
         for _ in range(level - 1):
-            folder = folder.parent
-        return _existing(disk, folder, parts)
+            folder = os.path.dirname(folder)
+        return folders.existing(folder, parts)
     for _ in range(MOST_PARENTS):
-        found = _existing(disk, folder, parts) or _existing(disk, folder / "src", parts)
+        found = folders.existing(folder, parts) or folders.existing(os.path.join(folder, "src"), parts)
         if found is not None:
             return found
-        if (folder / ".git").exists() or folder.parent == folder:
+        if folders.is_top(folder):
             return None
-        folder = folder.parent
-    return None
-
-
-def _existing(disk: Disk, folder: Path, parts: list[str]) -> str | None:
-    path = folder.joinpath(*parts)
-    for candidate in (path.with_name(f"{path.name}.py") if parts else path / "__init__.py", path / "__init__.py"):
-        if disk.is_file(candidate):
-            return str(candidate)
+        folder = os.path.dirname(folder)
     return None

@@ -148,7 +148,7 @@ class Machine:
         self.building = 0
         self.handlers = 0
         self.reads_gradients = False
-        self.outputs: dict[Hashable, Value] = {}
+        self.outputs: dict[Hashable, tuple[Value, Value, tuple[Value, ...]]] = {}
         self.pending: list[Callable[[], None]] = []
         self.meant_calls: dict[int, ast.Call] = {}
 

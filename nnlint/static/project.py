@@ -50,6 +50,7 @@ class Project:
     def __post_init__(self) -> None:
         self._builtins: dict[str, External] = {}
         self._base_names: Set[str] | None = None
+        self._noted: set[tuple[str, int | None, str]] = set()
         self.budget = Budget()
         self.importer = Importer(self)
 
@@ -89,10 +90,11 @@ class Project:
 
     def note(self, source: Source, line: int | None, message: str) -> None:
         """Keep something to be told under `--verbose`, once."""
+        if (source.path, line, message) in self._noted:
+            return
+        self._noted.add((source.path, line, message))
         place = None if line is None else source.place(line, 1, line, 1)
-        note = Note(source.path, place.line if place else None, message, place.cell if place else None)
-        if note not in self.notes[-50:]:
-            self.notes.append(note)
+        self.notes.append(Note(source.path, place.line if place else None, message, place.cell if place else None))
 
     def builtin(self, name: str) -> External:
         """A builtin function or class."""
