@@ -30,10 +30,14 @@ class Block:
 
 @dataclass(eq=False, slots=True)
 class Choice:
-    """One of the arms is taken. `test` identifies the condition; arm 0 is taken where it holds. None: no such condition."""
+    """One of the arms is taken. `test` identifies the condition; arm 0 is taken where it holds. None: no such condition.
+
+    `implied` says of each arm which other conditions hold, or do not, where it is taken: after `a or b` failed, neither does.
+    """
 
     test: Hashable | None
     arms: tuple[Block, ...]
+    implied: tuple[tuple[tuple[Hashable, bool], ...], ...] = ()
 
 
 @dataclass(eq=False, slots=True)
@@ -62,12 +66,34 @@ MOST_PATHS = 64
 
 def follow(block: Block, start: Hashable, step: Step) -> None:
     """Run a protocol along every path of a block. The step function sees each event in each state that a path brings it to."""
-    _Follower(step).block(block, {(start, frozenset())})
+    _Follower(step, _asked_again(block)).block(block, {(start, frozenset())})
+
+
+def _asked_again(block: Block) -> set[Hashable]:
+    """The conditions that more than one choice depends on: no others need to be remembered."""
+    asked: set[Hashable] = set()
+    again: set[Hashable] = set()
+    pending: list[Any] = [block]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, Block):
+            pending.extend(item.items)
+        elif isinstance(item, Choice):
+            tests = {item.test, *(test for arm in item.implied for test, _ in arm)}
+            again |= asked & tests
+            asked |= tests
+            pending.extend(item.arms)
+        elif isinstance(item, LoopRun):
+            pending.extend(item.passes)
+        elif isinstance(item, CallRun):
+            pending.append(item.body)
+    return again - {None}
 
 
 class _Follower:
-    def __init__(self, step: Step) -> None:
+    def __init__(self, step: Step, remembered: set[Hashable]) -> None:
         self.step = step
+        self.remembered = remembered
 
     def block(self, block: Block, paths: set[Path]) -> tuple[set[Path], dict[str, set[Path]]]:
         exits: dict[str, set[Path]] = {}
@@ -91,7 +117,10 @@ class _Follower:
     def choice(self, choice: Choice, paths: set[Path], exits: dict[str, set[Path]]) -> set[Path]:
         after: set[Path] = set()
         for index, arm in enumerate(choice.arms):
-            entering = _assume(paths, choice.test, index == 0)
+            assumed = [(choice.test, index == 0), *(choice.implied[index] if choice.implied else ())]
+            entering = paths
+            for test, holds in assumed:
+                entering = _assume(entering, test, holds) if test in self.remembered else entering
             left, arm_exits = self.block(arm, entering)
             after |= left
             _add(exits, arm_exits)
@@ -113,9 +142,7 @@ class _Follower:
         return _bounded(after)
 
 
-def _assume(paths: set[Path], test: Hashable | None, holds: bool) -> set[Path]:
-    if test is None:
-        return paths
+def _assume(paths: set[Path], test: Hashable, holds: bool) -> set[Path]:
     assumed, denied = (test, holds), (test, not holds)
     return {
         (state, known if assumed in known or len(known) >= MOST_ASSUMPTIONS else known | {assumed})
@@ -145,7 +172,7 @@ def select(block: Block, wanted: Callable[[Any], bool]) -> Block:
         elif isinstance(item, Choice):
             arms = tuple(select(arm, wanted) for arm in item.arms)
             if any(arm.items for arm in arms):
-                items.append(Choice(item.test, arms))
+                items.append(Choice(item.test, arms, item.implied))
         elif isinstance(item, LoopRun):
             passes = [select(body, wanted) for body in item.passes]
             if any(True for body in passes for _ in events_in(body)):

@@ -77,9 +77,10 @@ class Data(Value):
 
 @dataclass(eq=False, slots=True, repr=False)
 class Either(Value):
-    """One of several values, depending on the path taken."""
+    """One of several values, depending on the path taken. An `open` one may be others too: there were too many to keep."""
 
     alternatives: tuple[Value, ...]
+    open: bool = False
 
 
 @dataclass(eq=False, slots=True, repr=False)
@@ -216,7 +217,7 @@ def alternatives(value: Value | None) -> tuple[Value, ...]:
     return () if value is None else (value,)
 
 
-MOST_ALTERNATIVES = 4
+MOST_ALTERNATIVES = 8
 MOST_ELEMENTS = 64
 
 
@@ -230,7 +231,10 @@ def join(first: Value, second: Value) -> Value:
     for value in (*alternatives(first), *alternatives(second)):
         if not any(value is other for other in found):
             found.append(value)
-    return found[0] if len(found) == 1 else Either(tuple(found[:MOST_ALTERNATIVES]))
+    if len(found) == 1:
+        return found[0]
+    is_open = len(found) > MOST_ALTERNATIVES or any(isinstance(each, Either) and each.open for each in (first, second))
+    return Either(tuple(found[:MOST_ALTERNATIVES]), is_open)
 
 
 def same_constant(first: Constant, second: Constant) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from nnlint.events import OptimizerStepped
 from nnlint.static.budget import MOST_CALLS, MOST_STEPS
 from tests.abstract import faults, notes, project, runs, seen, training
 
@@ -277,3 +278,19 @@ def test_a_corrupt_import_is_told_or_ignored(tmp_path: Path) -> None:
     (tmp_path / "folder.py").mkdir()
     files = {"train.py": "import torch\nimport bad, folder\nfrom bad import *\nlook(1)\n"}
     assert seen(files, tmp_path) == ["1"]
+
+
+def test_follows_what_trains_from_every_script_of_a_large_project(tmp_path: Path) -> None:
+    parsing = "\n".join(f"    total = total * {n} + len(str(total)) - {n}" for n in range(400))
+    files = {
+        "engine.py": f"def step(net, opt, x, y):\n    total = 1\n{parsing}\n"
+        "    loss = F.mse_loss(net(x), y)\n    loss.backward()\n    opt.step()\n".replace("F.", "torch.nn.functional.")
+    }
+    files["engine.py"] = f"import torch\n{files['engine.py']}"
+    for n in range(40):
+        files[f"script{n:02}.py"] = (
+            "import torch\nfrom engine import step\nnet = torch.nn.Linear(3, 1)\nopt = torch.optim.Adam(net.parameters())\n"
+            "for epoch in range(9):\n    for x, y in loader:\n        step(net, opt, x, y)\n"
+        )
+    seen = [run.path for run in runs(files, tmp_path) if any(run.events(OptimizerStepped))]
+    assert [path for path in files if path.startswith("script")] == seen

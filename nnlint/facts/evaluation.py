@@ -248,7 +248,10 @@ def _training_lines(run: Run) -> dict[int, list[int]]:
 
 
 def _behind(run: Run) -> set[int] | None:
-    """All data behind any backward pass, also behind a detach: targets and teachers belong to training. None if too many."""
+    """All data behind any backward pass, also behind a detach: targets and teachers belong to training.
+
+    None if there are too many, or some were not kept.
+    """
     pending: list[Value | None] = [event.loss for event in run.events(Backward)]
     pending.extend(event.value for event in run.events(Differentiated))
     for data in (*run.operations.get("call", ()), *run.operations.get("method", ())):
@@ -263,7 +266,7 @@ def _behind(run: Run) -> set[int] | None:
         if current is None or id(current) in seen:
             continue
         seen.add(id(current))
-        if len(seen) > MOST_VISITED:
+        if len(seen) > MOST_VISITED or (isinstance(current, Either) and current.open):
             return None
         pending.extend(_inside(current))
     return seen

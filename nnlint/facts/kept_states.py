@@ -57,8 +57,8 @@ def _protocol(run: Run, node: Any, found: list[Stale]) -> Any:
             if kept.state is not None and isinstance(node, ast.Call):
                 return kept  # a list keeps the earlier ones too
             return Kept(event) if _owners(event) else Kept()
-        if kept.state is None:
-            return kept
+        if kept.state is None or (isinstance(event, Escaped) and _is_not_followed_again(event, kept.state)):
+            return Kept()
         if kept.changed is None and _changes(run, event, kept.state):
             if _is_alias(kept.state) and _is_read_later(kept.state):
                 found.append(Stale(kept.state, event, None))
@@ -68,6 +68,15 @@ def _protocol(run: Run, node: Any, found: list[Stale]) -> Any:
         return kept
 
     return advance
+
+
+def _is_not_followed_again(event: Escaped, kept: StateKept) -> bool:
+    """Whether the call that kept the state comes again, and is not followed this time: it keeps a newer one."""
+    around = [site.node for site in kept.calls if isinstance(site, CodeSite)]
+    own = kept.at.statement if isinstance(kept.at, CodeSite) else None
+    if not isinstance(event.at, CodeSite):
+        return False
+    return event.at.statement is own is not None or any(node is event.at.node for node in around)
 
 
 def _node(event: StateKept) -> Any:

@@ -162,7 +162,7 @@ def _is_differentiated_whole(
     depth = len(_shared(total, loss)) - 1
     alike = [each for each in totals if _same_node(each, total) and len(each.iterations) > depth]
     passes = {id(data): each.iterations[depth] for each in alike for data in _first_data(each.value)}
-    results = {id(each.result) for each in alike}
+    results = {id(each.result) for each in alike if each.result is not each.value}  # the first is no sum yet
     return any(graph & results or len({passes[key] for key in graph & passes.keys()}) > 1 for graph in differentiated)
 
 

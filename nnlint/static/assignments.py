@@ -80,8 +80,9 @@ def _assign(machine: Machine, node: ast.Assign) -> str | None:
     value = machine.evaluate(node.value)
     if isinstance(value, Constant) and _counts_on(node) and _repeats(machine):
         value = machine.data("counter", (value,), node)
-    if adds and isinstance(value, Data):
-        machine.emit(Accumulated(machine.site(node), before, _added(value, before), value))
+    total = _total_in(value) if adds else None
+    if total is not None:
+        machine.emit(Accumulated(machine.site(node), before, _added(total, before), total))
     for target in node.targets:
         _assign_to(machine, target, value, node)
     return None
@@ -93,14 +94,25 @@ def _is_tallied(machine: Machine) -> bool:
 
 
 def _adds_to_itself(node: ast.Assign) -> bool:
-    """Whether it is of the form `total = total + loss`, or `mean = 0.9 * mean + 0.1 * loss`."""
+    """Whether it is of the form `total = total + loss`, or `mean = 0.9 * mean + 0.1 * loss`; also where a total there is."""
     target = node.targets[0]
     if len(node.targets) > 1 or not isinstance(target, (ast.Name, ast.Attribute, ast.Subscript)):
         return False
-    if not isinstance(node.value, ast.BinOp) or not any(isinstance(part, ast.Add) for part in ast.walk(node.value)):
+    arms = (node.value.body, node.value.orelse) if isinstance(node.value, ast.IfExp) else (node.value,)
+    sums = [
+        arm for arm in arms if isinstance(arm, ast.BinOp) and any(isinstance(part, ast.Add) for part in ast.walk(arm))
+    ]
+    if len(sums) != 1:
         return False
     name = ast.unparse(target)
-    return any(type(each) is type(target) and ast.unparse(each) == name for each in _operands(node.value))
+    return any(type(each) is type(target) and ast.unparse(each) == name for each in _operands(sums[0]))
+
+
+def _total_in(value: Value) -> Data | None:
+    """The sum: of `loss if total is None else total + loss`, the second."""
+    if isinstance(value, Either):
+        return next((each for each in value.alternatives if isinstance(each, Data) and each.operation == "add"), None)
+    return value if isinstance(value, Data) else None
 
 
 def _operands(node: ast.expr) -> Iterator[ast.expr]:

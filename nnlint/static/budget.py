@@ -28,20 +28,28 @@ MOST_IDLE_CALLS, MOST_IDLE_STEPS = 8, 800
 ENOUGH_CALLS, ENOUGH_STEPS = 2, 300
 """The same, once the project is behind its pace."""
 
+TRAINING_CALLS = 6
+"""What trains is followed so often in each run, whatever the project costs: two epochs of two batches, and an evaluation."""
+
 
 @dataclass(slots=True)
 class Effort:
-    """What following one function has cost so far, over all runs."""
+    """What following one function has cost so far, over all runs, and what came of it.
+
+    It is `active` where anything happened that a run would show, and `trains` where that was an event of the training itself.
+    """
 
     calls: int = 0
     steps: int = 0
     is_active: bool = False
+    trains: bool = False
 
-    def add(self, steps: int, is_active: bool) -> None:
-        """One more call, the steps it took, and whether anything happened in it that a run would show."""
+    def add(self, steps: int, is_active: bool, trains: bool) -> None:
+        """One more call, the steps it took, and what happened in it."""
         self.calls += 1
         self.steps += steps
         self.is_active = self.is_active or is_active
+        self.trains = self.trains or trains
 
 
 @dataclass(slots=True)
@@ -59,11 +67,14 @@ class Budget:
             found = self.efforts[function] = Effort()
         return found
 
-    def is_spent(self, effort: Effort, steps: int, is_own: bool) -> bool:
+    def is_spent(self, effort: Effort, steps: int, is_own: bool, here: int) -> bool:
         """Whether a function was followed so often that another time would only cost.
 
-        `steps` are those of the current run; `is_own` says that the function stands in the run's own file.
+        `steps` are those of the current run; `is_own` says that the function stands in the run's own file; `here` counts how
+        often it was followed in this run.
         """
+        if effort.trains and here < TRAINING_CALLS:
+            return False
         if effort.calls > MOST_CALLS and effort.steps > MOST_STEPS_OF_CALLS:
             return True
         if not effort.is_active and effort.calls > MOST_IDLE_CALLS and effort.steps > MOST_IDLE_STEPS:

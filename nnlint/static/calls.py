@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from nnlint.events import ModelBuilt, ModelCalled
@@ -27,6 +27,7 @@ from nnlint.values import (
     Loader,
     Optimizer,
     Value,
+    alternatives,
     join_all,
 )
 
@@ -118,10 +119,25 @@ def call(machine: Machine, callee: Value, given: Arguments, node: ast.AST) -> Va
     if isinstance(callee, Either):
         known = [each for each in callee.alternatives if each is not NONE]
         able = [each for each in known if takes(each, given)]
-        return _call_one_of(machine, (able or known)[:MOST_CALLED], given, node)
+        return _call_one_of(machine, _affordable(able or known), given, node)
     if isinstance(callee, Data):
         return knowledge.call_unknown(machine, callee, given, node)
     return machine.data("call", (callee, *given.values()), node)
+
+
+def _affordable(callees: Sequence[Value]) -> list[Value]:
+    """All that costs nothing to call, and the first few whose source is at hand, which are followed."""
+    followed, found = 0, []
+    for callee in callees:
+        followed += _is_followed(callee)
+        if followed <= MOST_CALLED or not _is_followed(callee):
+            found.append(callee)
+    return found
+
+
+def _is_followed(callee: Value) -> bool:
+    owner = callee.receiver if isinstance(callee, Bound) else callee
+    return not isinstance(owner, (Data, Layer, External, Constant, Optimizer))
 
 
 def _call_one_of(machine: Machine, callees: list[Value], given: Arguments, node: ast.AST) -> Value:
@@ -149,12 +165,15 @@ def call_method(machine: Machine, receiver: Value, name: str, given: Arguments, 
     if isinstance(receiver, Instance):
         return _call_on_instance(machine, receiver, name, given, node)
     if isinstance(receiver, Either):
+        if name == "backward" and receiver.open:
+            return knowledge.call_method(machine, receiver, name, given, node)
         if name in TELLS:
             told = [each for each in receiver.alternatives if each is not NONE]
             return join_all(call_method(machine, each, name, given, node) for each in told)
         bound = [Bound(each, name) for each in receiver.alternatives if each is not NONE]
         able = [each for each in bound if takes(each, given)]
-        return _call_one_of(machine, [*(able or bound)[:MOST_CALLED]], given, node)
+        result = _call_one_of(machine, _affordable(able or bound), given, node)
+        return Either(alternatives(result), open=True) if receiver.open else result
     if isinstance(receiver, (Layer, Optimizer)):
         held = receiver.attributes.get(name)
         if held is not None:
@@ -214,18 +233,20 @@ def call_function(
     locals_ = bind_parameters(machine, function, given, node, receiver)
     if is_generator(function):
         return Generator(function, locals_, receiver)
-    before, steps, activity = machine.gradient, machine.steps_left, machine.activity
+    before, steps, activity, training = machine.gradient, machine.steps_left, machine.activity, machine.training
     budget = machine.project.budget
     effort, is_own = budget.effort_of(function.node), function.module is machine.entry
     machine.gradient = knowledge.decorated_gradient(function.decorators, before)
     try:
         is_retry = machine.handlers > 0 and effort.steps > STEPS_OF_A_RETRY
-        is_spent = is_retry or budget.is_spent(effort, machine.steps_taken, is_own)
+        here = machine.followed.get(function.node, 0)
+        is_spent = is_retry or budget.is_spent(effort, machine.steps_taken, is_own, here)
+        machine.followed[function.node] = here + 1
         value = None if is_spent else machine.enter(function, locals_, receiver, node)
     finally:
         if function.decorators:
             machine.gradient = before
-        effort.add(steps - machine.steps_left, machine.activity != activity)
+        effort.add(steps - machine.steps_left, machine.activity != activity, machine.training != training)
     if value is None:
         machine.note(f"the call of {function.name} is not followed: nested too deep, or followed often enough", node)
         knowledge.escape(machine, given.values(), function.name, node)

@@ -182,6 +182,7 @@ def _boolean(machine: Machine, node: ast.BoolOp) -> Value:
             break
         if known is None or (operand is node.values[-1] and not values):
             values.append(value)
+    machine.operands = values
     return join_all(values)
 
 

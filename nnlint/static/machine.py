@@ -12,7 +12,15 @@ from collections.abc import Callable, Hashable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
-from nnlint.events import Event, Iteration, Loop, ModelCalled, OptimizerStepped, Run
+from nnlint.events import (
+    Backward,
+    Event,
+    Iteration,
+    Loop,
+    ModelCalled,
+    OptimizerStepped,
+    Run,
+)
 from nnlint.reading.disk import Disk
 from nnlint.records import dataclass, field
 from nnlint.source import Source
@@ -24,6 +32,9 @@ from nnlint.trace import Block, CallRun, Choice, Exit, LoopRun
 from nnlint.values import NONE, Data, Instance, Items, Value, alternatives, join, join_all
 
 DEEPEST_CALL = 14
+
+TRAINING: tuple[type[Event], ...] = (Backward, OptimizerStepped)
+"""Events of the training step: the code behind them is followed from every script, however large a project is."""
 
 _MISSING = object()
 Space = dict[Any, Value]
@@ -139,12 +150,15 @@ class Machine:
         self.stepped: set[int] = set()
         self.active: list[ast.AST] = []
         self.conditions: tuple[Hashable, ...] = ()
+        self.operands: list[Value] = []
         self.frames: list[Frame] = [self.frame]
         self.iteration_starts: list[tuple[int, int]] = []
         self.gradient: bool | None = True
         self.network_depth = 0
         self.steps_left = MOST_STEPS
         self.activity = 0
+        self.training = 0
+        self.followed: dict[ast.AST, int] = {}
         self.building = 0
         self.handlers = 0
         self.reads_gradients = False
@@ -222,6 +236,7 @@ class Machine:
         self.run.record(event)
         self.block.items.append(event)
         self.activity += 1
+        self.training += isinstance(event, TRAINING)
         return event
 
     def _network_around(self) -> Instance | None:
@@ -258,10 +273,15 @@ class Machine:
                 journal[slot] = (space, key, space.get(key, _MISSING))
         space[key] = value
 
-    def branch(self, test: Hashable | None, arms: Sequence[Callable[[], str | None]]) -> str | None:
+    def branch(
+        self,
+        test: Hashable | None,
+        arms: Sequence[Callable[[], str | None]],
+        implied: tuple[tuple[tuple[Hashable, bool], ...], ...] = (),
+    ) -> str | None:
         """Run the arms of a choice, each from the same state, and merge those that fall through.
 
-        Returns None if any arm falls through, else how the arms left.
+        `implied` is that of `nnlint.trace.Choice`. Returns None if any arm falls through, else how the arms left.
         """
         outer = self.block
         blocks, falling, exits = [], [], []
@@ -286,7 +306,7 @@ class Machine:
         self.block = outer
         self.gradient = gradient if not gradients else gradients.pop() if len(gradients) == 1 else None
         if any(block.items for block in blocks):
-            outer.items.append(Choice(test, tuple(blocks)))
+            outer.items.append(Choice(test, tuple(blocks), implied))
         self._merge(falling)
         if falling:
             return None

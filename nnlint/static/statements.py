@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from functools import partial
 
 from nnlint.events import StateUsed
@@ -33,8 +33,20 @@ def _if(machine: Machine, node: ast.If) -> str | None:
     if not node.orelse and not negated and _guards_against_none(value):
         return machine.execute(node.body)
     key, denies = test_key(value)
-    body, orelse = _arm(machine, node.body), _arm(machine, node.orelse)
-    return machine.branch(key, [orelse, body] if negated is not denies else [body, orelse])
+    arms, implied = (_arm(machine, node.body), _arm(machine, node.orelse)), _implied(machine, test_node)
+    if negated:
+        implied = implied[::-1]
+    swapped = negated is not denies
+    return machine.branch(key, arms[::-1] if swapped else arms, implied[::-1] if swapped else implied)
+
+
+def _implied(machine: Machine, test: ast.expr) -> tuple[tuple[tuple[Hashable, bool], ...], ...]:
+    """What holds besides in the body and in the `else` of a test: of `a and b` both, of `a or b` none."""
+    if not isinstance(test, ast.BoolOp):
+        return ()
+    holds = isinstance(test.op, ast.And)
+    parts = tuple((key, holds is not denies) for key, denies in map(test_key, machine.operands))
+    return (parts, ()) if holds else ((), parts)
 
 
 def _guards_against_none(value: Value) -> bool:
