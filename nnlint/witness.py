@@ -6,10 +6,10 @@ A witness reads the mechanism of a fault off the run, not the loss. What the run
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from nnlint.events import Backward, Event, Raised, Run, Scored, Subject, ValueSeen
+from nnlint.events import Backward, Event, LayerApplied, OptimizerStepped, Raised, Run, Scored, Subject, ValueSeen
 from nnlint.finding import Finding, Place, Status, Verdict
 from nnlint.records import dataclass
 
@@ -27,7 +27,8 @@ class Case:
     def at(self, kind: type[E_], *places: Place) -> list[E_]:
         """The events of a kind on the lines of these places (of the finding's own, where none is named), in order."""
         wanted = places or (self.finding.place,)
-        return [event for event in self.run.events(kind) if any(happens_at(event, place) for place in wanted)]
+        here = _stands_at if kind is ValueSeen else happens_at
+        return [event for event in self.run.events(kind) if any(here(event, place) for place in wanted)]
 
     def related(self, kind: type[E_]) -> list[E_]:
         """The events of a kind on the lines of the finding's related places."""
@@ -37,6 +38,30 @@ class Case:
     def values(self, *places: Place) -> list[ValueSeen]:
         """What was measured of the values at these places (at the finding's own, where none is named)."""
         return [seen for seen in self.at(ValueSeen, *places) if seen.what == "value"]
+
+    def values_within(self, place: Place) -> list[ValueSeen]:
+        """What was measured of values in the calls that a place makes."""
+        return [
+            seen
+            for seen in self.run.events(ValueSeen)
+            if seen.what == "value" and any(_within(site.place, place) for site in seen.calls)
+        ]
+
+    def layers(self, *places: Place) -> list[LayerApplied]:
+        """What was measured of the layers of the network that has one made at these places, in order of execution."""
+        networks = {
+            numbers.get("network") for numbers in (each.numbers for each in self.made_at(LayerApplied, *places))
+        }
+        measured = [event for event in self.run.events(LayerApplied) if event.numbers.get("network", -1.0) in networks]
+        return sorted(measured, key=lambda event: event.numbers["order"])
+
+    def losses(self, *places: Place) -> list[float]:
+        """The losses that an optimizer made at these places stepped on, in order; all of the run where there is none."""
+        return _losses_stepped_on(self.run, self.made_at(OptimizerStepped, *places))
+
+    def mended_losses(self, *places: Place) -> list[float]:
+        """The same of the run with the finding mended."""
+        return [] if self.mended is None else Case(self.finding, self.mended).losses(*places)
 
     def made_at(self, kind: type[E_], *places: Place) -> list[E_]:
         """The events of a kind whose subject (a layer, an optimizer) was constructed at these places."""
@@ -50,6 +75,22 @@ class Case:
     def raised_at(self, *places: Place) -> Raised | None:
         """The exception that ended the run, if it passed the lines of these places (the finding's own, where none is named)."""
         return next(iter(self.at(Raised, *places)), None)
+
+
+def _losses_stepped_on(run: Run, steps: Sequence[OptimizerStepped]) -> list[float]:
+    if not steps:
+        return list(losses(run))
+    wanted, found, latest = {id(step) for step in steps}, [], math.nan
+    for event in run.all_events:
+        if isinstance(event, Backward):
+            latest = event.numbers.get("loss", math.nan)
+        elif id(event) in wanted:
+            found.append(latest)
+    return found
+
+
+def _stands_at(event: Event, place: Place) -> bool:
+    return _within(event.at.place, place)
 
 
 def happens_at(event: Event, place: Place) -> bool:
@@ -120,13 +161,7 @@ def score(run: Run | None) -> float:
     return found[-1] if found else math.nan
 
 
-def settled_loss(run: Run) -> float:
-    """The mean of the last quarter of the losses; NaN for a run without any."""
-    found = list(losses(run))
+def settled(found: Sequence[float]) -> float:
+    """The mean of the last quarter of losses; NaN for none."""
     tail = found[-max(1, len(found) // 4) :]
     return sum(tail) / len(tail) if tail else math.nan
-
-
-def is_finite(run: Run) -> bool:
-    """Whether every loss of a run was a finite number."""
-    return all(map(math.isfinite, losses(run)))

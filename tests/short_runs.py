@@ -16,7 +16,6 @@ from nnlint.finding import Finding, Place, Verdict
 from nnlint.lint import lint_documents
 from nnlint.reading.document import Document
 from nnlint.reading.documents import read_document
-from nnlint.rule import Rule
 from nnlint.settings import Settings
 from nnlint.source import Source
 from nnlint.verify.harness import DRIVER, driver
@@ -42,10 +41,10 @@ class Seen:
     mended: Verdict | None
 
 
-def witnessed(case: Case, rule: Rule, runs: Runner) -> list[Seen]:
-    """The verdicts on the findings that a rule has in a case."""
+def witnessed(case: Case, rules: Iterable[str], runs: Runner) -> list[Seen]:
+    """The verdicts on the findings that the rules of these names have in a case."""
     documents = [read_document(str(file), str(file), file.read_bytes()) for file in case.files()]
-    report = lint_documents(documents, Settings(select=(rule.name,)))
+    report = lint_documents(documents, Settings(select=tuple(rules)))
     root = str(case.path if case.path.is_dir() else case.path.parent)
     return [
         seen

@@ -138,6 +138,10 @@ def witness(case: Case) -> Verdict:
         return confirmed(
             f"BatchNorm averages over {least:.0f} value{'s' if least > 1 else ''} per channel", values=least
         )
+    single = [event for event in case.run.events(LayerApplied) if event.numbers.get("samples") == 1]
+    if single:
+        pixels = min(numbers(single, "values_per_channel"))
+        return confirmed(f"BatchNorm averages over the {pixels:.0f} values of a single sample", values=pixels)
     for loader in case.at(LoaderMade):
         samples, size = loader.numbers.get("samples", 0.0), loader.numbers.get("batch_size", 0.0)
         if size and samples % size == 1 and not loader.numbers.get("drop_last"):

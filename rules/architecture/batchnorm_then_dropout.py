@@ -127,7 +127,7 @@ def _at(data: Data, message: str) -> list[tuple[Site, str]]:
 
 def witness(case: Case) -> Verdict:
     """Whether the variance that the next BatchNorm, or the output layer, receives moves by the dropout between the modes."""
-    layers = {event.numbers["order"]: event for event in case.run.events(LayerApplied) if "order" in event.numbers}
+    layers = {event.numbers["order"]: event for event in case.layers()}
     dropouts = [event for event in case.made_at(LayerApplied) if event.kind == "dropout" and "order" in event.numbers]
     if not dropouts:
         return not_reached(case)

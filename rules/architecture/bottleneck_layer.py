@@ -245,10 +245,14 @@ def _problem(data: Data, width: int, following: Data, widened: Fix | None) -> It
 
 def witness(case: Case) -> Verdict:
     """Whether what the layer gives has no more than a few dimensions over a batch."""
-    layers = [event for event in case.made_at(LayerApplied) if "output_rank" in event.numbers]
+    outputs = {event.numbers["network"]: event for event in case.layers()}
+    layers = [
+        each for each in case.made_at(LayerApplied) if "output_rank" in each.numbers and each not in outputs.values()
+    ]
     if not layers:
         return not_reached(case)
-    rank, rows = layers[0].numbers["output_rank"], layers[0].numbers["output_rows"]
+    narrowest = min(layers, key=lambda event: event.numbers["output_rank"]).numbers
+    rank, rows = narrowest["output_rank"], narrowest["output_rows"]
     if rank < FEW:
         return confirmed(f"over {rows:.0f} samples its output has rank {rank:.0f}", rank=rank, samples=rows)
     return refuted(f"over {rows:.0f} samples its output has rank {rank:.0f}", rank=rank, samples=rows)

@@ -35,7 +35,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from nnlint.events import LayerApplied, ModelCalled, Run
+from nnlint.events import ModelCalled, Run
 from nnlint.facts.layers import (
     before,
     drops_little,
@@ -119,7 +119,7 @@ def _problem(dropout: Data, layer: Data | None, fixable: bool) -> Iterator[Probl
 
 def witness(case: Case) -> Verdict:
     """Whether predictions vary with the mask more than a fifth as much as with the input."""
-    layers = [event for event in case.run.events(LayerApplied) if "sample_variance" in event.numbers]
+    layers = [event for event in case.layers() if "sample_variance" in event.numbers]
     if not layers:
         return not_reached(case)
     output = max(layers, key=lambda event: event.numbers["order"]).numbers

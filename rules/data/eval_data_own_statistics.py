@@ -37,7 +37,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from nnlint.events import Run
+from nnlint.events import Run, ValueSeen
 from nnlint.facts.held_out import Foreign, foreign_scalings
 from nnlint.facts.scaling import Scaling
 from nnlint.finding import Applicability, Edit, Fix, Place, Severity, Verdict
@@ -133,7 +133,9 @@ def _is_lasting_name(statistic: Data, site: CodeSite) -> bool:
 
 def witness(case: Case) -> Verdict:
     """Whether the same sample maps to two values: one among the training data, another among those to be predicted."""
-    here, there = _maps(case, case.finding.place), [m for place in _training_places(case) for m in _maps(case, place)]
+    own = case.values_within(case.finding.place)
+    training = [each for place in _training_places(case) for each in case.values(place) if each not in own]
+    here, there = _maps(case.values()) or _maps(own), _maps(training)
     if not here:
         return not_reached(case)
     pairs = [(first, second) for first in here for second in there or here]
@@ -145,12 +147,14 @@ def witness(case: Case) -> Verdict:
         return confirmed(
             f"the value 1 becomes {second:.4g} in the training data and {first:.4g} here", here=first, training=second
         )
+    if case.run.stood_in:
+        return unverified("the data are made up, and have the same statistics in training and here")
     return harmless("these data happen to have the statistics of the training data: the same sample keeps its value")
 
 
-def _maps(case: Case, place: Place) -> list[tuple[float, float]]:
-    """The factors and offsets by which the data at a place were scaled."""
-    seen = [each.numbers for each in case.values(place) if "factor" in each.numbers]
+def _maps(values: list[ValueSeen]) -> list[tuple[float, float]]:
+    """The factors and offsets by which data were scaled."""
+    seen = [each.numbers for each in values if "factor" in each.numbers]
     return [(numbers["factor"], numbers["offset"]) for numbers in seen if numbers["factor"]]
 
 

@@ -29,9 +29,10 @@ The best weight decay, or the norm of the last layer's weights, moves by the fac
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
-from nnlint.events import OptimizerStepped, Run
+from nnlint.events import OptimizerStepped, Run, ValueSeen
 from nnlint.facts.rescaling import (
     Rescaling,
     is_brought_into_range,
@@ -48,6 +49,9 @@ from nnlint.witness import Case, confirmed, last, not_reached, numbers, refuted,
 
 LEAST = 9.0
 """A smaller factor, up or down, is none that this rule speaks of."""
+
+SAME = 0.01
+"""Factors that differ by less than this part of them are the same."""
 
 
 def check(run: Run) -> Iterator[Problem]:
@@ -92,14 +96,14 @@ def witness(case: Case) -> Verdict:
     seen = [each for each in case.values() if "deviation" in each.numbers]
     if not seen:
         return not_reached(case)
-    factors = [abs(factor) for factor in numbers(seen, "factor")]
+    factors = [abs(factor) for factor in numbers(seen, "factor") or _ratios(seen)]
     if not factors:
         return unverified("the target before the scaling could not be measured")
     if 1 / LEAST < factors[0] < LEAST:
         return refuted(f"the target is scaled by {factors[0]:.3g} only", factor=factors[0])
     weights, without = _weight_norm(case.run), _weight_norm(case.mended)
     words = f"the target that the loss sees is {factors[0]:.4g} times the one that was given"
-    if weights and without:
+    if weights and without and math.isfinite(without):
         return confirmed(
             f"{words}; the norm of the weights ends at {weights:.3g}, without the factor at {without:.3g}",
             factor=factors[0],
@@ -107,6 +111,15 @@ def witness(case: Case) -> Verdict:
             weight_norm_without=without,
         )
     return confirmed(words, factor=factors[0])
+
+
+def _ratios(seen: list[ValueSeen]) -> list[float]:
+    """What single numbers are multiplied by, where it is the same for all of them."""
+    pairs = [
+        (each.numbers.get(f"{part}_mean", 0.0), each.numbers["mean"]) for each in seen for part in ("left", "argument")
+    ]
+    ratios = [after / before for before, after in pairs if before]
+    return ratios[:1] if len(ratios) > 1 and max(ratios) - min(ratios) < SAME * abs(ratios[0]) else []
 
 
 def _weight_norm(run: Run | None) -> float:

@@ -39,7 +39,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from typing import Any, NamedTuple
 
-from nnlint.events import Backward, Escaped, GradientsCleared, OptimizerStepped, Run
+from nnlint.events import Backward, Escaped, GradientsCleared, OptimizerStepped, Run, ValueSeen
 from nnlint.facts.gradients import Trained, gradient_steps, trained
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.mending import edits
@@ -151,12 +151,18 @@ def _stands_in(block: set[int], event: Backward | OptimizerStepped) -> bool:
 def witness(case: Case) -> Verdict:
     """Whether every step finds gradients of zero, or none."""
     steps = case.related(OptimizerStepped)
-    norms = numbers(steps, "gradient_norm")
+    norms = numbers(steps, "gradient_norm") or _updates(case)
     if not norms:
         return not_reached(case)
     if not any(norms):
         return confirmed(f"the gradient is zero at all {len(norms)} steps that were measured", steps=len(norms))
     return refuted(f"the gradient is not zero at the step ({max(norms):.2g})", gradient_norm=max(norms))
+
+
+def _updates(case: Case) -> list[float]:
+    """The mean sizes of what weights updated by hand are changed by."""
+    seen = [each for each in case.related(ValueSeen) if each.what == "value"]
+    return numbers(seen, "right_mean_size") or numbers(seen, "argument_mean_size")
 
 
 rule = Rule(

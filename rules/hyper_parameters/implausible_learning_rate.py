@@ -35,14 +35,14 @@ from nnlint.facts.hyper_parameters import Setting, settings
 from nnlint.facts.samples import single_sample_steps
 from nnlint.facts.schedules import sets_rate
 from nnlint.facts.trained import is_deep, weighted_layers, widest_input
-from nnlint.finding import Fix, Severity, Verdict
+from nnlint.finding import Fix, Place, Severity, Verdict
 from nnlint.graph import parameters_of
 from nnlint.mending.controls import other_number
 from nnlint.operations import NORMALIZATIONS
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Layer, Optimizer, Site, Value, alternatives
-from nnlint.witness import Case, confirmed, harmless, is_finite, last, numbers, settled_loss, unverified
+from nnlint.witness import Case, confirmed, harmless, last, numbers, settled, unverified
 
 LARGEST = {
     "SGD": 1.0,
@@ -160,16 +160,21 @@ def witness(case: Case) -> Verdict:
         return confirmed(
             f"after {len(steps)} steps the norm of the weights has moved by {moved:.1g} of itself", moved=moved
         )
-    if not is_finite(case.run):
+    if not all(map(math.isfinite, case.losses(*_places(case)))):
         return confirmed(f"the loss is no finite number any more within {len(steps)} steps", rate=max(rates))
     if case.mended is None or not any(case.mended.events(OptimizerStepped)):
         return unverified("the control at a tenth of the rate was not run")
     return _compared(case)
 
 
+def _places(case: Case) -> list[Place]:
+    """Where the optimizer may be made: a default of an option is named in place of the constructor."""
+    return [case.finding.place, *(related.place for related in case.finding.related)]
+
+
 def _compared(case: Case) -> Verdict:
     assert case.mended is not None
-    loss, control = settled_loss(case.run), settled_loss(case.mended)
+    loss, control = settled(case.losses(*_places(case))), settled(case.mended_losses(*_places(case)))
     spread = last(list(case.run.events(Scored)), "spread")
     control_spread = last(list(case.mended.events(Scored)), "spread")
     evidence = {"loss": loss, "loss_at_a_tenth": control, "spread": spread, "spread_at_a_tenth": control_spread}

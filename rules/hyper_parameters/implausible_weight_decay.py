@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from statistics import median
 
 from nnlint.events import OptimizerMade, OptimizerStepped, Run
 from nnlint.facts.hyper_parameters import Setting, settings
@@ -88,15 +89,34 @@ def witness(case: Case) -> Verdict:
     if not strong:
         return unverified(f"the run did not come to a step with a weight decay of {COUPLED:g} or more")
     trained = [event for event in strong if event.optimizer is strong[-1].optimizer]
-    first, end = numbers(trained, "weight_norm")[0], last(trained, "weight_norm")
+    first, end = numbers(trained, "decayed_norm")[0], last(trained, "decayed_norm")
     if len(trained) < 2:
         return unverified("the run took too few steps with it")
-    without = last(list(case.mended.events(OptimizerStepped)), "weight_norm") if case.mended is not None else math.nan
+    without = _norm_without(case, trained[-1])
     words = f"the norm of the weights goes from {first:.3g} to {end:.3g}"
     if end < first * SHRUNK or (math.isfinite(without) and end < without * SHRUNK):
         more = f"; without the decay to {without:.3g}" if math.isfinite(without) else ""
         return confirmed(words + more, first=first, last=end)
+    pull, gradient = median(_pulls(trained)), median(numbers(trained, "decayed_gradient_norm"))
+    if end < first and pull > gradient and getattr(trained[-1].optimizer, "kind", "") != "AdamW":
+        return confirmed(
+            f"{words}: the decay pulls with {pull:.3g}, the data with {gradient:.3g}", first=first, last=end, pull=pull
+        )
     return harmless(f"{words}: the data hold against the decay", first=first, last=end)
+
+
+def _norm_without(case: Case, step: OptimizerStepped) -> float:
+    """What the norm of the same group of weights is without the decay; NaN where that was not measured."""
+    steps = list(case.mended.events(OptimizerStepped)) if case.mended is not None else []
+    group = step.numbers["decayed_group"]
+    return last([each for each in steps if each.numbers.get("decayed_group") == group], "decayed_norm")
+
+
+def _pulls(steps: list[OptimizerStepped]) -> list[float]:
+    """What the decay adds to the gradient at each step, in size."""
+    return [
+        step.numbers["weight_decay"] * step.numbers["decayed_norm"] for step in steps if "decayed_norm" in step.numbers
+    ]
 
 
 rule = Rule(__name__, __doc__, check, code="NN601", severity=Severity.WARNING, since="0.1", witness=witness)

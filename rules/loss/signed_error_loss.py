@@ -47,6 +47,9 @@ from nnlint.witness import Case, confirmed, harmless, not_reached, numbers
 
 LOSS_NAME = regex(r"(?i)(?:^|_)(?:\w*loss(?:es)?|costs?|mae|mse|rmse|objective)(?:_|$)|(?:Loss|Cost|MAE|MSE)")
 OTHER_LOSS = regex(r"(?i)kl|critic|adv|gan|wasser|policy|actor|pg|entropy|bias|_d$|_g$|^d_|^g_")
+CANCELLED = 0.95
+"""A mean below this part of the mean size is one in which errors of both signs cancel."""
+
 VIEWS = ("item", "detach", "cpu", "numpy", "tolist", "squeeze")
 SIZES = ("abs", "square", "power", "sqrt", "norm", "relu", "clamp", "maximum")
 
@@ -212,7 +215,7 @@ def witness(case: Case) -> Verdict:
         return confirmed(f"it goes down to {lowest:.3g}, below any error", lowest=lowest)
     for part in ("argument", "receiver"):
         for mean, size in zip(numbers(seen, f"{part}_mean"), numbers(seen, f"{part}_mean_size"), strict=False):
-            if abs(mean) < size / 2:
+            if abs(mean) < CANCELLED * size:
                 return confirmed(
                     f"the errors cancel: their mean is {mean:.3g}, their mean size {size:.3g}", mean=mean, size=size
                 )

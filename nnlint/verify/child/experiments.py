@@ -33,19 +33,53 @@ DROPOUT = nn.modules.dropout._DropoutNd
 BATCHNORM = nn.modules.batchnorm._BatchNorm
 
 
-class LayerStatistics:
-    """What the layers of one network get and give, by order of execution; with `ranks`, also the ranks of their outputs."""
+class FunctionalDropout:
+    """A line of a forward method that calls `F.dropout`: a layer like any other, but for its being no module."""
 
-    def __init__(self, with_ranks: bool = False) -> None:
-        self.layers: list[nn.Module] = []
+    def __init__(self, site: list[Any]) -> None:
+        self.p = 0.0
+        self.__dict__[SITE] = site
+
+
+class LayerStatistics:
+    """What the layers of one network get and give, by order of execution; with `ranks`, also the ranks of their outputs.
+
+    `functions` are the calls of `F.dropout`, by their place, which have to be the same objects in all passes.
+    """
+
+    def __init__(
+        self, recorder: Recorder, functions: dict[Spot, FunctionalDropout], with_ranks: bool, dropping: bool
+    ) -> None:
+        self.recorder = recorder
+        self.functions = functions
+        self.dropping = dropping
+        self.in_module = False
+        self.layers: list[Any] = []
         self.inputs: list[list[Tensor]] = []
         self.outputs: list[list[Tensor]] = []
         self.ranks: dict[int, measures.Numbers] = {}
         self.ranks_until = time.monotonic() + (RANKS_SECONDS if with_ranks else -1.0)
         self.index = 0
 
-    def see(self, layer: nn.Module, inputs: Any, output: Any) -> None:
+    def enter(self, layer: nn.Module, inputs: Any) -> None:
+        """A hook before a forward: what a module for dropout calls is no further dropout."""
+        self.in_module = isinstance(layer, DROPOUT)
+
+    def dropout(self, original: Callable[..., Tensor], values: Tensor, p: float, training: bool) -> Tensor:
+        """In the place of `F.dropout` and its kin."""
+        if self.in_module:
+            return original(values, p, training)
+        output = original(values, p, training and self.dropping)
+        calls = self.recorder.places.calls()
+        if calls:
+            layer = self.functions.setdefault(calls[0], FunctionalDropout(list(calls[0])))
+            layer.p = float(p)
+            self.see(layer, (values,), output)
+        return output
+
+    def see(self, layer: Any, inputs: Any, output: Any) -> None:
         """A forward hook: keep what the layer got and gave in this pass."""
+        self.in_module = False
         given = next(measures.tensors_in(inputs), None)
         made = next(measures.tensors_in(output), None)
         if self.index == len(self.layers):
@@ -73,63 +107,76 @@ def _kept(tensor: Tensor) -> Tensor:
 
 
 def experiment(recorder: Recorder, yardstick: Yardstick) -> None:
-    """Measure the layers of the network that the yardstick knows, and tell of each."""
+    """Measure the layers of the network that the yardstick knows, and tell of each; where none is trained, of those called."""
     model = yardstick.model()
-    if model is None or not yardstick.batches:
-        return
-    inputs, keywords, _ = yardstick.batches[0]
+    if model is not None and yardstick.batches:
+        inputs, keywords, _ = yardstick.batches[0]
+        _measure(recorder, model, inputs, keywords, 0)
+    for number, (model, inputs, keywords, _) in enumerate(recorder.untrained.values()):
+        _measure(recorder, model, inputs, keywords, number)
 
-    def call() -> Any:
-        return model(*inputs, **keywords)
+
+def _measure(recorder: Recorder, model: nn.Module, inputs: Any, keywords: Any, network: int) -> None:
+    functions: dict[Spot, FunctionalDropout] = {}
+
+    def passes(training: bool, dropping: bool, times: int) -> LayerStatistics:
+        statistics = LayerStatistics(recorder, functions, not training, dropping)
+        recorder.watch_dropout, recorder.is_evaluating = statistics.dropout, not training
+        try:
+            _call_often(model, inputs, keywords, statistics, training, times)
+        finally:
+            recorder.watch_dropout, recorder.is_evaluating = None, False
+        return statistics
 
     with recorder.pause(), _undisturbed(model), torch.no_grad():
         try:
             start = time.monotonic()
-            recorder.is_evaluating = True
-            evaluated = _passes(model, call, training=False, dropping=False, times=1)
-            recorder.is_evaluating = False
-            control = _passes(model, call, training=True, dropping=False, times=1)
-            masked = _passes(model, call, training=True, dropping=True, times=_masks(model, time.monotonic() - start))
+            evaluated = passes(training=False, dropping=False, times=1)
+            control = passes(training=True, dropping=False, times=1)
+            masks = _masks(recorder, model, time.monotonic() - start)
+            masked = passes(training=True, dropping=True, times=masks)
         except Exception:  # a network that fails here has told why in the run, or cannot be called alone
             return
-        finally:
-            recorder.is_evaluating = False
     for order, layer in enumerate(evaluated.layers):
         numbers = _numbers(order, evaluated, masked, control)
-        numbers["rate"] = float(layer.p) if isinstance(layer, DROPOUT) else 0.0
+        numbers["network"] = float(network)
+        numbers["rate"] = float(layer.p) if _is_dropout(layer) else 0.0
         _tell(recorder, layer, numbers)
 
 
-def _masks(model: nn.Module, seconds: float) -> int:
+def _is_dropout(layer: Any) -> bool:
+    return isinstance(layer, (DROPOUT, FunctionalDropout))
+
+
+def _masks(recorder: Recorder, model: nn.Module, seconds: float) -> int:
     """How many passes with dropout there is time for, given what two without it have taken; none is needed without dropout."""
-    if not any(isinstance(part, DROPOUT) for part in model.modules()):
+    if not recorder.has_dropped and not any(isinstance(part, DROPOUT) for part in model.modules()):
         return 1
     fitting = int(2 * PASSES_SECONDS / max(seconds, 1e-6))
     return min(MASKS, fitting) if fitting >= FEWEST_MASKS else 1
 
 
-def _tell(recorder: Recorder, layer: nn.Module, numbers: measures.Numbers) -> None:
+def _tell(recorder: Recorder, layer: Any, numbers: measures.Numbers) -> None:
     site = layer.__dict__.get(SITE)
-    kind = "batchnorm" if isinstance(layer, BATCHNORM) else "dropout" if isinstance(layer, DROPOUT) else ""
+    kind = "batchnorm" if isinstance(layer, BATCHNORM) else "dropout" if _is_dropout(layer) else ""
     recorder.tell("LayerApplied", [Spot(*site)] if site else [], numbers, layer, does=kind)
 
 
-def _passes(model: nn.Module, call: Callable[[], Any], training: bool, dropping: bool, times: int) -> LayerStatistics:
-    statistics = LayerStatistics(with_ranks=not training)
+def _call_often(
+    model: nn.Module, inputs: Any, keywords: Any, statistics: LayerStatistics, training: bool, times: int
+) -> None:
     leaves = [part for part in model.modules() if not list(part.children())]
     handles = [leaf.register_forward_hook(statistics.see) for leaf in leaves]
+    handles += [leaf.register_forward_pre_hook(statistics.enter) for leaf in leaves]
     for part in model.modules():
-        part.training = training
-        if isinstance(part, DROPOUT):
-            part.training = dropping
+        part.training = statistics.dropping if isinstance(part, DROPOUT) else training
     try:
         for _ in range(times):
             statistics.index = 0
-            call()
+            model(*inputs, **keywords)
     finally:
         for handle in handles:
             handle.remove()
-    return statistics
 
 
 def _numbers(

@@ -33,9 +33,7 @@ class GradientBook:
         self.piled: set[int] = set()
         self.managed: set[int] = set()
         self.looked_at: dict[int, Tensor] = {}
-        self.sum_of_fresh: dict[int, Tensor] = {}
-        self.sum_of_squares = 0.0
-        self.samples = 0
+        self.noises: dict[int, NoiseScale] = {}
 
     def watch(self, parameters: Iterable[Tensor]) -> None:
         """Look after these parameters from now on."""
@@ -117,16 +115,28 @@ class GradientBook:
         return numbers | self._noise(fresh)
 
     def _noise(self, fresh: dict[int, Tensor]) -> measures.Numbers:
-        """The gradient noise scale so far: the variance of the gradients over the square of their mean.
+        """The noise scale of the network that this pass has trained, which may be one of several."""
+        touched = {key: tensor for key, tensor in fresh.items() if bool(tensor.any())}
+        if not touched:
+            return {}
+        return self.noises.setdefault(next(iter(touched)), NoiseScale()).added(touched)
 
-        Source: McCandlish et al. 2018, "An Empirical Model of Large-Batch Training" (the simple noise scale, for the batch
-        size at hand).
-        """
-        if (
-            not fresh
-            or (self.sum_of_fresh and fresh.keys() != self.sum_of_fresh.keys())
-            or self.samples >= NOISE_SAMPLES
-        ):
+
+class NoiseScale:
+    """The gradient noise scale so far: the variance of the gradients over the square of their mean.
+
+    Source: McCandlish et al. 2018, "An Empirical Model of Large-Batch Training" (the simple noise scale, for the batch size at
+    hand).
+    """
+
+    def __init__(self) -> None:
+        self.sum_of_fresh: dict[int, Tensor] = {}
+        self.sum_of_squares = 0.0
+        self.samples = 0
+
+    def added(self, fresh: dict[int, Tensor]) -> measures.Numbers:
+        """The scale with one more gradient."""
+        if self.samples >= NOISE_SAMPLES:
             return {}
         self.samples += 1
         for key, tensor in fresh.items():

@@ -114,6 +114,9 @@ def _loaded(target: ast.expr) -> ast.expr | None:
     """A copy of an assignment's target that reads it; None where reading would do more than that."""
     if isinstance(target, ast.Name):
         return ast.Name(target.id, ast.Load())
+    if isinstance(target, ast.Tuple):
+        parts = [_loaded(each) for each in target.elts]
+        return ast.Tuple([each for each in parts if each is not None], ast.Load()) if all(parts) else None
     if isinstance(target, ast.Attribute) and isinstance(base := _loaded_base(target.value), ast.expr):
         return ast.Attribute(base, target.attr, ast.Load())
     if isinstance(target, ast.Subscript) and isinstance(target.slice, (ast.Name, ast.Constant)):

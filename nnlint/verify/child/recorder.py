@@ -35,6 +35,9 @@ PATIENCE_SECONDS = 8.0
 SLOW_BACKWARDS = 4
 """A training that has not done so many backward passes when a request's patience ends is slow."""
 
+MOST_UNTRAINED = 4
+"""So many networks are measured at the end of a run that trains none."""
+
 LOSSES = (
     "cross_entropy",
     "nll_loss",
@@ -63,6 +66,10 @@ ATTENTION = "scaled_dot_product_attention"
 LOSS_MODULES = (nn.modules.loss._Loss, nn.modules.loss._WeightedLoss)
 
 
+Call = tuple[nn.Module, tuple[Any, ...], dict[str, Any], Any]
+"""A network that was called, on what, and what it gave."""
+
+
 class Recorder:
     """Installs the hooks; `observers` are told of training steps and of losses of training."""
 
@@ -86,7 +93,10 @@ class Recorder:
         self.seen_lines: dict[tuple[str, Any], int] = {}
         self.gradients = GradientBook()
         self.layers = LayerBook()
-        self.last_call: tuple[nn.Module, tuple[Any, ...], dict[str, Any], Any] | None = None
+        self.last_call: Call | None = None
+        self.untrained: dict[int, Call] = {}
+        self.has_dropped = False
+        self.watch_dropout: Callable[..., Any] | None = None
         self.on_training_loss: list[Callable[[str, Tensor, Tensor], None]] = []
         self.on_step: list[Callable[[int], None]] = []
         self.on_end: Callable[[str], None] = lambda how: None
@@ -184,7 +194,7 @@ class Recorder:
 
         @functools.wraps(original)
         def wrapped(*arguments: Any, **keywords: Any) -> Any:
-            if self.paused and not (even_in_experiments and self.is_evaluating):
+            if self.paused and not (even_in_experiments and (self.is_evaluating or self.watch_dropout)):
                 return original(*arguments, **keywords)
             return around(original, *arguments, **keywords)
 
@@ -263,6 +273,7 @@ class Recorder:
             self.tell("Backward", calls, numbers)  # the run did come to its training
             raise
         self.backwards += 1
+        self.untrained.clear()
         if measured:
             with self.pause():
                 numbers |= self.gradients.after_backward(before)
@@ -273,8 +284,10 @@ class Recorder:
         return result
 
     def _dropped(self, original: Callable[..., Any], values: Any, p: float = 0.5, *rest: Any, **keywords: Any) -> Any:
-        is_training = rest[0] if rest else keywords.get("training", True)
-        self._note_dropout(bool(is_training and p > 0))
+        is_training = bool(rest[0] if rest else keywords.get("training", True))
+        self._note_dropout(is_training and p > 0)
+        if self.watch_dropout is not None:
+            return self.watch_dropout(original, values, p, is_training)
         return original(values, p, *rest, **keywords)
 
     def _attended(self, original: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
@@ -284,7 +297,10 @@ class Recorder:
 
     def _note_dropout(self, is_active: bool) -> None:
         """Count it, and tell of what is asked for in evaluation mode."""
+        if self.paused and not self.is_evaluating:
+            return
         self.dropped += is_active
+        self.has_dropped |= is_active
         if self.depth and not self.outermost_trains:
             calls = self.places.calls()
             if calls and self.is_measured("dropout", calls):
@@ -302,14 +318,15 @@ class Recorder:
             self._normalised(module, inputs)
 
     def _normalised(self, layer: nn.Module, inputs: Any) -> None:
-        """Tell of a BatchNorm that averages over hardly any values."""
+        """Tell of a BatchNorm that averages over hardly any values, or over those of a single sample."""
         given = next(measures.tensors_in(inputs), None)
-        if given is None or given.dim() < 2 or given.numel() > FEW_VALUES * given.shape[1]:
+        if given is None or given.dim() < 2 or (len(given) > 1 and given.numel() > FEW_VALUES * given.shape[1]):
             return
         calls = self.places.calls()
         if self.is_measured("batchnorm", calls):
             values = given.numel() / max(1, given.shape[1])
-            self.tell("LayerApplied", calls, {"values_per_channel": values}, layer, does="batchnorm")
+            numbers = {"values_per_channel": values, "samples": float(len(given))}
+            self.tell("LayerApplied", calls, numbers, layer, does="batchnorm")
 
     def _after_forward(self, module: nn.Module, inputs: Any, keywords: Any = None, output: Any = None) -> None:
         self.depth = max(0, self.depth - 1)
@@ -319,6 +336,8 @@ class Recorder:
             return
         calls = self.places.calls()
         self.last_call = (module, inputs, keywords, output)
+        if not self.backwards and calls and len(self.untrained) < MOST_UNTRAINED:
+            self.untrained[id(module)] = self.last_call
         if calls and self.is_measured("call", calls):
             with self.pause():
                 numbers = _call_numbers(module, output) | {"dropouts": float(self.dropped)}
@@ -400,13 +419,28 @@ def _step_numbers(optimizer: Optimizer) -> measures.Numbers:
     parameters = _parameters(optimizer)
     gradients = [each.grad for each in parameters if each.grad is not None]
     group = optimizer.param_groups[0]
-    numbers = {name: float(group[name]) for name in ("lr", "weight_decay", "momentum") if _is_number(group.get(name))}
+    numbers = {name: float(group[name]) for name in ("lr", "momentum") if _is_number(group.get(name))}
+    numbers |= _decay(optimizer)
     numbers["gradient_norm"] = measures.norm(gradients)
     numbers["largest_gradient"] = measures.largest(gradients)
     numbers["weight_norm"] = measures.norm(parameters)
     numbers["state"] = float(sum(len(state) for state in optimizer.state.values()))
     numbers["remembers"] = float(any(_remembers(state.values()) for state in optimizer.state.values()))
     return numbers
+
+
+def _decay(optimizer: Optimizer) -> measures.Numbers:
+    """The largest weight decay of a group, which group that is, and the norms of its weights and gradients."""
+    given: list[Any] = [group.get("weight_decay") for group in optimizer.param_groups]
+    decays = [float(each) if _is_number(each) else 0.0 for each in given]
+    largest = max(range(len(decays)), key=decays.__getitem__)
+    parameters = optimizer.param_groups[largest]["params"]
+    return {
+        "weight_decay": decays[largest],
+        "decayed_group": float(largest),
+        "decayed_norm": measures.norm(parameters),
+        "decayed_gradient_norm": measures.norm(each.grad for each in parameters if each.grad is not None),
+    }
 
 
 def _remembers(values: Iterable[Any]) -> bool:

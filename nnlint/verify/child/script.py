@@ -38,7 +38,7 @@ class ScriptRun:
         self.places = Places(folder)
         self.recorder = Recorder(request, self.places, channel.write)
         self.yardstick = Yardstick(self.recorder, request.every)
-        self.sightings = Sightings(request.probes, channel.write)
+        self.sightings = Sightings(request.probes, channel.write, self.places.calls)
         self.ended = False
         self.process = getpid()
         self.exit = os._exit

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from nnlint.verify.child import measures
+from nnlint.verify.child.places import Spot
 from nnlint.verify.protocol import Probe, Record
 
 MOST_KEPT = 4
-"""So many weights of a kept state are looked at again."""
+MOST_COPIED = 4_000_000
+"""So many weights of a kept state, of so many elements at most, are looked at again."""
 
 ALL_UNTIL = 64
 """The first sightings are all measured; later ones ever more rarely."""
@@ -28,8 +31,11 @@ class _Part(NamedTuple):
 class Sightings:
     """The functions that probes call, and what they have seen."""
 
-    def __init__(self, probes: tuple[Probe, ...], tell: Callable[[Record], None]) -> None:
+    def __init__(
+        self, probes: tuple[Probe, ...], tell: Callable[[Record], None], calls: Callable[[], list[Spot]] = list
+    ) -> None:
         self.tell = tell
+        self.calls = calls
         self.probes = {probe.number: probe for probe in probes}
         self.counts = dict.fromkeys(self.probes, 0)
         self.parts: dict[int, dict[str, _Part]] = {}
@@ -88,17 +94,11 @@ class Sightings:
         if raw is not None:
             numbers |= affine_map(raw, value)
         self._record(number, "value", numbers)
-        self._keep(number, value)
+        self._keep(number, parts["argument"].value if value is None and "argument" in parts else value)
 
     def _keep(self, number: int, value: Any) -> None:
-        """Of a state dict, a network or weights: the weights as they are now, and copies."""
-        if isinstance(value, (dict, torch.nn.Module)):
-            held = value.parameters() if isinstance(value, torch.nn.Module) else measures.tensors_in(value)
-        elif isinstance(value, (Tensor, list, tuple)):
-            held = (each for each in measures.tensors_in(value) if each.requires_grad and each.is_leaf)
-        else:
-            return
-        weights = [tensor for tensor in held if tensor.is_floating_point() and tensor.numel()][:MOST_KEPT]
+        """Of a state dict, a network or a part of one: its weights as they are now, and copies."""
+        weights = list(islice((held for held in _weights(value) if 0 < held.numel() < MOST_COPIED), MOST_KEPT))
         if weights:
             self._note_change(number)
             self.kept[number] = [(tensor, tensor.detach().clone()) for tensor in weights]
@@ -114,11 +114,22 @@ class Sightings:
         self.tell(
             {
                 "kind": "ValueSeen",
-                "calls": [[probe.path, probe.line]],
+                "calls": [[probe.path, probe.line], *self.calls()[1:]],
                 "words": {"probe": number, "what": what},
                 "numbers": {**numbers, "count": float(self.counts[number])},
             }
         )
+
+
+def _weights(value: Any) -> Iterator[Tensor]:
+    """The weights that a value refers to: a network, its state, or a tuple with one of them in it."""
+    if isinstance(value, torch.nn.Module):
+        yield from value.parameters()
+    elif isinstance(value, (tuple, list)):
+        for each in value[:MOST_KEPT]:
+            yield from _weights(each)
+    elif isinstance(value, (dict, Tensor)):
+        yield from (each for each in measures.tensors_in(value) if each.is_floating_point() and each.is_leaf)
 
 
 def _frozen(value: Any) -> Any:
