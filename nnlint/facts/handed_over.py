@@ -11,7 +11,7 @@ from nnlint.facts.gradients import Trained
 from nnlint.graph import cuts_graph, data_in
 from nnlint.lazy import regex
 from nnlint.static.objects import CodeSite
-from nnlint.values import Data, Instance, Layer, Value, elements
+from nnlint.values import Data, Instance, Layer, Value, alternatives, elements
 
 READS_OPTIMIZER = regex(
     r"print|save|len|isinstance|state_dict|zero_grad|^scale$|unscale_|log|dump|format|append|sched|warmup|lr|watch|id$|str|type",
@@ -73,6 +73,18 @@ def _may_differentiate(made: Data) -> bool:
     if made.name.partition(".")[0] in ("torch", "numpy", "math"):
         return False
     return DIFFERENTIATES.search(name) is not None or not READS_LOSS.search(name)
+
+
+def gets_hold_of(run: Run, value: Value) -> bool:
+    """Whether code that is not at hand is given an object, and may do more with it than to read or store its state."""
+    wanted = {id(each) for each in alternatives(value)}
+    made = (each for operation in ("call", "method") for each in run.operations.get(operation, ()))
+    return any(
+        isinstance(each, Data)
+        and any(id(given) in wanted for given in data_in(each.inputs))
+        and not READS_OPTIMIZER.search(each.name.rpartition(".")[2])
+        for each in made
+    )
 
 
 def reads_gradients(site: object) -> bool:
