@@ -37,8 +37,8 @@ DIFFERENTIATES = regex(r"back|scaler|step|optim|train|updat|minimi|fit|grad|lear
 
 
 def may_be_stepped_elsewhere(run: Run, each: Trained) -> bool:
-    """Whether code that is not at hand gets hold of the optimizer, and may step it."""
-    return any(
+    """Whether code that is not at hand gets hold of the optimizer, or a method of it that is not known is called: it may step."""
+    return gets_hold_of(run, each.optimizer) or any(
         each.may_escape_in(escaped) and not READS_OPTIMIZER.search(escaped.callee.rpartition(".")[2])
         for escaped in run.events(Escaped)
     )
