@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nnlint.events import GradientsClipped, LoaderMade, OptimizerMade, SchedulerMade
+from nnlint.events import GradientsClipped, LoaderMade, OptimizerMade, OptimizerStepped, SchedulerMade
 from nnlint.values import Loader, Optimizer, Scheduler, number
 from tests.abstract import expression, faults, runs, seen, told, training
 
@@ -307,3 +307,20 @@ def test_modes_are_those_at_the_call() -> None:
         look(model.training)
     """)
     assert seen(text) == ["True", "False", "False"]
+
+
+def test_whichever_of_many_optimizers_was_chosen_is_stepped() -> None:
+    [run] = runs("""
+import torch
+model = torch.nn.Linear(2, 2)
+if kind == "sgd":
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+elif kind == "adam":
+    optimizer = torch.optim.Adam(model.parameters(), 0.1)
+else:
+    optimizer = torch.optim.ASGD(model.parameters(), 0.1)
+optimizer.step()
+""")
+    made = [event.optimizer for event in run.events(OptimizerMade)]
+    assert len(made) == 3
+    assert [event.optimizer for event in run.events(OptimizerStepped)] == made
