@@ -35,7 +35,8 @@ class SettingsError(Exception):
 class Settings:
     """How one run is done; each field is an option of the same name on the command line or a key of a settings file.
 
-    `select` None means the rules that are on by default. `output_format` None is decided by where the output goes.
+    `select` None means the rules that are on by default. `output_format` None is decided by where the output goes, `jobs` None
+    by the processor's cores.
     `root` is the folder that `exclude` and `per_file_ignores` are relative to.
     """
 
@@ -60,6 +61,7 @@ class Settings:
     report: str | None = None
     verify_steps: int = 1000
     verify_timeout: float = 60.0
+    jobs: int | None = None
     no_cache: bool = False
     cache_dir: str | None = None
     root: str = field(default_factory=lambda: str(Path.cwd()))
@@ -284,6 +286,7 @@ READERS: dict[str, Callable[[object], object]] = {
     "output_format": _one_of(OUTPUT_FORMATS),
     "color": _one_of(COLOURS),
     "verify_steps": _positive(int),
+    "jobs": _positive(int),
     "verify_timeout": _positive(float),
     **dict.fromkeys(("output_file", "report", "baseline", "diff_base", "cache_dir"), _text),
     **{f.name: _flag for f in fields(Settings) if f.type == "bool"},

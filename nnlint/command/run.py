@@ -133,10 +133,11 @@ def _linted(documents: Sequence[Document], settings: Settings, progress: Progres
 def _verified(fixed: Fixed, settings: Settings) -> Report:
     from nnlint.lint import lint_documents
     from nnlint.verify.runner import RunnerFailed, VerifierMissing
+    from nnlint.verify.side_by_side import cores
     from nnlint.verify.verify import Limits, verify
 
     progress = Progress(not settings.quiet)
-    limits = Limits(settings.verify_steps, settings.verify_timeout)
+    limits = Limits(settings.verify_steps, settings.verify_timeout, settings.jobs or cores())
     try:
         return verify(fixed.report, fixed.documents, limits, lambda now: lint_documents(now, settings), progress)
     except (VerifierMissing, RunnerFailed) as error:

@@ -43,6 +43,7 @@ class Runner:
         self.namespaces = namespaces
         self.lock = threading.Lock()
         self.starts = 0
+        self.is_closed = False
         self._start()
 
     def _start(self) -> None:
@@ -96,6 +97,8 @@ class Runner:
     def _hand_over(self, descriptors: list[int]) -> None:
         """Give the server the sockets of a run; a server that is gone is started anew, a few times."""
         with self.lock:
+            if self.is_closed:
+                return
             if self.process.poll() is not None and self.starts < MOST_STARTS:
                 self.control.close()
                 self._start()
@@ -103,10 +106,13 @@ class Runner:
                 socket.send_fds(self.control, [b"r"], descriptors)
 
     def close(self) -> None:
-        """Ends the server and all that it has started."""
-        self.control.close()
-        self.box.end(self.process)
-        self.errors.close()
+        """Ends the server and all that it has started. What is under way ends at once, and nothing more can be run."""
+        with self.lock:
+            if not self.is_closed:
+                self.is_closed = True
+                self.control.close()
+                self.box.end(self.process)
+                self.errors.close()
 
 
 @contextmanager

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from threading import Lock
 
 from nnlint.catalogue import rules_by_code
 from nnlint.events import OptimizerStepped, Run
@@ -26,10 +26,11 @@ from nnlint.verify.sandbox import most_memory
 from nnlint.verify.scripts import Lint, Script, scripts
 from nnlint.verify.scripts import written as written_files
 from nnlint.verify.seeds import FURTHER, doubtful, is_other, pooled, repeated
+from nnlint.verify.side_by_side import cores, side_by_side
 from nnlint.witness import Case, unverified
 
-AT_ONCE = 2
-"""Runs at a time."""
+MOST_AT_ONCE = 4
+"""Runs of one script at a time, at most."""
 
 LEAST_SECONDS = 1.0
 """With less time left, no further run is begun."""
@@ -61,11 +62,12 @@ Progress = Callable[[str], None]
 class Limits:
     """How long a script is run: `steps` of an optimizer, and `seconds` for all of its runs together.
 
-    `memory` is what all processes of one run may hold, in bytes.
+    `jobs` are the runs at a time, of one script or of several. `memory` is what all processes of one run may hold, in bytes.
     """
 
     steps: int = 1000
     seconds: float = 60.0
+    jobs: int = field(default_factory=cores)
     memory: int = field(default_factory=most_memory)
 
 
@@ -83,18 +85,27 @@ def verified(
     report: Report, documents: Sequence[Document], limits: Limits, lint: Lint, progress: Progress, runs: Runner
 ) -> Report:
     """The same with a runner that is there already, and was made for the folders of these scripts."""
-    verdicts: dict[Finding, Verdict] = {}
-    trials = []
-    for script in scripts(report, documents):
-        trial = _Trial(script, runs, limits, lint, progress)
-        trials.append(trial.measure())
-        verdicts |= trial.verdicts
+    found = scripts(report, documents)
+    at_once = max(1, min(limits.jobs, len(found)))
+    own = replace(limits, jobs=min(MOST_AT_ONCE, limits.jobs // at_once))
+    one_at_a_time = Lock()
+
+    def lint_alone(current: Sequence[Document]) -> Report:
+        with one_at_a_time:  # it is not made for threads, and takes little of the time
+            return lint(current)
+
+    def measured(script: Script) -> tuple[Trial, dict[Finding, Verdict]]:
+        trial = _Trial(script, runs, own, lint_alone, progress)
+        return trial.measure(), trial.verdicts
+
+    results = side_by_side(measured, found, at_once, runs.close)
+    verdicts = {finding: verdict for _, of_script in results for finding, verdict in of_script.items()}
     findings = [replace(f, verdict=verdicts[f]) if f in verdicts else f for f in report.findings]
     return replace(
         report,
         findings=tuple(f for f in findings if not _is_refuted(f)),
         withdrawn=tuple(f for f in findings if _is_refuted(f)),
-        trials=tuple(trials),
+        trials=tuple(trial for trial, _ in results),
     )
 
 
@@ -195,15 +206,14 @@ class _Trial:
         left = share * self._left_seconds()
         if not plans or left < LEAST_SECONDS:
             return []
-        seconds = max(LEAST_SECONDS, left / math.ceil(len(plans) / AT_ONCE))
+        seconds = max(LEAST_SECONDS, left / math.ceil(len(plans) / self.limits.jobs))
         steps = min(self.steps, max(1, int(seconds / self.pace / SLACK)))
 
         def run(plan: Plan) -> Run:
             self._tell(f"{plan.label}, with another seed" if seed else plan.label)
             return self._run(plan, seconds, steps, seed=seed)
 
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            return list(zip(plans, pool.map(run, plans), strict=True))
+        return list(zip(plans, side_by_side(run, plans, self.limits.jobs, self.runs.close), strict=True))
 
     def _left_seconds(self) -> float:
         return self.limits.seconds - (time.monotonic() - self.start)
@@ -253,7 +263,7 @@ class _Trial:
         wanted = repeated(plans[1:], findings)
         if not wanted:
             return []
-        seconds = self.steps * self.pace * SLACK * math.ceil((len(wanted) + 1) / AT_ONCE)
+        seconds = self.steps * self.pace * SLACK * math.ceil((len(wanted) + 1) / self.limits.jobs)
         return self._round([plans[0], *wanted], seed=seed) if seconds < self._left_seconds() else []
 
 

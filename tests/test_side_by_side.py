@@ -1,0 +1,112 @@
+"""Several scripts verified at a time: on one server, in the order in which they were given, and ended together."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+from nnlint.lint import lint_documents
+from nnlint.reading.files import read_paths
+from nnlint.reading.patterns import Patterns
+from nnlint.report import Report
+from nnlint.settings import Settings
+from nnlint.verify.protocol import Request
+from nnlint.verify.runner import Runner, runner
+from nnlint.verify.side_by_side import side_by_side
+from nnlint.verify.verify import Limits, verified
+from tests.command import Command
+from tests.fixture_cases import FIXTURES
+
+pytestmark = pytest.mark.xdist_group("real runs")
+
+SCRIPTS = (
+    "optimizer_in_loop/faulty_stateless_sgd.py",
+    "missing_zero_grad/faulty_plain_loop.py",
+    "implausible_learning_rate/faulty_tiny_rate.py",
+    "accumulated_graph/faulty_running_total.py",
+)
+
+
+@pytest.fixture
+def runs() -> Iterator[Runner]:
+    with runner() as started:
+        yield started
+
+
+def nothing() -> None:
+    pass
+
+
+def test_the_results_come_in_the_order_of_the_items() -> None:
+    meeting = threading.Barrier(3, timeout=20)  # broken, unless three are under way at a time
+
+    def work(item: int) -> int:
+        meeting.wait()
+        time.sleep((3 - item % 3) / 100)
+        return item * item
+
+    assert side_by_side(work, range(6), 3, nothing) == [0, 1, 4, 9, 16, 25]
+
+
+def test_one_at_a_time_needs_no_thread() -> None:
+    assert side_by_side(lambda item: threading.current_thread(), [1, 2], 1, nothing) == [threading.main_thread()] * 2
+
+
+def test_a_failure_gives_up_what_is_under_way_and_begins_no_more() -> None:
+    given_up = threading.Event()
+    begun = []
+
+    def work(item: int) -> None:
+        begun.append(item)
+        if item == 0:
+            raise ValueError("broken")
+        assert given_up.wait(20)
+
+    with pytest.raises(ValueError, match="broken"):
+        side_by_side(work, range(50), 2, given_up.set)
+    assert given_up.is_set()
+    assert len(begun) < 10
+
+
+def report_on(runs: Runner, jobs: int) -> Report:
+    settings = Settings()
+    paths = [str(FIXTURES / script) for script in SCRIPTS]
+    documents = read_paths(paths, Patterns(settings.root, ())).documents
+    report = lint_documents(documents, settings)
+    limits = Limits(60, 120.0, jobs)
+    return verified(report, documents, limits, lambda now: lint_documents(now, settings), lambda said: None, runs)
+
+
+def said(report: Report) -> list[tuple[str, int, str]]:
+    return [(f.code, f.place.line, f.verdict.status.value if f.verdict else "") for f in report.findings]
+
+
+def test_scripts_at_a_time_give_the_report_of_one_after_the_other(runs: Runner) -> None:
+    apart, together = report_on(runs, 1), report_on(runs, 4)
+    assert said(together) == said(apart)
+    assert [trial.path for trial in together.trials] == [trial.path for trial in apart.trials]
+    assert [[arm.label for arm in trial.arms] for trial in together.trials] == [
+        [arm.label for arm in trial.arms] for trial in apart.trials
+    ]
+    assert runs.starts == 1
+
+
+def test_a_runner_that_is_closed_ends_what_is_under_way_and_runs_nothing_more(runs: Runner) -> None:
+    request = Request("", "train.py", {"train.py": "while True: pass\n"}, seconds=60)
+    threading.Timer(1.0, runs.close).start()
+    start = time.monotonic()
+    ended = [runs.run(request)[-1]["words"]["how"] for _ in range(2)]
+    assert ended == ["lost", "lost"]
+    assert time.monotonic() - start < 30
+
+
+def test_jobs_alone_does_nothing(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("x = 1\n")
+    assert command("--jobs", "2", "a.py").errors == "nnlint: --jobs does nothing without --verify\n"
+    assert command("--jobs", "2", "--quiet", "a.py").errors == ""
