@@ -20,6 +20,9 @@ FAMILIES: tuple[tuple[str, frozenset[str]], ...] = (
 )
 """By the constructor's name, in torchvision 0.2x and timm 1.x (read in their sources)."""
 
+LIBRARIES = frozenset("transformers timm torchvision segmentation_models_pytorch efficientnet_pytorch monai".split())
+"""Libraries whose networks hold Dropout or BatchNorm with few exceptions."""
+
 CONSTRUCTORS = regex(r"^torchvision\.models(\.\w+)*\.[a-z]\w*$")
 """Constructors by function: their networks are in training mode, pretrained or not, until somebody calls `eval()`."""
 

@@ -356,6 +356,9 @@ def _is_held_out(call: ModelCalled) -> bool:
             if words_of(current.bound) & HELD_OUT:
                 return True
             pending.extend([current.dataset] if current.dataset is not None else [])
+        elif isinstance(current, External):
+            if words_of(current.name.rpartition(".")[2]) & HELD_OUT:
+                return True
         elif isinstance(current, Data):
             if _says_held_out(current):
                 return True

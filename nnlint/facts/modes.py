@@ -12,7 +12,7 @@ from nnlint.graph import ancestors, parameters_of
 from nnlint.lazy import regex
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Instance, Layer, Value, alternatives, elements, truth
-from nnlint.zoo import layers_of
+from nnlint.zoo import LIBRARIES, layers_of
 
 HARMLESS = regex(
     r"print|summary|watch|add_graph|flop|profile|count|param|init|register|len|isinstance|hasattr|named|buffers|to_|^to$|"
@@ -76,16 +76,45 @@ def is_mode_given(run: Run, call: ModelCalled) -> bool:
 
 
 def mode_dependent(run: Run, call: ModelCalled) -> set[str]:
-    """The operations in the network that depend on the mode, and are in training mode at the call."""
+    """The operations in the network that depend on the mode, and are in training mode at the call.
+
+    "unknown" are those of a network that is not at hand, or has a part that is not: where the script itself calls `train()`.
+    """
     if isinstance(call.model, Data):
-        return set(layers_of(call.model.name.rpartition(".")[2]))
+        return set(layers_of(call.model.name.rpartition(".")[2])) or _by_own_account(run, call)
     found = _functional(call)
     for part in parameters_of(call.model):
         if isinstance(part, (Instance, Layer)):
             found.update(kind for held in part.attributes.values() for kind in _ready_made(held))
         if isinstance(part, Layer) and _depends_on_mode(part) and not _was_switched_off(run, part, call):
             found.add("batch_norm" if part.operation == "batch_norm" else "dropout")
+    if (
+        not found
+        and isinstance(call.model, Instance)
+        and any(_is_taken_from_library(part) for part in _held(call.model))
+    ):
+        return _by_own_account(run, call)
     return found
+
+
+def _by_own_account(run: Run, call: ModelCalled) -> set[str]:
+    """Whether the script says that the mode matters: the last switch before the call is a `train()` of its own."""
+    last = _last_switch(run, call)
+    return {"unknown"} if last is not None and last.training is True else set()
+
+
+def _held(network: Value) -> Iterator[Value]:
+    for part in parameters_of(network):
+        if isinstance(part, (Instance, Layer)):
+            yield from part.attributes.values()
+
+
+def _is_taken_from_library(value: Value) -> bool:
+    """Whether a part was made by a library of ready-made networks, all of which hold Dropout or BatchNorm."""
+    calls = (
+        (data for data in ancestors(value) if data.operation in ("call", "method")) if isinstance(value, Data) else ()
+    )
+    return any(data.name.partition(".")[0] in LIBRARIES for data in calls)
 
 
 def holds_mode_dependent(call: ModelCalled) -> bool:
@@ -156,12 +185,18 @@ def switches_part(switch: ModeSwitched, network: Value) -> bool:
     return not switches_whole(switch, network) and any(id(model) in inner for model in alternatives(switch.model))
 
 
-def switched_inside(run: Run, call: ModelCalled) -> ModeSwitched | None:
-    """The `train()` inside the evaluation that the network owes its mode to."""
-    at, last = call.at, None
+def _last_switch(run: Run, call: ModelCalled) -> ModeSwitched | None:
+    """The last switch of the network as a whole before the call."""
+    last = None
     for switch in run.events(ModeSwitched):
         if switch.order < call.order and switches_whole(switch, call.model):
             last = switch
+    return last
+
+
+def switched_inside(run: Run, call: ModelCalled) -> ModeSwitched | None:
+    """The `train()` inside the evaluation that the network owes its mode to."""
+    at, last = call.at, _last_switch(run, call)
     if last is None or not isinstance(at, CodeSite) or not isinstance(last.at, CodeSite):
         return None
     return last if at.function is not None and last.at.function is at.function else None

@@ -2,7 +2,8 @@
 
 ## What it does
 Reports an optimizer that is made anew in every pass of a training loop while the model it trains lives on: per batch, per epoch,
-or in a function that the epoch loop calls, often to set a new rate. One per fold, trial, phase, task or layer is right and left
+or in a function that the epoch loop calls, often to set a new rate, also where that loop is in another project and only
+the function's parameter `epoch` tells of it. One per fold, trial, phase, task or layer is right and left
 alone, and so is one over parameters that the same pass has made. A restart every so many epochs is reported as advice.
 
 ## Why it matters
@@ -39,7 +40,8 @@ steps. An optimizer without state gives `harmless`.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from nnlint.events import OptimizerMade, OptimizerStepped, Run
 from nnlint.facts.loops import counts_epochs, header_of
@@ -47,8 +49,8 @@ from nnlint.facts.remaking import Remade, holds_own_training, remade
 from nnlint.finding import Applicability, Severity, Verdict
 from nnlint.mending.hoisting import hoisted
 from nnlint.rule import Problem, Rule
-from nnlint.static.objects import CodeSite
-from nnlint.values import Constant, Optimizer, Value, alternatives
+from nnlint.static.objects import CodeSite, FunctionNode
+from nnlint.values import Constant, Data, Optimizer, Value, alternatives
 from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted, unverified
 
 
@@ -65,6 +67,52 @@ def check(run: Run) -> Iterator[Problem]:
             if node not in reported and not holds_own_training(found) and not _is_varied(found, made):
                 reported.add(node)
                 yield from _problem(found)
+    yield from _made_in_epoch(run) if run.symbolic else ()
+
+
+EPOCH = re.compile(r"^(?:the_|cur(?:rent)?_)?epoch(?:_?(?:i|idx|index|id|num|number|no))?$", re.IGNORECASE)
+"""Parameters that say which epoch it is: the function is one pass of a loop that its callers have."""
+
+
+def _made_in_epoch(run: Run) -> Iterator[Problem]:
+    """Optimizers made in a function that nothing calls here, and that trains one epoch: its caller, elsewhere, repeats it."""
+    for made in run.events(OptimizerMade):
+        function = made.at.function if isinstance(made.at, CodeSite) else None
+        if made.iterations or made.conditional or len(made.calls) != 1 or not _is_one_epoch(function):
+            continue
+        step = next((each for each in run.events(OptimizerStepped) if each.optimizer is made.optimizer), None)
+        if (
+            step is not None
+            and step.iterations
+            and _owners(made)
+            and not any(map(_is_made_in(function), _owners(made)))
+        ):
+            yield Problem(
+                made.at,
+                "the optimizer forgets its state, because every epoch makes a new one",
+                label="made anew in every epoch",
+                related=((step.at, "steps with it"),),
+                help="construct it once, where the network is made; a new rate goes into its `param_groups` or a scheduler",
+            )
+
+
+def _is_one_epoch(function: FunctionNode | None) -> bool:
+    """Whether a parameter of the function counts epochs, and the function does not loop over it."""
+    if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return False
+    names = {each.arg for each in (*function.args.args, *function.args.kwonlyargs) if EPOCH.match(each.arg)}
+    loops = (node for node in ast.walk(function) if isinstance(node, (ast.For, ast.AsyncFor, ast.While)))
+    headers = (node.test if isinstance(node, ast.While) else ast.Tuple([node.target, node.iter]) for node in loops)
+    used = {part.id for header in headers for part in ast.walk(header) if isinstance(part, ast.Name)}
+    return bool(names) and not any("epoch" in name.lower() for name in used)
+
+
+def _is_made_in(function: FunctionNode | None) -> Callable[[Value], bool]:
+    """Whether a network is made in a function, so that it begins anew there too."""
+    return lambda value: (
+        getattr(getattr(value, "at", None), "function", None) is function
+        and not (isinstance(value, Data) and value.operation in ("argument", "name", "attribute"))
+    )
 
 
 def _at_one_time(run: Run) -> Iterable[list[OptimizerStepped]]:
