@@ -215,7 +215,7 @@ class _Walk:
 
     def _is_taken_out(self, value: Data) -> bool:
         """A cut, if a network stands behind it; else a new leaf, that learns where it asks for a gradient."""
-        first = _first_cut(value)
+        first = self._nearest_cut(value)
         if first is None:
             return value.operation == "tensor" and (_asks_gradient(value) or _may_be_unknown(value))
         if first.gradient is False and any(_is_unrecorded_part(each) for each in ancestors(first)):
@@ -240,7 +240,10 @@ class _Walk:
             return False
         if "grad" in value.parts or not any(self.run.events(OptimizerStepped)):
             return True
-        return value in self._owners() or _first_cut(value) is None
+        return value in self._owners() or self._nearest_cut(value) is None
+
+    def _nearest_cut(self, value: Data) -> Data | None:
+        return self.run.remember("nearest cut", value, _first_cut)
 
 
 def _is_unrecorded_part(data: Data) -> bool:

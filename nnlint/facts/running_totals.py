@@ -39,14 +39,13 @@ def live_totals(run: Run) -> Iterator[LiveTotal]:
         return
     held = {id(each) for event in totals for each in (event.total, event.result)}
     terms = {backward: _terms(backward.loss, held) for backward in backwards}
-    differentiated = _differentiated(run)
     for total in totals:
         added = _terms(total.value, held - {id(total.value)})
         loss = next((each for each in backwards if _is_differentiated_alone(total, each, added, terms[each])), None)
         if (
             loss is None
             or not _outlives(run, totals, total, loss)
-            or _is_differentiated_whole(totals, total, loss, differentiated)
+            or _is_differentiated_whole(totals, total, loss, _differentiated(run))
         ):
             continue
         yield LiveTotal(total, loss)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 from typing import TypeVar
 
 from nnlint.events import Backward, Event, Iteration, ModelCalled, OptimizerStepped, Run
@@ -46,15 +47,12 @@ def single_sample_steps(run: Run) -> Iterator[SingleSampleStep]:
     for step in steps:
         if not step.iterations or (step.conditional and not _has_counterpart(step, steps)):
             continue
-        single = {call: _single(call, step.iterations) for call in _before(run.events(ModelCalled), step)}
-        if all(each is None for each in single.values()):
+        calls = _followed(run, step, _before(run.events(ModelCalled), step))
+        if not calls or (step.conditional and not _is_one_of_two(step, calls)):
             continue
-        calls = _followed(run, step, single)
-        if step.conditional and not _is_one_of_two(step, calls):
-            continue
-        if calls and all(single[call] is not None for call in calls):
-            loaders = [each for each in (single[call] for call in calls) if isinstance(each, Loader)]
-            yield SingleSampleStep(step, calls, loaders[0] if loaders else None)
+        single = list(takewhile(lambda each: each is not None, (_single(call, step.iterations) for call in calls)))
+        if len(single) == len(calls):
+            yield SingleSampleStep(step, calls, next((each for each in single if isinstance(each, Loader)), None))
 
 
 def _is_one_of_two(step: OptimizerStepped, calls: tuple[ModelCalled, ...]) -> bool:

@@ -301,25 +301,29 @@ def bind_parameters(
 ) -> Space:
     """The local names with which a function's body starts."""
     arguments = function.node.args
-    values = [*([receiver] if receiver is not None else []), *given.positional]
-    names = [parameter.arg for parameter in (*arguments.posonlyargs, *arguments.args)]
-    space: Space = dict(zip(names, values, strict=False))
+    values = given.positional if receiver is None else [receiver, *given.positional]
+    positional = [*arguments.posonlyargs, *arguments.args] if arguments.posonlyargs else arguments.args
+    space: Space = {parameter.arg: value for parameter, value in zip(positional, values, strict=False)}
     if arguments.vararg is not None:
-        rest = Items(values[len(names) :], "tuple", given.open)
-        space[arguments.vararg.arg] = rest
-    extra: dict[Any, Value] = {}
-    known = {*names, *(parameter.arg for parameter in arguments.kwonlyargs)}
-    for name, value in given.keywords.items():
-        if name in known:
-            space[name] = value
-        else:
-            extra[name] = value
+        space[arguments.vararg.arg] = Items(values[len(positional) :], "tuple", given.open)
+    extra = _bind_keywords(space, positional, arguments.kwonlyargs, given) if given.keywords else {}
     if arguments.kwarg is not None:
         space[arguments.kwarg.arg] = Entries(extra, given.open)
-    for parameter in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
+    for parameter in (*positional, *arguments.kwonlyargs):
         if parameter.arg not in space:
             space[parameter.arg] = _missing_argument(machine, function, parameter, given.open)
     return space
+
+
+def _bind_keywords(
+    space: Space, positional: list[ast.arg], keyword_only: list[ast.arg], given: Arguments
+) -> dict[Any, Value]:
+    """Bind what is passed by name. Returns what no parameter takes."""
+    known = {parameter.arg for parameter in (*positional, *keyword_only)}
+    extra: dict[Any, Value] = {}
+    for name, value in given.keywords.items():
+        (space if name in known else extra)[name] = value
+    return extra
 
 
 def _missing_argument(machine: Machine, function: Function, parameter: ast.arg, is_open: bool) -> Value:

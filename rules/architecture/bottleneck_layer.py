@@ -71,7 +71,7 @@ def check(run: Run) -> Iterator[Problem]:
     """One problem for each hidden linear layer that is too narrow and on every path."""
     for data in made_by(run, "linear"):
         width = _size(data.layer, "out_features")
-        if data.layer is None or width is None or not 1 <= width < FEW:
+        if data.layer is None or width is None or not 1 <= width < FEW or not _may_be_narrow(data.layer, width):
             continue
         following = _next_layers(wiring(run), data)
         if not following or not _is_narrow(wiring(run), data, data.layer, width, following):
@@ -79,9 +79,16 @@ def check(run: Run) -> Iterator[Problem]:
         if not _is_meant(run, data, following):
             yield from _problem(data, width, following[0], _widened(wiring(run), data, following))
     for data in made_by(run, "recurrent"):
+        if _size(data.layer, "hidden_size") != 1:
+            continue
         following = _layers_behind_state(wiring(run), data)
         if _is_single_unit(data.layer, following) and not _is_meant(run, data, following):
             yield from _problem(data, 1, following[0], None)
+
+
+def _may_be_narrow(layer: Layer, width: int) -> bool:
+    """Whether the layer alone does not tell that it is wide enough."""
+    return width == 1 or (layer.number("in_features") or 0) > RATIO * width
 
 
 def _layers_behind_state(wires: Wiring, data: Data) -> list[Data]:
@@ -92,7 +99,7 @@ def _layers_behind_state(wires: Wiring, data: Data) -> list[Data]:
 
 def _is_single_unit(layer: Layer | None, following: list[Data]) -> bool:
     """Whether a recurrent layer has one unit, of which the next layer makes more, or which sums up more inputs."""
-    if not following or _size(layer, "hidden_size") != 1 or layer is None:
+    if not following or layer is None:
         return False
     widths = [_size(each.layer, "out_features") for each in following]
     widens = (layer.number("input_size") or 0) > 1 or all((width or 0) > 1 for width in widths)
@@ -119,14 +126,14 @@ def _next_layers(wires: Wiring, data: Data) -> list[Data]:
 
 
 def _is_narrow(wires: Wiring, data: Data, layer: Layer, width: int, following: list[Data]) -> bool:
-    before = layer.number("in_features")
     after = [_size(each.layer, "out_features") for each in following]
     if any(_size(each.layer, "in_features") != width for each in following):
         return False
     if width > 1:
-        return (before or 0) > RATIO * width and all((each or 0) > RATIO * width for each in after)
+        return all((each or 0) > RATIO * width for each in after)
     if _is_hidden(wires, data):
         return True
+    before = layer.number("in_features")
     return (before is None or before > 1) and all(each is None or each > 1 for each in after)
 
 

@@ -117,8 +117,8 @@ def _form_of_one(value: Value) -> str:
     rank = rank_of(value)
     if rank == 1 or (rank is None and _is_squeezed(value) and _is_of_batch(value)):
         return "vector"
-    is_matrix = rank == 2 or (rank is None and _is_of_batch(value))
-    return "column" if is_matrix and ends_in_one(value) else ""
+    may_be_matrix = rank in (2, None) and ends_in_one(value)
+    return "column" if may_be_matrix and (rank == 2 or _is_of_batch(value)) else ""
 
 
 def _is_squeezed(value: Value) -> bool:
