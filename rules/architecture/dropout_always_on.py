@@ -1,14 +1,15 @@
 """Dropout as a function goes on dropping in evaluation mode.
 
 ## What it does
-Reports `F.dropout` without `training=` in the forward pass of a network, or in a function that it calls; attention as a function
-with a `dropout_p` above 0; and an `nn.Dropout` that is made in the forward pass, as a new module is always in training mode.
-Calls under `if self.training`, a probability of 0, an explicit `training=True`, and what is called Monte-Carlo dropout, noise or
-augmentation is left alone.
+Reports `F.dropout` without `training=` in the forward pass of a network, or in a function that it calls; attention as a
+function with a `dropout_p` above 0; and an `nn.Dropout` that is made in the forward pass, as a new module is always in
+training mode. Where the probability is 0 in the script at hand it is advice. Calls under `if self.training`, a probability of
+0, an explicit `training=True`, and what is called Monte-Carlo dropout, noise or augmentation is left alone.
 
 ## Why it matters
-`F.dropout` does not know of `model.eval()`: its `training` is True unless it is told otherwise. Every evaluation then drops units
-at random. The predictions are worse than the network is, change from call to call, and a best checkpoint is chosen by luck.
+`F.dropout` does not know of `model.eval()`: its `training` is True unless it is told otherwise. Every evaluation then drops
+units at random. The predictions are worse than the network is, change from call to call, and a best checkpoint is chosen by
+luck.
 Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.dropout.html
 
 ## Example
@@ -64,11 +65,18 @@ def check(run: Run) -> Iterator[Problem]:
     """One problem for each dropout of a forward pass that is not told the mode."""
     for dropout in made_by(run, "dropout"):
         is_new = _is_made_in_forward(dropout)
-        if (dropout.layer is None or is_new) and is_active_dropout(dropout) and not _is_told(dropout):
+        if (dropout.layer is None or is_new) and _may_drop(dropout) and not _is_told(dropout):
             yield from _problem(run, dropout, "a new module is always in training mode" if is_new else "")
     for attention in made_by(run, "attention"):
         if attention.layer is None and (number(attention.options.get("dropout_p")) or 0) > 0:
             yield from _problem(run, attention, "drops attention weights in every mode")
+
+
+def _may_drop(dropout: Data) -> bool:
+    """Whether it drops anything, or would with another probability than the 0 of this run, which is not written there."""
+    node = dropout.at.node if isinstance(dropout.at, CodeSite) else None
+    written = [*node.args[1:], *(each.value for each in node.keywords)] if isinstance(node, ast.Call) else []
+    return is_active_dropout(dropout) or any(isinstance(each, (ast.Name, ast.Attribute)) for each in written)
 
 
 def _is_made_in_forward(dropout: Data) -> bool:
@@ -96,6 +104,7 @@ def _problem(run: Run, dropout: Data, label: str) -> Iterator[Problem]:
         label=label or "`training` is True by default",
         help="pass `training=self.training`" if dropout.operation == "dropout" else "pass 0 unless `self.training`",
         fix=_told(dropout, site),
+        severity=None if dropout.operation == "attention" or is_active_dropout(dropout) else Severity.ADVICE,
     )
 
 

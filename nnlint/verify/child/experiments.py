@@ -8,6 +8,7 @@ tells its statistics: the run ends soon whatever it trains.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -31,6 +32,10 @@ PASSES_SECONDS, RANKS_SECONDS = 2.0, 1.0
 
 DROPOUT = nn.modules.dropout._DropoutNd
 BATCHNORM = nn.modules.batchnorm._BatchNorm
+AFFINE = (nn.Linear, nn.modules.conv._ConvNd)
+LARGEST_FINGERPRINT = 4096
+FORKED = 4
+"""So many layers may take the output of one."""
 
 
 class FunctionalDropout:
@@ -58,6 +63,8 @@ class LayerStatistics:
         self.inputs: list[list[Tensor]] = []
         self.outputs: list[list[Tensor]] = []
         self.ranks: dict[int, measures.Numbers] = {}
+        self.after_affine: set[int] = set()
+        self.affine: deque[Tensor] = deque(maxlen=FORKED)
         self.ranks_until = time.monotonic() + (RANKS_SECONDS if with_ranks else -1.0)
         self.index = 0
 
@@ -96,7 +103,27 @@ class LayerStatistics:
             self.outputs[self.index].append(_kept(made))
             if time.monotonic() < self.ranks_until:
                 self.ranks[self.index] = _rank(made.detach().double())
+        self._follow(layer, given, made)
         self.index += 1
+
+    def _follow(self, layer: nn.Module, given: Tensor | None, made: Tensor | None) -> None:
+        """Note a layer that gets exactly what an affine one has put out, perhaps in another shape."""
+        is_affine = isinstance(layer, AFFINE)
+        gets_affine = given is not None and any(_is_same(given, each) for each in self.affine)
+        if gets_affine and is_affine:
+            self.after_affine.add(self.index)
+        if made is not None and (is_affine or (gets_affine and isinstance(layer, BATCHNORM))):
+            self.affine.append(_fingerprint(made))
+
+
+def _fingerprint(tensor: Tensor) -> Tensor:
+    """Some of the numbers, and how many there are; a copy, as layers behind may work in place."""
+    sizes = torch.tensor([float(tensor.numel())], dtype=torch.float64)
+    return torch.cat([sizes, tensor.detach().reshape(-1)[:LARGEST_FINGERPRINT].double().cpu()])
+
+
+def _is_same(tensor: Tensor, fingerprint: Tensor) -> bool:
+    return torch.equal(_fingerprint(tensor), fingerprint) and bool(fingerprint[1:].any())
 
 
 def _kept(tensor: Tensor) -> Tensor:
@@ -193,6 +220,7 @@ def _numbers(
         numbers[f"{name}_output_deviation"] = float(outputs[0].std(unbiased=False))
         numbers[f"{name}_output_largest"] = float(outputs[0].abs().max())
     numbers |= evaluated.ranks.get(order, {})
+    numbers["after_affine"] = float(order in evaluated.after_affine)
     if order < len(masked.layers) and len(masked.outputs[order]) >= FEWEST_MASKS:
         numbers |= _mask_variance(masked.outputs[order])
     return numbers
