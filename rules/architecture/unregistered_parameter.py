@@ -31,6 +31,7 @@ What the line assigns is no parameter, and is the same at the end of the run.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from nnlint.events import ModelBuilt, Run, ValueSeen
@@ -54,6 +55,11 @@ MAKES_ANOTHER = ACTIVATIONS | frozenset(
 
 KEEPS_ITSELF = frozenset({"requires_grad_", "share_memory_", "register_hook"})
 """Methods that give back the parameter itself."""
+
+KEEPS_USUAL = frozenset({"float", "cpu"})
+"""Methods that do so for what is 32 bits wide and on the CPU, as parameters are when they are made."""
+
+OTHER_TYPE = re.compile(r"double|half|float64|float16|long|int|cuda")
 
 MADE_OF = frozenset({"random", "zeros", "ones", "full", "tensor", "arange", "linspace", "array", "clone", "to"})
 """What makes a plain tensor that may be meant as a parameter."""
@@ -138,7 +144,11 @@ def _is_made_of_parameter(run: Run, value: Data) -> bool:
 
 def _keeps_itself(data: Data) -> bool:
     node = data.at.node if isinstance(data.at, CodeSite) else None
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in KEEPS_ITSELF
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        return False
+    return node.func.attr in KEEPS_ITSELF or (
+        node.func.attr in KEEPS_USUAL and not OTHER_TYPE.search(ast.unparse(node.func.value))
+    )
 
 
 def _is_frozen(parameter: Data) -> bool:
