@@ -42,6 +42,7 @@ from nnlint.facts.handed_over import (
     may_be_trained_elsewhere,
 )
 from nnlint.facts.live_graphs import graph_behind
+from nnlint.facts.not_taken import is_written_but_not_run
 from nnlint.finding import Severity, Verdict
 from nnlint.graph import parameters_of
 from nnlint.rule import Problem, Rule
@@ -61,7 +62,7 @@ def check(run: Run) -> Iterator[Problem]:
         for step in run.events(OptimizerStepped):
             node = step.at.node if isinstance(step.at, CodeSite) else step.at
             call = _training_call(run, each, step) if node not in reported and each.is_stepped_by(step) else None
-            if call is not None:
+            if call is not None and not is_written_but_not_run(run, "backward", step):
                 reported.add(node)
                 yield _problem(step, call)
 

@@ -39,6 +39,7 @@ from collections.abc import Iterator
 from nnlint.events import Backward, GradientsCleared, OptimizerMade, OptimizerStepped, Run
 from nnlint.facts.gradients import Trained, parts_of
 from nnlint.facts.handed_over import may_be_stepped_elsewhere, reads_gradients
+from nnlint.facts.not_taken import is_written_but_not_run
 from nnlint.finding import Severity, Verdict
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
@@ -58,7 +59,9 @@ def check(run: Run) -> Iterator[Problem]:
             continue
         backward = None if may_be_stepped_elsewhere(run, each) else _backward_of(run, each, clears)
         node = backward.at.node if backward is not None and isinstance(backward.at, CodeSite) else None
-        if backward is not None and node not in reported:
+        if backward is None or is_written_but_not_run(run, "step", backward):
+            continue
+        if node not in reported:
             reported.add(node)
             yield _problem(run, optimizer, backward)
 
