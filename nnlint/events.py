@@ -94,6 +94,13 @@ class ModelBuilt(Event):
 
 
 @dataclass(eq=False, slots=True)
+class NetworkWrapped(Event):
+    """A network is wrapped by `DistributedDataParallel`, which averages gradients where it is called itself."""
+
+    model: Value
+
+
+@dataclass(eq=False, slots=True)
 class ModeSwitched(Event):
     """`model.train()` or `model.eval()`; `training` is None where the mode is not known."""
 

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import nnlint
 from nnlint import Finding
+from nnlint.catalogue import all_rules
 from nnlint.settings import Settings
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 NOT_RULES = frozenset({"broken"})
+OPT_IN = frozenset(rule.name for rule in all_rules() if not rule.default)
 CLAIM = r"(?:error|warning|advice):\s*[a-z0-9-]+(?:\s*\((?:confirmed|harmless|refuted|unverified)\))?"
 EXPECTATION = re.compile(rf"#\s*({CLAIM}(?:,\s*{CLAIM})*)")
 
@@ -59,12 +61,13 @@ class Case:
         return [found for file in self.files() for found in _expected_in(file, self._relative(file))]
 
     def found(self) -> set[Expected]:
-        """What nnlint says, with its default settings."""
+        """What nnlint says, with its default settings; of a folder of an opt-in rule, with that rule too."""
         return {self._seen(finding) for finding in self.findings()}
 
     def findings(self) -> list[Finding]:
         """The findings of the case."""
-        return nnlint.lint_paths([self.path], Settings())
+        own = (self.rule_name,) if self.rule_name in OPT_IN else ()
+        return nnlint.lint_paths([self.path], Settings(extend_select=own))
 
     def spot(self, finding: Finding) -> Spot:
         """Where in the case a finding stands."""

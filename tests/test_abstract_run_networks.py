@@ -9,7 +9,7 @@ import pytest
 from nnlint.events import ModelCalled
 from nnlint.graph import ancestors
 from nnlint.values import Data
-from tests.abstract import losses, outputs, runs, seen
+from tests.abstract import losses, outputs, runs, seen, told
 
 IMPORTS = "import torch; from torch import nn; import torch.nn.functional as F"
 
@@ -398,3 +398,14 @@ net(x); other(x)
     [run] = runs(IMPORTS + text)
     first, second = (event.model for event in run.events(ModelCalled))
     assert first is not second
+
+
+def test_a_wrapped_network_is_called_through_its_wrapper() -> None:
+    text = """
+    from torch import nn
+    net = nn.DataParallel(nn.Linear(3, 1))
+    net.module(x)
+    def f(model):
+        model.module(x)
+    """
+    assert told(text, "call") == ["call 4", "call 6"]

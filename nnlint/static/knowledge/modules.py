@@ -6,6 +6,7 @@ import ast
 
 from nnlint.events import (
     ModeSwitched,
+    NetworkWrapped,
     StateUsed,
 )
 from nnlint.graph import parameters_of
@@ -149,7 +150,19 @@ def _moved(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -
     "torch.nn.utils.parametrizations.spectral_norm",
 )
 def _wrapped(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
-    return given.get(0, "module", "model") or machine.data("unknown", (), node)
+    network = given.get(0, "module", "model")
+    if network is not None and name.endswith("DistributedDataParallel"):
+        machine.emit(NetworkWrapped(machine.site(node), network))
+    return network or machine.data("unknown", (), node)
+
+
+@method("module")
+def _called_without_wrapper(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
+    """`wrapper.module(inputs)`: a wrapper stands for its network."""
+    is_network = isinstance(receiver, Layer) or (isinstance(receiver, Instance) and receiver.is_network)
+    if is_network or (isinstance(receiver, Data) and is_network_like(receiver)):
+        return machine.call(receiver, given, node)
+    return None
 
 
 @external("torch.jit.trace", "torch.jit.trace_module", "torch.fx.symbolic_trace")

@@ -1,0 +1,92 @@
+"""The training calls the network past its DistributedDataParallel.
+
+## What it does
+Where a network is wrapped by `DistributedDataParallel`, reports a forward pass whose loss is differentiated and that calls
+the network under its old name or through `.module`, directly or in a function that is given it. Evaluation, saving, averages
+of weights and methods that are called through `.module` are left alone, and so is an arm of the code that runs without the
+wrapper.
+
+## Why it matters
+The wrapper prepares the averaging of gradients in its own `forward`. Past it, every process steps on the gradients of its own
+share of the data alone, and the copies of the network drift apart: the job costs as much as one over all the data and learns
+from a fraction of it. What is saved is the copy of rank 0.
+Source: PyTorch, "Distributed Data Parallel: Internal design"
+(https://docs.pytorch.org/docs/stable/notes/ddp.html#internal-design).
+
+## Example
+```python
+ddp = DistributedDataParallel(model)
+loss = criterion(model(inputs), targets)
+loss.backward()
+```
+
+Use instead:
+```python
+ddp = DistributedDataParallel(model)
+loss = criterion(ddp(inputs), targets)
+loss.backward()
+```
+
+## Fix safety
+Safe: the wrapper is called in place of the network, where it has a name there. Where it is only made under a condition, there
+is no fix.
+
+## Witness
+None: the copies of two processes drift apart, and the run has one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nnlint.events import NetworkWrapped, Run
+from nnlint.facts.unwrapped import Bypass, bypasses
+from nnlint.finding import Applicability, Fix, Severity
+from nnlint.mending import edits
+from nnlint.rule import Problem, Rule
+from nnlint.static.objects import CodeSite
+
+
+def check(run: Run) -> Iterator[Problem]:
+    """One problem for each such call."""
+    if not any(run.events(NetworkWrapped)):
+        return
+    reported: set[object] = set()
+    for found in bypasses(run):
+        node = found.call.at.node if isinstance(found.call.at, CodeSite) else found.call.at
+        if node not in reported:
+            reported.add(node)
+            yield _problem(found)
+
+
+def _problem(found: Bypass) -> Problem:
+    related = [(found.wrapped.at, "the wrapper that averages gradients")]
+    if isinstance(found.call.at, CodeSite) and found.at.statement is not found.call.at.statement:
+        related.append((found.at, "the network without it is given here"))
+    return Problem(
+        found.call.at,
+        "gradients are not averaged over the processes, because this calls the network past its wrapper",
+        label="calls the network itself",
+        related=tuple(related),
+        help=f"call `{found.wrapper}` in training" if found.wrapper else "call the wrapper in training",
+        fix=_fix(found),
+    )
+
+
+def _fix(found: Bypass) -> Fix | None:
+    if found.wrapped.conditional and not edits.code_of(found.at).endswith(".module"):
+        return None
+    edit = edits.replace(found.at, found.wrapper)
+    return edits.fix(Applicability.SAFE, f"use `{found.wrapper}`", edit)
+
+
+rule = Rule(
+    __name__,
+    __doc__,
+    check,
+    code="NN118",
+    severity=Severity.ERROR,
+    since="0.1",
+    fix=Applicability.SAFE,
+    undecidable="the run has one process, whose network has no copies to drift from",
+)
