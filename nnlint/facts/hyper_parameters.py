@@ -22,7 +22,8 @@ from nnlint.values import (
     number,
 )
 
-POSITIONS = {"lr": 1}
+POSITIONS = {"lr": 1, "momentum": 2, "betas": 2}
+"""Where torch's optimizers take what may be given by position: SGD the momentum, Adam and its kin the betas."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,10 @@ def settings(run: Run, made: OptimizerMade, name: str) -> Iterator[Setting]:
     if known and len(known) == len(alternatives(value)) and all(number(each) is not None for each in known):
         usual = min(known, key=lambda each: abs(math.log10(abs(number(each) or 0.0) or 1e-30) + 3))
         yield _setting(run, made, usual, _argument(optimizer.at, name), name)
+    if isinstance(value, Items) and value.kind != "set":
+        for each in value.items:
+            if isinstance(each, Constant) and number(each) is not None:
+                yield _setting(run, made, each, _argument(optimizer.at, name), name)
     for group in _groups(optimizer.arguments.get("params")):
         constant = group.entries.get(name)
         if isinstance(constant, Constant) and number(constant) is not None:
@@ -60,18 +65,25 @@ def settings(run: Run, made: OptimizerMade, name: str) -> Iterator[Setting]:
 
 
 def _setting(run: Run, made: OptimizerMade, constant: Constant, argument: Site | None, name: str) -> Setting:
-    at = made.at
     tried = _tried(made, constant)
-    default = len(tried) == 1 and _is_default(constant, at)
-    written = constant.at
-    if default and written is not None:
-        place: Site = written
-    elif argument is not None:
-        place = argument
-    else:
-        place = written if written is not None and _is_inside(written, at) else at
+    place, default = place_of_number(constant, made.at, argument, may_be_default=len(tried) == 1)
     kinds = frozenset(_kinds_given(run, constant, name)) if default else frozenset()
-    return Setting(place, number(constant) or 0.0, tried, default, written, kinds | _kind(made.optimizer))
+    return Setting(place, number(constant) or 0.0, tried, default, constant.at, kinds | _kind(made.optimizer))
+
+
+def place_of_number(
+    constant: Constant, at: Site, argument: Site | None, may_be_default: bool = True
+) -> tuple[Site, bool]:
+    """Where to report a number that the call at a site is given, and whether that is the default of an option or of settings.
+
+    Such a default is reported where it is written; any other number as the argument, or where it stands in the call.
+    """
+    written = constant.at
+    if written is not None and may_be_default and _is_default(constant, at):
+        return written, True
+    if argument is not None:
+        return argument, False
+    return (written if written is not None and _is_inside(written, at) else at), False
 
 
 def _kinds_given(run: Run, constant: Constant, name: str) -> Iterator[str]:

@@ -31,6 +31,9 @@ FEW_VALUES = 4
 FEW_PASSES = 2
 """The backward passes at a line whose graphs are walked through."""
 
+USUALLY_DROPPED = 0.5
+"""Of dropouts that drop more, it is counted how much they let through."""
+
 PATIENCE_SECONDS = 8.0
 SLOW_BACKWARDS = 4
 """A training that has not done so many backward passes when a request's patience ends is slow."""
@@ -81,6 +84,7 @@ class Recorder:
         self.steps_done = 0.0
         self.called_first = 0.0
         self.dropped = 0
+        self.dropping: nn.Module | None = None
         self.depth = 0
         self.outermost_trains = True
         self.is_evaluating = False
@@ -288,7 +292,15 @@ class Recorder:
         self._note_dropout(is_training and p > 0)
         if self.watch_dropout is not None:
             return self.watch_dropout(original, values, p, is_training)
-        return original(values, p, *rest, **keywords)
+        if not is_training or p <= USUALLY_DROPPED or self.paused:
+            return original(values, p, *rest, **keywords)
+        before = int(torch.count_nonzero(values))
+        result = original(values, p, *rest, **keywords)
+        calls = self.places.calls()
+        if before and self.is_measured("thinned", calls):
+            passed = int(torch.count_nonzero(result)) / before
+            self.tell("LayerApplied", calls, {"passed": passed}, self.dropping, does="dropout")
+        return result
 
     def _attended(self, original: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
         probability = arguments[4] if len(arguments) > 4 else keywords.get("dropout_p", 0.0)
@@ -312,6 +324,7 @@ class Recorder:
             self.outermost_trains = module.training
             self.called_first = self.called_first or time.monotonic()
         self.depth += 1
+        self.dropping = module if isinstance(module, nn.modules.dropout._DropoutNd) else None
         if not self.paused:
             self.layers.called(module, is_outermost=self.depth == 1)
         if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.training and not self.paused:
@@ -330,6 +343,7 @@ class Recorder:
 
     def _after_forward(self, module: nn.Module, inputs: Any, keywords: Any = None, output: Any = None) -> None:
         self.depth = max(0, self.depth - 1)
+        self.dropping = None
         if keywords is None:  # torch leaves them out where the call has raised
             return
         if self.depth or self.paused or isinstance(module, LOSS_MODULES):
