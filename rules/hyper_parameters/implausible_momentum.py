@@ -38,7 +38,7 @@ from nnlint.mending.controls import other_number
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Optimizer, Site
-from nnlint.witness import Case, confirmed, harmless, is_finite, losses, numbers, settled_loss, unverified
+from nnlint.witness import Case, confirmed, harmless, numbers, settled, unverified
 
 SHARES = {
     **dict.fromkeys(("Adam", "AdamW", "NAdam", "RAdam", "Adamax", "SparseAdam"), ("betas",)),
@@ -89,21 +89,23 @@ def _control(at: Site, name: str) -> Fix | None:
 
 def witness(case: Case) -> Verdict:
     """Whether such an optimizer cannot be made, or its steps drive the loss up."""
-    raised = case.raised_at(case.finding.place, *(each.place for each in case.finding.related))
+    places = [case.finding.place, *(each.place for each in case.finding.related)]
+    raised = case.raised_at(*places)
     if raised is not None and "Invalid" in raised.message:
         return confirmed(f"the constructor raises {raised.error}: {raised.message}")
     steps = [each for each in case.run.events(OptimizerStepped) if each.numbers.get("momentum", 0.0) >= 1]
-    if not steps:
+    losses = case.losses(*places)
+    if not steps or not losses:
         return unverified("the run did not come to a step with such a momentum")
-    if not is_finite(case.run):
+    if not all(map(math.isfinite, losses)):
         return confirmed("the loss is no longer a finite number")
-    end, first = settled_loss(case.run), next(losses(case.run), math.nan)
-    usual = settled_loss(case.mended) if case.mended is not None else math.nan
+    end, first = settled(losses), losses[0]
+    usual = settled(case.mended_losses(*places)) if case.mended is not None else math.nan
     norms = numbers(steps, "weight_norm")
     words = (
         f"the loss goes from {first:.3g} to {end:.3g}, the norm of the weights from {norms[0]:.3g} to {norms[-1]:.3g}"
     )
-    more = f"; with a momentum of 0.9 the loss settles at {usual:.3g}" if math.isfinite(usual) else ""
+    more = f"; with a usual momentum the loss settles at {usual:.3g}" if math.isfinite(usual) else ""
     if end > GROWN * first or end > GROWN * usual or norms[-1] > 10 * norms[0]:
         return confirmed(words + more, first=first, last=end)
     return harmless(words + more, first=first, last=end)
