@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from nnlint.reading.disk import Disk
 from nnlint.reading.document import Document
+from nnlint.records import dataclass, field
 
 Answer = list[Any]
 """The kind of a question, the path it was about, and what was answered; a content by its digest."""

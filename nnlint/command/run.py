@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from nnlint.caching.cached_lint import lint_cached
 from nnlint.command.console import (
     OutputError,
     Progress,
@@ -127,6 +126,8 @@ def _linted(documents: Sequence[Document], settings: Settings, progress: Progres
         from nnlint.lint import lint_documents
 
         return lint_documents(documents, settings, progress, disk)
+    from nnlint.caching.cached_lint import lint_cached
+
     return lint_cached(documents, settings, progress, disk)
 
 

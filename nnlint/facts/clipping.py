@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from nnlint.events import (
@@ -20,6 +19,7 @@ from nnlint.events import (
 )
 from nnlint.facts.gradients import Trained, parts_of, trained
 from nnlint.lazy import regex
+from nnlint.records import dataclass
 from nnlint.static.objects import CodeSite
 from nnlint.trace import Step, follow, select
 from nnlint.values import Value

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from nnlint.events import (
     Backward,
@@ -20,6 +19,7 @@ from nnlint.facts.live_graphs import graph_behind
 from nnlint.facts.rebuilt_models import rebuilt_models
 from nnlint.graph import ancestors, cuts_graph, parameters_of
 from nnlint.operations import WEIGHTED
+from nnlint.records import dataclass
 from nnlint.static.objects import CodeSite
 from nnlint.values import FROZEN_KEY, TRUE, Data, Instance, Layer, Optimizer, Value, alternatives
 

@@ -28,7 +28,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from statistics import median
 
 from nnlint.events import OptimizerMade, OptimizerStepped, Run
 from nnlint.facts.hyper_parameters import Setting, settings
@@ -85,6 +84,8 @@ def _problem(made: OptimizerMade, optimizer: Optimizer, setting: Setting) -> Pro
 
 def witness(case: Case) -> Verdict:
     """Whether the weights shrink under such a decay, and not without it."""
+    from statistics import median  # for a real run alone
+
     strong = [event for event in case.run.events(OptimizerStepped) if event.numbers.get("weight_decay", 0.0) >= COUPLED]
     if not strong:
         return unverified(f"the run did not come to a step with a weight decay of {COUPLED:g} or more")

@@ -32,7 +32,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from nnlint.events import Backward, LossComputed, Run, ValueSeen
 from nnlint.facts.differentiated import differentiated
@@ -44,6 +43,7 @@ from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.graph import ancestors, cuts_graph
 from nnlint.mending import edits
 from nnlint.operations import REGRESSION_LOSSES
+from nnlint.records import dataclass
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import NONE, Constant, Data, Either, Items, Site, Value, alternatives, number

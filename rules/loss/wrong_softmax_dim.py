@@ -33,7 +33,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from nnlint.events import LossComputed, ModelCalled, Run, ValueSeen
 from nnlint.facts.layers import made_by, place_of, related_call, wiring
@@ -43,6 +42,7 @@ from nnlint.finding import Applicability, Edit, Fix, Severity, Verdict
 from nnlint.graph import content
 from nnlint.mending import edits
 from nnlint.operations import WEIGHTED
+from nnlint.records import dataclass
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite, External
 from nnlint.values import Data, Site, Value, number

@@ -1,0 +1,58 @@
+"""What a call imports: each module costs every user its time at every commit."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.scripts import FAULTY
+
+LARGE = (
+    "difflib hashlib json libcst matplotlib numpy pathspec shutil statistics subprocess tempfile tomllib torch "
+    "nnlint.editor nnlint.reading.notebook nnlint.silencing.baseline nnlint.silencing.changes nnlint.silencing.git nnlint.verify"
+).split()
+"""Modules that linting a script has no use for."""
+
+ENGINE = ("nnlint.lint", "nnlint.rules", "nnlint.static", "nnlint.events")
+"""What only linting has a use for."""
+
+CALL = """
+import sys
+from nnlint.cli import exit_status
+
+exit_status(sys.argv[1:])
+print(*sorted(sys.modules), file=sys.stderr)
+"""
+
+
+def imported(*arguments: str) -> set[str]:
+    """The modules that a call with these arguments has imported."""
+    done = subprocess.run([sys.executable, "-c", CALL, *arguments], capture_output=True, text=True, check=True)
+    return set(done.stderr.split())
+
+
+def outside_nnlint() -> set[str]:
+    """What is imported without nnlint: by the interpreter, for coverage, by click."""
+    show = "import sys, click; print(*sorted(sys.modules))"
+    return set(subprocess.run([sys.executable, "-c", show], capture_output=True, text=True, check=True).stdout.split())
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> str:
+    """A script with a finding."""
+    file = tmp_path / "train.py"
+    file.write_text(FAULTY, encoding="utf-8")
+    return str(file)
+
+
+def test_the_version_is_told_without_the_engine() -> None:
+    assert not imported("--version") & set(ENGINE)
+
+
+def test_linting_a_script_imports_only_what_that_needs(script: str) -> None:
+    found = imported("--isolated", "--no-cache", script)
+    assert "nnlint.rules" in found
+    assert not (found - outside_nnlint()) & set(LARGE)
