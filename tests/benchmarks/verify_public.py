@@ -1,7 +1,8 @@
 """`python -m tests.benchmarks.verify_public REPOSITORY...`: which training scripts of public repositories run without their data.
 
 Each Python file with a backward pass is run in the way that `--verify` would: as it is, with stand-ins, as a harness. Prints one
-line for each script and a table of all repositories; with `--verdicts` the scripts with findings are verified too.
+line for each script and a table of all repositories. With `--verdicts` the scripts with errors and warnings are verified instead,
+each alone, and every verdict is printed.
 """
 
 from __future__ import annotations
@@ -10,21 +11,24 @@ import argparse
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from nnlint.events import OptimizerStepped, Raised, Run
+from nnlint.finding import Severity
 from nnlint.lint import lint_documents
 from nnlint.reading.files import read_paths
 from nnlint.reading.patterns import Patterns
+from nnlint.report import Report
 from nnlint.settings import Settings
 from nnlint.verify.harness import DRIVER, program, targets_at
 from nnlint.verify.ladder import WAYS, Rung, climb, has_trained, hindrance
 from nnlint.verify.protocol import Request
 from nnlint.verify.reading import Reader
 from nnlint.verify.runner import Runner, runner
-from nnlint.verify.verify import Limits, verify
+from nnlint.verify.scripts import scripts
+from nnlint.verify.verify import Limits, verified
 
 
 @dataclass
@@ -60,17 +64,19 @@ def main() -> None:
     options = parser.parse_args()
     rows = []
     for repository in options.repositories:
-        with runner() as runs:
-            rows.append(_ran(runs, repository, options.steps, options.seconds, options.only))
-        if options.verdicts:
-            _verdicts(rows[-1], repository, options.seconds)
+        row = Row(repository.name.replace("+", "/"))
+        rows.append(row)
+        with runner([str(repository.resolve())]) as runs:
+            if options.verdicts:
+                _verify(row, runs, repository, options.seconds, options.only)
+            else:
+                _run(row, runs, repository, options.steps, options.seconds, options.only)
     print()
     for cells in (HEAD, ["---"] * len(HEAD), *(row.cells() for row in rows)):
         print(f"| {' | '.join(cells)} |")
 
 
-def _ran(runs: Runner, repository: Path, steps: int, seconds: float, only: str) -> Row:
-    row = Row(repository.name.replace("+", "/"))
+def _run(row: Row, runs: Runner, repository: Path, steps: int, seconds: float, only: str) -> None:
     for script in training_scripts(repository):
         if only not in script:
             continue
@@ -96,7 +102,6 @@ def _ran(runs: Runner, repository: Path, steps: int, seconds: float, only: str) 
         )
         outcome = f"{WAYS[rung.way]}, {steps_taken} steps, {seen.ended}{why}" if trained else hindrance(seen)
         print(f"{time.monotonic() - start:5.1f} s  {script}: {outcome} ({', '.join(seen.stood_in)})", flush=True)
-    return row
 
 
 def training_scripts(repository: Path) -> Iterator[str]:
@@ -113,25 +118,39 @@ def _driver(repository: Path, script: str) -> str:
     return program(target for line in lines for target in targets_at(text, script, line)) or ""
 
 
-def _verdicts(row: Row, repository: Path, seconds: float) -> None:
+def _verify(row: Row, runs: Runner, repository: Path, seconds: float, only: str) -> None:
+    """Lint a repository, and verify each of its scripts with errors or warnings."""
     here = Path.cwd()
     os.chdir(repository)
     try:
         settings = Settings()
         documents = read_paths(["."], Patterns(settings.root, settings.exclude)).documents
         report = lint_documents(documents, settings)
-        limits = Limits(seconds=4 * seconds)
-        verified = verify(report, documents, limits, lambda now: lint_documents(now, settings), _silent)
+        found = tuple(f for f in report.findings if f.severity is not Severity.ADVICE)
+        for script in scripts(replace(report, findings=found), documents):
+            if only not in script.document.path:
+                continue
+            own = replace(report, findings=script.findings)
+            limits = Limits(seconds=seconds)
+            done = verified(own, documents, limits, lambda now: lint_documents(now, settings), _silent, runs)
+            _add(row, done)
     finally:
         os.chdir(here)
-    _count(row, [*verified.findings, *verified.withdrawn])
 
 
-def _count(row: Row, findings: Sequence[object]) -> None:
-    for finding in findings:
-        verdict = getattr(finding, "verdict", None)
-        if verdict is not None:
-            row.verdicts[verdict.status.value] += 1
+def _add(row: Row, done: Report) -> None:
+    for trial in done.trials:
+        way = next((way for way, words in WAYS.items() if words == trial.way), "")
+        row.ways[way] += 1
+        row.seconds += trial.seconds
+        print(
+            f"{trial.seconds:5.1f} s  {trial.path}: {trial.way or 'not run'} ({', '.join(trial.stood_in)})", flush=True
+        )
+    for finding in (*done.findings, *done.withdrawn):
+        if finding.verdict is not None:
+            row.verdicts[finding.verdict.status.value] += 1
+            verdict = f"{finding.verdict.status.value}: {finding.verdict.reason}"
+            print(f"         {finding.code} line {finding.place.line} {verdict}", flush=True)
 
 
 def _silent(path: str) -> None:
