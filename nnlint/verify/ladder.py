@@ -43,7 +43,7 @@ def climb(
             return tried[-1]
         if result.ended == "lost" or (has_trained(result) and result.ended != "raised"):
             break
-    return max(reversed(tried), key=lambda each: (*_progress(each[1]), _has_own_reason(each[0].way, each[1])))
+    return max(reversed(tried), key=lambda each: (*_progress(each[1]), _reason(each[0].way, each[1])))
 
 
 def _trained_in_time(run: Callable[[Rung], Run], way: str) -> tuple[Rung, Run]:
@@ -65,9 +65,15 @@ def _progress(run: Run) -> tuple[bool, int]:
     return has_trained(run), len(list(run.events(Backward)))
 
 
-def _has_own_reason(way: str, run: Run) -> bool:
-    """Whether a run says what the script lacks: a failure of the script's, not of the program that a harness makes around it."""
-    return way != "harness" and run.ended not in ("finished", "exited")
+def _reason(way: str, run: Run) -> int:
+    """How much the reason of a run that did not train says of what the script lacks.
+
+    The most where it failed with everything stood in for; less where the program that a harness makes around it failed, or where
+    nothing in it trains; the least where things are missing that are then stood in for.
+    """
+    if way == "stand-ins":
+        return 1 if run.ended == "finished" else 3
+    return 2 if way == "harness" else 0
 
 
 def has_trained(run: Run) -> bool:

@@ -102,6 +102,7 @@ class Recorder:
         self.has_dropped = False
         self.watch_dropout: Callable[..., Any] | None = None
         self.on_training_loss: list[Callable[[str, Tensor, Tensor], None]] = []
+        self.on_call: list[Callable[[], None]] = []
         self.on_step: list[Callable[[int], None]] = []
         self.on_end: Callable[[str], None] = lambda how: None
         self.is_waiting: Callable[[], bool] = lambda: False
@@ -346,12 +347,17 @@ class Recorder:
         self.dropping = None
         if keywords is None:  # torch leaves them out where the call has raised
             return
-        if self.depth or self.paused or isinstance(module, LOSS_MODULES):
+        if self.depth or self.paused:
+            return
+        if not isinstance(module, LOSS_MODULES):
+            self.last_call = (module, inputs, keywords, output)
+        for observer in self.on_call:
+            observer()
+        if isinstance(module, LOSS_MODULES):
             return
         calls = self.places.calls()
-        self.last_call = (module, inputs, keywords, output)
         if not self.backwards and calls and len(self.untrained) < MOST_UNTRAINED:
-            self.untrained[id(module)] = self.last_call
+            self.untrained[id(module)] = (module, inputs, keywords, output)
         if calls and self.is_measured("call", calls):
             with self.pause():
                 numbers = _call_numbers(module, output) | {"dropouts": float(self.dropped)}

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from nnlint.verify.child import measures
-from nnlint.verify.child.recorder import Recorder
+from nnlint.verify.child.recorder import Call, Recorder
 
 MOST_BATCHES = 64
 MOST_SAMPLES = 512
@@ -42,11 +42,26 @@ class Yardstick:
         self.spent = 0.0
         self.kind = ""
         self.is_first = True
-        recorder.on_training_loss.append(self._keep)
+        self.waiting: tuple[str, Tensor, Call | None] | None = None
+        recorder.on_training_loss.append(self._lost)
+        recorder.on_call.append(self._called)
         recorder.on_step.append(self._step)
 
-    def _keep(self, loss: str, prediction: Tensor, target: Tensor) -> None:
-        call = self.recorder.last_call
+    def _lost(self, loss: str, prediction: Tensor, target: Tensor) -> None:
+        """A loss belongs to the last call of a network, or, where it is computed in a call, perhaps to that one."""
+        if self.recorder.depth:
+            self.waiting = (loss, target, self.recorder.last_call)
+        else:
+            self._keep(loss, target, self.recorder.last_call)
+
+    def _called(self) -> None:
+        if self.waiting is not None:
+            loss, target, before = self.waiting
+            self.waiting, now = None, self.recorder.last_call
+            fits = now is not None and _matching(now[3], target, loss) is not None
+            self._keep(loss, target, now if fits else before)
+
+    def _keep(self, loss: str, target: Tensor, call: Call | None) -> None:
         if self.batches and self.model() is None:
             self.batches, self.samples, self.kind, self.is_first = [], 0, "", False
         if call is None or len(self.batches) >= self.most_batches or self.samples >= MOST_SAMPLES:

@@ -106,7 +106,7 @@ def sentence(index: int, label: int = 0, length: int = 12) -> str:
     """Words of a fixed grammar; the label shows in which words are frequent."""
     random = np.random.default_rng(37 + index)
     word, words = int(random.integers(len(WORDS))), []
-    for _ in range(length):
-        words.append(WORDS[word])
+    for place in range(length):
+        words.append(WORDS[word if place % 3 else (5 * label + int(random.integers(4))) % len(WORDS)])
         word = (3 * word + 1 + label * 5 + int(random.integers(3))) % len(WORDS)
     return " ".join(words)

@@ -1,0 +1,193 @@
+"""Scripts on texts run without transformers, datasets and evaluate, and without what these would download."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from textwrap import dedent
+
+import pytest
+
+pytest.importorskip("torch")
+
+from nnlint.events import OptimizerStepped, Raised, Run, Scored
+from nnlint.verify.protocol import Request
+from nnlint.verify.reading import Reader
+from nnlint.verify.runner import Runner, runner
+
+pytestmark = pytest.mark.xdist_group("real runs")
+
+
+@pytest.fixture(scope="module")
+def runs() -> Iterator[Runner]:
+    with runner() as started:
+        yield started
+
+
+def run(runs: Runner, text: str, steps: int = 20) -> Run:
+    request = Request("", "train.py", {"train.py": dedent(text)}, steps=steps, seconds=40, way="stand-ins")
+    return Reader({}).run("train.py", runs.run(request))
+
+
+def trouble(run: Run) -> list[str]:
+    return [f"{raised.error}: {raised.message}" for raised in run.events(Raised)]
+
+
+def test_pairs_of_sentences_are_tokenized_and_classified(runs: Runner) -> None:
+    seen = run(
+        runs,
+        """
+        import torch
+        from datasets import load_dataset
+        from torch.utils.data import DataLoader
+        from transformers import (
+            AutoModelForSequenceClassification, AutoTokenizer, DataCollatorWithPadding, get_linear_schedule_with_warmup
+        )
+
+        raw = load_dataset("glue", "mrpc")
+        words = AutoTokenizer.from_pretrained("bert-base-uncased")
+        pairs = raw.map(lambda rows: words(rows["sentence1"], rows["sentence2"], truncation=True), batched=True)
+        pairs = pairs.remove_columns(["sentence1", "sentence2", "idx"]).rename_column("label", "labels")
+        pairs.set_format("torch")
+        loader = DataLoader(pairs["train"], shuffle=True, batch_size=16, collate_fn=DataCollatorWithPadding(words))
+        classes = raw["train"].features["label"].num_classes
+        model = AutoModelForSequenceClassification.from_pretrained("bert-base-uncased", num_labels=classes)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
+        schedule = get_linear_schedule_with_warmup(optimizer, 2, 100)
+        for batch in loader:
+            outputs = model(**batch)
+            assert outputs.logits.shape == (16, 2)
+            outputs.loss.backward()
+            optimizer.step()
+            schedule.step()
+            optimizer.zero_grad()
+        """,
+        steps=50,
+    )
+    assert trouble(seen) == []
+    assert {"data set glue/mrpc", "pretrained network bert-base-uncased"} < set(seen.stood_in)
+    assert [event.numbers["accuracy"] for event in seen.events(Scored)][-1] > 0.8
+
+
+def test_a_trainer_trains_and_asks_for_the_metrics(runs: Runner) -> None:
+    seen = run(
+        runs,
+        """
+        import evaluate
+        import numpy as np
+        from datasets import load_dataset
+        from torch import nn
+        from transformers import (
+            AutoModelForTokenClassification, AutoTokenizer, DataCollatorForTokenClassification, Trainer, TrainingArguments
+        )
+
+        raw = load_dataset("conll2003")
+        names = raw["train"].features["ner_tags"].feature.names
+        words = AutoTokenizer.from_pretrained("distilbert-base-cased")
+        metric = evaluate.load("accuracy")
+
+        def aligned(rows):
+            found = words(rows["tokens"], truncation=True, is_split_into_words=True)
+            found["labels"] = [
+                [-100 if word is None else tags[word] for word in found.word_ids(i)]
+                for i, tags in enumerate(rows["ner_tags"])
+            ]
+            return found
+
+        class Weighted(Trainer):
+            def compute_loss(self, model, inputs, return_outputs=False, **rest):
+                outputs = model(**inputs)
+                loss = nn.functional.cross_entropy(outputs.logits.view(-1, len(names)), inputs["labels"].view(-1))
+                return (loss, outputs) if return_outputs else loss
+
+        def scores(predicted):
+            return metric.compute(np.argmax(predicted.predictions, 2), predicted.label_ids)
+
+        columns = raw["train"].column_names
+        tokens = raw.map(aligned, batched=True, remove_columns=columns)
+        trainer = Weighted(
+            model=AutoModelForTokenClassification.from_pretrained("distilbert-base-cased", num_labels=len(names)),
+            args=TrainingArguments("out", num_train_epochs=1, learning_rate=1e-3, per_device_train_batch_size=32),
+            train_dataset=tokens["train"],
+            eval_dataset=tokens["validation"].select(range(64)),
+            data_collator=DataCollatorForTokenClassification(words),
+            compute_metrics=scores,
+        )
+        trainer.train()
+        assert trainer.evaluate()["accuracy"] > 0.3
+        """,
+        steps=500,
+    )
+    assert trouble(seen) == []
+    assert len(list(seen.events(OptimizerStepped))) == 32
+
+
+def test_networks_of_other_tasks_give_losses_and_shapes(runs: Runner) -> None:
+    seen = run(
+        runs,
+        """
+        import torch
+        from torch import nn
+        from transformers import (
+            AdamW, BertModel, BertTokenizer, GPT2LMHeadModel, T5ForConditionalGeneration, ViTForImageClassification
+        )
+
+        class Classifier(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.bert = BertModel.from_pretrained("bert-base-uncased", return_dict=False)
+                self.out = nn.Linear(768, 3)
+
+            def forward(self, words, mask):
+                _, pooled = self.bert(words, attention_mask=mask)
+                return self.out(pooled)
+
+        tokenizer = BertTokenizer.from_pretrained("bert-base-uncased")
+        coded = tokenizer.encode_plus("a good cat", max_length=12, padding="max_length", return_tensors="pt")
+        assert coded["input_ids"].shape == (1, 12) and tokenizer.decode(coded.input_ids[0][1:4]) == "a good cat"
+        classifier = Classifier()
+        for layer in classifier.bert.encoder.layer[:1]:
+            layer.requires_grad_(False)
+        assert classifier(coded["input_ids"], coded["attention_mask"]).shape == (1, 3)
+        words = torch.randint(5, 1000, (2, 9))
+        speaker = GPT2LMHeadModel.from_pretrained("gpt2")
+        spoken = speaker(words, labels=words)
+        assert spoken.logits.shape == (2, 9, 1000) and spoken[0] is spoken.loss
+        assert speaker.generate(words).shape[1] > 9
+        translator = T5ForConditionalGeneration.from_pretrained("t5-small")
+        seer = ViTForImageClassification.from_pretrained("google/vit-base-patch16-224", num_labels=4)
+        assert seer(torch.zeros(1, 3, 224, 224)).logits.shape == (1, 4)
+        optimizer = AdamW([*speaker.parameters(), *translator.parameters()], lr=1e-4)
+        (spoken.loss + translator(input_ids=words, labels=words).loss).backward()
+        optimizer.step()
+        """,
+    )
+    assert trouble(seen) == []
+    assert len(list(seen.events(OptimizerStepped))) == 1
+
+
+def test_tables_have_the_columns_of_their_names(runs: Runner) -> None:
+    seen = run(
+        runs,
+        """
+        import numpy as np
+        from datasets import Dataset, DatasetDict, load_dataset
+
+        news = load_dataset("ag_news", split="train[:10%]")
+        assert set(news.column_names) >= {"text", "label"} and len(set(news["label"])) == 4
+        digits = load_dataset("mnist", split="train")
+        assert np.asarray(digits[0]["image"]).shape == (28, 28)
+        digits.set_transform(lambda rows: {"pixels": [np.asarray(each) / 255 for each in rows["image"]]})
+        assert digits[3]["pixels"].max() <= 1
+        questions = load_dataset("squad")["validation"][0]
+        answer = questions["answers"]
+        start = answer["answer_start"][0]
+        assert questions["context"][start:].startswith(answer["text"][0])
+        pair = load_dataset("wmt16", "de-en")["train"][0]["translation"]
+        assert pair["en"] != pair["de"]
+        own = Dataset.from_dict({"a": [1, 2, 3, 4], "b": list("wxyz")}).with_format("torch", columns=["a"])
+        parts = own.train_test_split(test_size=0.5, seed=1)
+        assert isinstance(parts, DatasetDict) and len(parts["test"]) == 2 and set(parts["train"][0]) == {"a"}
+        assert own.filter(lambda row: row["a"] > 2).shape[0] == 2
+        """,
+    )
+    assert trouble(seen) == []
