@@ -35,6 +35,9 @@ USUALLY_DROPPED = 0.5
 """Of dropouts that drop more, it is counted how much they let through."""
 
 PATIENCE_SECONDS = 8.0
+HASTE_SHARE = 0.5
+"""After this part of its time a run hastens to the flagged lines that it has not seen."""
+
 SLOW_BACKWARDS = 4
 """A training that has not done so many backward passes when a request's patience ends is slow."""
 
@@ -162,6 +165,12 @@ class Recorder:
         """Ends the run where its time is up."""
         if not self.paused and time.monotonic() - self.start > self.request.seconds:
             self.on_end("time")
+
+    def is_in_haste(self) -> bool:
+        """Whether enough of the training has been seen, or half of the time is over, and a flagged line not yet."""
+        if not self.is_waiting():
+            return False
+        return bool(self.steps_done) or time.monotonic() - self.start > HASTE_SHARE * self.request.seconds
 
     def is_slow(self) -> bool:
         """Whether the training has hardly come forward in as long as the request has patience for."""

@@ -14,7 +14,7 @@ import types
 from os import getpid
 from typing import Any, NoReturn
 
-from nnlint.verify.child import probes
+from nnlint.verify.child import haste, probes
 from nnlint.verify.child.channel import Channel
 from nnlint.verify.child.experiments import experiment
 from nnlint.verify.child.places import Places
@@ -100,6 +100,7 @@ class ScriptRun:
         setattr(builtins, probes.VALUE, self.sightings.value)
         setattr(builtins, probes.PART, self.sightings.part)
         setattr(builtins, probes.REACHED, self.sightings.reached)
+        setattr(builtins, haste.LASTING, haste.lasting(self.recorder.is_in_haste, lambda: self.recorder.backwards))
         self._probe_imports()
         script = os.path.join(self.folder, self.request.script)
         sys.argv = [script, *self.request.arguments]
@@ -120,7 +121,7 @@ class ScriptRun:
 
         def compile_probed(loader: Any, data: Any, path: Any, **options: Any) -> Any:
             relative = self.places.of_file(os.path.realpath(os.fspath(path))) if isinstance(data, bytes) else None
-            is_changed = self.request.way != "as-is" or any(probe.path == relative for probe in self.request.probes)
+            is_changed = self.request.way != "as-is" or bool(self.request.probes)
             if relative is None or not is_changed:
                 return compile_source(loader, data, path, **options)
             return self._compiled(importlib.util.decode_source(data), os.fspath(path), relative)
@@ -131,6 +132,8 @@ class ScriptRun:
         own = [probe for probe in self.request.probes if probe.path == relative]
         tree, placed = probes.with_probes(ast.parse(text, file), text, own)
         self.sightings.expect(placed)
+        if self.request.probes:
+            tree = haste.hastened(tree)
         if self.request.way != "as-is":
             tree = versions.updated(tree)
         code: types.CodeType = compile(tree, file, "exec", dont_inherit=True)

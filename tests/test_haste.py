@@ -1,0 +1,89 @@
+"""A run that has seen enough of the training ends its loops, and so comes to a flagged line behind them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from textwrap import dedent
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch")
+
+from nnlint.events import OptimizerStepped, Raised, ValueSeen
+from nnlint.verify.child.haste import LASTING, hastened, lasting
+from nnlint.verify.protocol import Probe, Request
+from nnlint.verify.reading import Reader
+from nnlint.verify.runner import Runner, runner
+
+
+@pytest.fixture(scope="module")
+def runs() -> Iterator[Runner]:
+    with runner() as started:
+        yield started
+
+
+@pytest.mark.xdist_group("real runs")
+def test_a_line_behind_a_long_training_is_reached(runs: Runner) -> None:
+    text = dedent("""
+        import torch
+        from torch import nn
+
+        model = nn.Linear(3, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+
+        def train_epoch():
+            for batch in range(10_000):
+                optimizer.zero_grad()
+                model(torch.ones(2, 3)).sum().backward()
+                optimizer.step()
+
+        for epoch in range(1_000_000):
+            train_epoch()
+        prediction = model(torch.zeros(2, 3))
+    """)
+    probe = Probe(1, "train.py", 16, 14, 16, 38, awaited=True)
+    request = Request("", "train.py", {"train.py": text}, probes=(probe,), steps=30, seconds=30)
+    seen = Reader({}).run("train.py", runs.run(request))
+    assert not any(seen.events(Raised))
+    assert len(list(seen.events(ValueSeen))) > 0
+    assert 30 <= len(list(seen.events(OptimizerStepped))) <= 33
+
+
+def run(text: str, in_haste: bool) -> list[Any]:
+    names: dict[str, Any] = {"seen": [], "done": 0}
+    names[LASTING] = lasting(lambda: in_haste, lambda: names["done"])
+    exec(compile(hastened(ast.parse(dedent(text))), "x.py", "exec"), names)
+    seen: list[Any] = names["seen"]
+    return seen
+
+
+TWO_LOOPS = """
+    def train_step(number):
+        global done
+        done += 1
+        seen.append(number)
+
+    for number in range(4):
+        train_step(number)
+    else:
+        seen.append("over")
+    for number in range(3):
+        seen.append(number)
+"""
+
+
+def test_only_loops_that_train_end_early_and_only_in_haste() -> None:
+    assert run(TWO_LOOPS, in_haste=False) == [0, 1, 2, 3, "over", 0, 1, 2]
+    assert run(TWO_LOOPS, in_haste=True) == [0, "over", 0, 1, 2]
+
+
+def test_a_loop_that_has_not_trained_yet_goes_on() -> None:
+    text = """
+        for number in range(4):
+            if number == 2:
+                done += 1
+            seen.append(loss(number))
+    """
+    assert run("loss = abs\n" + dedent(text), in_haste=True) == [0, 1, 2]
