@@ -274,3 +274,15 @@ look({read})
     [run] = runs(IMPORTS + text)
     looked = [made.inputs[1] for made in run.operations["call"] if isinstance(made, Data) and made.name == "look"]
     assert [each.gradient for each in looked if isinstance(each, Data)] == [True, True]
+
+
+def test_a_device_gives_no_numbers_to_what_is_moved_there() -> None:
+    [run] = runs("""
+import torch
+device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+for x, y in torch.utils.data.DataLoader(data):
+    moved = torch.nn.functional.mse_loss(x.to(device), y.to(device=next(model.parameters()).device))
+""")
+    [loss, *_] = run.events(LossComputed)
+    made = {each.operation for value in (loss.prediction, loss.target) for each in ancestors(value)}
+    assert made.isdisjoint({"call", "parameter", "attribute"})

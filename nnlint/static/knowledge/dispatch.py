@@ -130,6 +130,9 @@ def operate(machine: Machine, operation: str, given: Arguments, node: ast.AST) -
     for name in ("input", "x", "a", "tensors"):
         if not values and name in options:
             values.append(options.pop(name))
+    if operation == "to":  # a device, or a tensor that is like it, gives no numbers
+        values = [value for value in values if value is values[0] or not isinstance(value, Data)]
+        options = {name: value for name, value in options.items() if not isinstance(value, Data)}
     names = PARAMETERS.get(operation, ())
     if names:
         options = {**dict(zip(names, values[1:], strict=False)), **options}
