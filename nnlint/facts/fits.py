@@ -1,0 +1,152 @@
+"""Transforms that learn from data, and the splits of these data into a part to train on and a part to be held out."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from typing import NamedTuple
+
+from nnlint.events import Run
+from nnlint.facts.identity import is_part_of, key_of, stored_parts, uncopied, wholes
+from nnlint.facts.roles import lower_bound_of_rows, upper_bound_of_rows
+from nnlint.graph import ancestors
+from nnlint.values import Constant, Data, Instance, Items, Site, Value
+
+LEARNS = frozenset(
+    "PCA KernelPCA TruncatedSVD FastICA NMF FactorAnalysis SelectKBest SelectPercentile SelectFromModel RFE VarianceThreshold "
+    "SimpleImputer KNNImputer IterativeImputer Imputer TfidfVectorizer PolynomialCountSketch TargetEncoder KBinsDiscretizer "
+    "LinearDiscriminantAnalysis".split()
+)
+"""Classes of scikit-learn beside the scalers whose fit depends on the numbers that it sees."""
+
+SPLITS = frozenset({"train split", "test split"})
+MOST_SLICES = 400
+
+
+class LearnedTransform(NamedTuple):
+    """A fit: where it stands, what it learned from, and what it made of data."""
+
+    at: Site
+    subject: Value
+    results: tuple[Data, ...]
+
+
+class Split(NamedTuple):
+    """Data that are parted: `held_out` is the part that is kept for the evaluation."""
+
+    whole: Value
+    held_out: Data
+
+
+class Leak(NamedTuple):
+    """A transform that has learned from data of which a part is held out."""
+
+    transform: LearnedTransform
+    split: Split
+
+
+def leaks(run: Run) -> Iterator[Leak]:
+    """The fits that saw held-out data, each once."""
+    transforms = [each for each in (*_scalers(run), *_others(run)) if each.results and not _is_some_rows(each.subject)]
+    splits = list(_splits(run)) if transforms else []
+    for transform in transforms:
+        split = next((each for each in splits if _was_split_after(transform, each)), None)
+        if split is None:
+            split = next((each for each in splits if _was_split_before(transform, each)), None)
+        if split is not None:
+            yield Leak(transform, split)
+
+
+def _scalers(run: Run) -> Iterator[LearnedTransform]:
+    scaled = [data for data in run.operations.get("scaled", ()) if isinstance(data, Data)]
+    for data in run.operations.get("fitted", ()):
+        if isinstance(data, Data) and data.at is not None:
+            subject, scaler = data.inputs
+            made = [each for each in scaled if each.inputs[1] is scaler and each.inputs[2:] == (subject,)]
+            yield LearnedTransform(data.at, subject, tuple(made))
+
+
+def _others(run: Run) -> Iterator[LearnedTransform]:
+    calls = [data for data in run.operations.get("method", ()) if isinstance(data, Data)]
+    for data in calls:
+        if data.name not in ("fit", "fit_transform") or len(data.inputs) < 2 or data.at is None:
+            continue
+        learner = data.inputs[0]
+        if isinstance(learner, Data) and learner.operation == "call" and learner.name.rpartition(".")[2] in LEARNS:
+            made = [each for each in calls if each.name == "transform" and each.inputs[0] in (learner, data)]
+            yield LearnedTransform(data.at, data.inputs[1], (*([data] if data.name == "fit_transform" else []), *made))
+
+
+# Splits
+
+
+def _splits(run: Run) -> Iterator[Split]:
+    for data in run.operations.get("test split", ()):
+        if isinstance(data, Data) and data.inputs:
+            yield Split(data.inputs[0], data)
+    upper: set[Hashable] = set()
+    lower: list[tuple[Hashable, Data]] = []
+    for data in run.operations.get("index", ())[:MOST_SLICES]:
+        if isinstance(data, Data) and _is_slice(data):
+            before, behind = upper_bound_of_rows(data), lower_bound_of_rows(data)
+            upper |= {before} if before is not None else set()
+            lower += [(behind, data)] if behind is not None else []
+    yield from (Split(data.inputs[0], data) for bound, data in lower if bound in upper)
+
+
+def _is_slice(data: Data) -> bool:
+    key = data.inputs[1] if len(data.inputs) > 1 else None
+    first = key.items[0] if isinstance(key, Items) and key.items else key
+    return isinstance(first, Data) and first.operation == "slice"
+
+
+def _is_some_rows(value: Value) -> bool:
+    """Whether the data are some rows of more: a part of a split, a slice, those that a mask picks, a batch."""
+    for each in wholes(value):
+        if not isinstance(each, Data):
+            continue
+        if each.operation in SPLITS or each.operation in ("batch", "batch part", "element", "gather", "argument"):
+            return True
+        if upper_bound_of_rows(each) is not None or lower_bound_of_rows(each) is not None:
+            return True
+        key = each.inputs[1] if each.operation == "index" and len(each.inputs) > 1 else None
+        if isinstance(uncopied(key), Data) and not _is_slice(each):
+            return True
+    return False
+
+
+# How they meet
+
+
+def _was_split_after(transform: LearnedTransform, split: Split) -> bool:
+    """Whether what the transform made of its own data was parted."""
+    own = {id(each) for each in transform.results if key_of(each.inputs[_subject(each)]) == key_of(transform.subject)}
+    return any(id(data) in own for data in _behind(split.whole))
+
+
+def _subject(result: Data) -> int:
+    return 1 if result.operation == "method" else 0
+
+
+def _was_split_before(transform: LearnedTransform, split: Split) -> bool:
+    """Whether the data that it learned from were parted, and the parts are given to it."""
+    if not is_part_of(transform.subject, split.whole) and not is_part_of(split.whole, transform.subject):
+        return False
+    return any(
+        each is split.held_out or key_of(each) == key_of(split.held_out)
+        for result in transform.results
+        for each in ancestors(result.inputs[_subject(result)])
+    )
+
+
+def _behind(value: Value) -> Iterator[Data]:
+    """All that data were made from, what was stored in their columns and what a data set holds included."""
+    pending: list[Value] = [value]
+    seen: set[int] = set()
+    while pending:
+        current = pending.pop()
+        held = list(current.attributes.values()) if isinstance(current, Instance) else [current]
+        for data in (each for part in held for each in ancestors(part)):
+            if id(data) not in seen:
+                seen.add(id(data))
+                yield data
+                pending += [part for part in stored_parts(data) if not isinstance(part, Constant)]
