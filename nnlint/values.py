@@ -217,7 +217,7 @@ def alternatives(value: Value | None) -> tuple[Value, ...]:
     return () if value is None else (value,)
 
 
-MOST_ALTERNATIVES = 8
+MOST_ALTERNATIVES = 16
 MOST_ELEMENTS = 64
 
 

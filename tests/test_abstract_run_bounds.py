@@ -9,6 +9,7 @@ import pytest
 
 from nnlint.events import OptimizerStepped
 from nnlint.static.budget import MOST_CALLS, MOST_STEPS
+from nnlint.values import MOST_ALTERNATIVES
 from tests.abstract import faults, notes, project, runs, seen, training
 
 MISSED = """
@@ -203,7 +204,7 @@ def test_many_clears_under_conditions_of_their_own_end() -> None:
 def test_a_value_of_many_alternatives_is_bounded() -> None:
     choices = "\n".join(f"    if flag{n}: act = {n}" for n in range(50))
     text = f"{training('')}\nfor x in loader:\n{choices}\nlook(act)\n"
-    assert seen(text)[0].count(" or ") < 10
+    assert seen(text)[0].count(" or ") < MOST_ALTERNATIVES
 
 
 def test_a_helper_that_is_called_everywhere_is_followed_often_enough() -> None:

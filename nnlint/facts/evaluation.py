@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import takewhile
 
 from nnlint.events import (
@@ -42,11 +42,11 @@ from nnlint.values import (
 )
 
 EVALUATES = frozenset(
-    "eval evaluate evaluation evaluator test testing tester valid validate validation val predict prediction predictions "
+    "eval evaluate evaluation evaluator test testing tester valid validate validation val vali predict prediction predictions "
     "predictor infer inference accuracy".split()
 )
 TRAINS = frozenset("train training trainer pretrain finetune fit learn update optimize".split())
-HELD_OUT = frozenset("test testing tst val valid validation dev eval evaluation holdout heldout".split())
+HELD_OUT = frozenset("test testing tst val vali valid validation dev eval evaluation holdout heldout".split())
 ACTS = frozenset("act action actions play rollout explore episode policy".split())
 HOOK = regex(r"^(on_)?(validation|val|valid|test|predict|prediction|eval|evaluation)_(step|forward|epoch_end|batch)")
 """Methods that a framework calls, with gradients and training mode off: Lightning, Trainer, composer, mmengine."""
@@ -106,6 +106,22 @@ def evaluations(run: Run) -> Iterator[Evaluation]:
     yield from run.remember("evaluations", run, _evaluations)
 
 
+def one_of_each(run: Run, is_faulty: Callable[[Evaluation], bool]) -> Iterator[Evaluation]:
+    """The evaluations that are faulty; of the arms of a helper that training shares, the first: they have one fault."""
+    first: dict[tuple[int, int], object] = {}
+    for evaluation in evaluations(run):
+        at, model = evaluation.call.at, id(evaluation.call.model)
+        if not is_faulty(evaluation):
+            continue
+        if (
+            evaluation.shared
+            and isinstance(at, CodeSite)
+            and first.setdefault((id(at.function), model), at.node) is not at.node
+        ):
+            continue
+        yield evaluation
+
+
 def _evaluations(run: Run) -> tuple[Evaluation, ...]:
     if run.cut_short or not any(run.events(ModelCalled)):
         return ()
@@ -132,7 +148,8 @@ class _Reader:
 
     def trains(self, call: ModelCalled) -> bool:
         """Whether the output is behind a backward pass."""
-        return any(id(output) in self.differentiated for output in elements(call.output))
+        outputs = (each for each in elements(call.output) if isinstance(each, Data))  # every None is the same one
+        return any(id(output) in self.differentiated for output in outputs)
 
     def evaluations(self) -> Iterator[Evaluation]:
         for call in self.run.events(ModelCalled):

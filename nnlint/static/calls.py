@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from nnlint.events import ModelBuilt, ModelCalled
+from nnlint.operations import METHODS
 from nnlint.static.access import attribute, index, store_attribute, store_index
 from nnlint.static.arguments import Arguments
 from nnlint.static.iteration import spread
@@ -125,6 +126,15 @@ def call(machine: Machine, callee: Value, given: Arguments, node: ast.AST) -> Va
     return machine.data("call", (callee, *given.values()), node)
 
 
+def _having(values: Sequence[Value], name: str) -> list[Value]:
+    """The values that have a method: no None has, and a tuple none of a tensor's."""
+    known = [each for each in values if each is not NONE]
+    if name not in METHODS or any(hasattr(kind, name) for kind in (tuple, list, dict, set)):
+        return known
+    tensors = [each for each in known if not isinstance(each, (Items, Entries))]
+    return tensors or known
+
+
 def _affordable(callees: Sequence[Value]) -> list[Value]:
     """All that costs nothing to call, and the first few whose source is at hand, which are followed."""
     followed, found = 0, []
@@ -170,7 +180,7 @@ def call_method(machine: Machine, receiver: Value, name: str, given: Arguments, 
         if name in TELLS:
             told = [each for each in receiver.alternatives if each is not NONE]
             return join_all(call_method(machine, each, name, given, node) for each in told)
-        bound = [Bound(each, name) for each in receiver.alternatives if each is not NONE]
+        bound = [Bound(each, name) for each in _having(receiver.alternatives, name)]
         able = [each for each in bound if takes(each, given)]
         result = _call_one_of(machine, _affordable(able or bound), given, node)
         return Either(alternatives(result), open=True) if receiver.open else result

@@ -43,7 +43,7 @@ from collections.abc import Iterator
 
 from nnlint.events import Accumulated, Backward, Loop, ModelCalled, ModeSwitched, OptimizerMade, Run
 from nnlint.facts.differentiated import wants_input_gradient
-from nnlint.facts.evaluation import Evaluation, evaluations, switched_here, trains_inside
+from nnlint.facts.evaluation import Evaluation, one_of_each, switched_here, trains_inside
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.graph import ancestors, cuts_graph, parameters_of
 from nnlint.mending import edits
@@ -71,14 +71,15 @@ def check(run: Run) -> Iterator[Problem]:
     """One problem for each call that records in vain."""
     if not any(call.gradient is True for call in run.events(ModelCalled)):
         return
-    for evaluation in evaluations(run):
-        if (
-            evaluation.call.gradient is True
-            and _is_meant(run, evaluation)
-            and not _is_frozen(run, evaluation.call.model)
-            and not wants_input_gradient(evaluation.call)
-        ):
-            yield _problem(run, evaluation)
+    for evaluation in one_of_each(run, lambda each: _records_in_vain(run, each)):
+        yield _problem(run, evaluation)
+
+
+def _records_in_vain(run: Run, evaluation: Evaluation) -> bool:
+    call = evaluation.call
+    if call.gradient is not True or not _is_meant(run, evaluation):
+        return False
+    return not _is_frozen(run, call.model) and not wants_input_gradient(call)
 
 
 def _is_meant(run: Run, evaluation: Evaluation) -> bool:

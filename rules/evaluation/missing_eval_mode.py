@@ -42,7 +42,7 @@ import ast
 from collections.abc import Iterator
 
 from nnlint.events import ModelCalled, ModeSwitched, Run
-from nnlint.facts.evaluation import Evaluation, evaluations, trains_inside, words_of
+from nnlint.facts.evaluation import Evaluation, one_of_each, trains_inside, words_of
 from nnlint.facts.modes import (
     draws_masks,
     is_mode_given,
@@ -68,14 +68,19 @@ def check(run: Run) -> Iterator[Problem]:
     """One problem for each call of an evaluation in training mode."""
     if not any(call.training is True for call in run.events(ModelCalled)):
         return
-    for evaluation in evaluations(run):
-        call = evaluation.call
-        if call.training is not True or not _is_meant(run, evaluation) or is_mode_given(run, call):
-            continue
-        if is_mode_known(run, call) and not draws_masks(run, call):
-            kinds = mode_dependent(run, call)
-            if kinds and ("unknown" not in kinds or _is_certain(evaluation)):
-                yield _problem(run, evaluation, kinds)
+    for evaluation in one_of_each(run, lambda each: bool(_kinds(run, each))):
+        yield _problem(run, evaluation, _kinds(run, evaluation))
+
+
+def _kinds(run: Run, evaluation: Evaluation) -> set[str]:
+    """What behaves as in training though it should not; nothing where the mode is right, meant, or not known."""
+    call = evaluation.call
+    if call.training is not True or not _is_meant(run, evaluation) or is_mode_given(run, call):
+        return set()
+    if not is_mode_known(run, call) or draws_masks(run, call):
+        return set()
+    kinds = mode_dependent(run, call)
+    return kinds if "unknown" not in kinds or _is_certain(evaluation) else set()
 
 
 def _is_certain(evaluation: Evaluation) -> bool:
