@@ -12,6 +12,9 @@ from torch import Tensor
 LARGEST_MEASURED = 4_000_000
 """Of larger arrays only the first elements are measured."""
 
+MOST_ROWS = 1000
+"""Of more rows, only the first are compared column by column."""
+
 Numbers = dict[str, float]
 
 
@@ -79,6 +82,9 @@ def summary(value: Any) -> Numbers:
     numbers["mean_size"] = float(flat.abs().mean())
     if tensor.dim() > 1 and len(tensor) > 1:
         numbers["row_deviation"] = float(tensor.reshape(len(tensor), -1).std(0, unbiased=False).max())
+    if tensor.dim() > 1 and tensor.shape[-1] > 1:
+        columns = tensor.reshape(-1, tensor.shape[-1])[:MOST_ROWS]
+        numbers["column_deviation"] = float(columns.std(1, unbiased=False).max())
     numbers["finite"] = float(bool(torch.isfinite(flat).all()))
     return numbers
 
