@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -49,7 +50,20 @@ def main() -> None:
     gc.disable()
     status = exit_status(sys.argv[1:])
     gc.freeze()  # the process ends, and its memory with it: Python need not look for garbage first
+    if "nnlint.verify" not in sys.modules and "coverage" not in sys.modules and _is_all_written():
+        os._exit(status)  # nor take every object apart
     sys.exit(status)
+
+
+def _is_all_written() -> bool:
+    """Whether nothing waits to be written any more."""
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def exit_status(arguments: list[str]) -> int:
