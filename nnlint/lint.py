@@ -185,9 +185,10 @@ def _unsilenced(lint: Lint, path: str, findings: Sequence[Finding], rules: Seque
         return asked
     suppressions = Suppressions(document.source)
     kept = suppressions.unsilenced(asked)
-    is_judged = path in lint.documents and UNUSED_SUPPRESSION in rules and not lint.errors
+    is_judged = bool(suppressions.directives) and path in lint.documents and not lint.errors
+    is_judged = is_judged and UNUSED_SUPPRESSION.code in codes
     if is_judged and not any(finding.code == "NN901" for finding in findings):
-        all_defaults = all(rule in rules for rule in all_rules() if rule.default)
+        all_defaults = all(rule.code in codes for rule in all_rules() if rule.default)
         kept += unused_suppressions(suppressions, rules, all_defaults)
     return kept
 
