@@ -28,6 +28,12 @@ class AskedDisk(Disk):
         self.answers["is file", str(path)] = found
         return found
 
+    def names(self, folder: str) -> frozenset[str] | None:
+        """See `Disk`."""
+        found = self.disk.names(folder)
+        self.answers["names", folder] = _digest_of_names(found)
+        return found
+
     def size(self, file: str) -> int:
         """See `Disk`."""
         found = self.disk.size(file)
@@ -53,6 +59,8 @@ def still_answers(disk: Disk, answers: Iterable[Answer]) -> bool:
 def _asked(disk: Disk, kind: str, path: str) -> object:
     if kind == "is file":
         return disk.is_file(Path(path))
+    if kind == "names":
+        return _digest_of_names(disk.names(path))
     if kind == "size":
         return disk.size(path)
     data = disk.data(path)
@@ -62,3 +70,11 @@ def _asked(disk: Disk, kind: str, path: str) -> object:
 def digest(data: bytes) -> str:
     """What stands for a content."""
     return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def _digest_of_names(names: frozenset[str] | None) -> str | None:
+    """What stands for the modules and packages that a folder may hold: the results that a training leaves there are none."""
+    if names is None:
+        return None
+    modules = (name for name in names if name.endswith(".py") or "." not in name or name == ".git")
+    return digest("\n".join(sorted(modules)).encode("utf-8", "surrogateescape"))

@@ -26,6 +26,17 @@ class Disk:
                 return self.others[real] is not None
         return path.is_file()
 
+    def names(self, folder: str) -> frozenset[str] | None:
+        """The names in a folder; None where they are not known, or some files are those of another time."""
+        if self.others:
+            return None
+        try:
+            return frozenset(os.listdir(folder))  # noqa: PTH208 - only the names are wanted
+        except (FileNotFoundError, NotADirectoryError):
+            return frozenset()
+        except OSError:
+            return None
+
     def size(self, file: str) -> int:
         """The bytes of a file; 0 where it is not there."""
         data = self.others.get(os.path.realpath(file)) if self.others else None

@@ -206,21 +206,9 @@ class Folders:
         return names is None or not parts or parts[0] in names or f"{parts[0]}.py" in names
 
     def _listed(self, folder: str) -> frozenset[str] | None:
-        """The names in a folder; None where they are not known."""
-        if self.disk.others:
-            return None
         if folder not in self.names:
-            self.names[folder] = _names_in(folder)
+            self.names[folder] = self.disk.names(folder)
         return self.names[folder]
-
-
-def _names_in(folder: str) -> frozenset[str] | None:
-    try:
-        return frozenset(os.listdir(folder))
-    except (FileNotFoundError, NotADirectoryError):
-        return frozenset()
-    except OSError:
-        return None
 
 
 def imported_file(folders: Folders, folder: str, name: str, level: int = 0) -> str | None:
