@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from textwrap import dedent
 
 import pytest
@@ -549,3 +549,102 @@ def test_files_of_installed_packages_are_not_made_up(runs: Runner) -> None:
     )
     assert [each.partition(":")[0] for each in trouble(seen)] == ["FileNotFoundError"]
     assert seen.stood_in == ()
+
+
+def test_a_notebook_goes_on_behind_a_statement_that_fails(runs: Runner) -> None:
+    text = """
+        import torch
+        from torch import nn
+        torch.ones(2, 3) @ torch.ones(2, 3)
+        model = nn.Linear(3, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        model(torch.ones(2, 3)).sum().backward()
+        optimizer.step()
+    """
+    request = Request("", "errors.ipynb", {"errors.ipynb": dedent(text)}, steps=20, seconds=30, way="stand-ins")
+    seen = Reader({}).run("errors.ipynb", runs.run(request))
+    assert trouble(seen) == [] and len(list(seen.events(OptimizerStepped))) == 1
+    assert any("mat1 and mat2 shapes" in note for note in seen.notes)
+
+
+def test_a_script_in_a_package_is_run_as_a_part_of_it(runs: Runner) -> None:
+    texts = {
+        "tool/__init__.py": "",
+        "tool/sizes.py": "WIDTH = 3\n",
+        "tool/train.py": "from .sizes import WIDTH\nassert WIDTH == 3\n",
+    }
+    seen = Reader({}).run("train.py", runs.run(Request("", "tool/train.py", texts, seconds=30)))
+    assert trouble(seen) == [] and seen.ended == "finished"
+
+
+def test_what_was_written_for_steps_that_graphs_do_not_notice_runs(runs: Runner) -> None:
+    text = """
+        import torch
+        from torch import nn
+
+        first, second = nn.Linear(2, 2), nn.Linear(2, 1)
+        of_first = torch.optim.SGD(first.parameters(), lr=0.1)
+        of_second = torch.optim.SGD(second.parameters(), lr=0.1)
+        for _ in range(3):
+            hidden = first(torch.ones(4, 2))
+            output = second(hidden)
+            second(hidden.detach()).sum().backward()
+            of_second.step()
+            output.sum().backward()
+            of_first.step()
+    """
+
+    def tried(rung: Rung) -> Run:
+        request = Request("", "train.py", {"train.py": dedent(text)}, seconds=30, **asdict(rung))
+        return Reader({}).run("train.py", runs.run(request))
+
+    rung, seen = climb(tried, ("as-is", "stand-ins"))
+    assert rung.old_steps and trouble(seen) == []
+    assert len(list(seen.events(OptimizerStepped))) == 6
+    assert any("before 1.5" in each for each in seen.stood_in)
+
+
+def test_downloads_archives_and_texts_in_two_languages_are_there(runs: Runner) -> None:
+    seen = run(
+        runs,
+        """
+        import os
+        import tarfile
+        import zipfile
+        import requests
+        from six.moves import urllib
+
+        with open("pizza.zip", "wb") as stream:
+            stream.write(requests.get("https://example.org/pizza.zip").content)
+        with zipfile.ZipFile("pizza.zip", "r") as archive:
+            archive.extractall("pizza")
+        with zipfile.ZipFile("data/lyrics.txt.zip") as archive, archive.open("lyrics.txt") as stream:
+            assert len(stream.read().decode("utf-8")) > 1000
+        with tarfile.open("data/reviews.tar.gz") as archive:
+            archive.extractall("data")
+        assert os.listdir("data/reviews/pos")[0].endswith(".txt")
+        assert isinstance(urllib.request.urlopen("https://example.org/words.txt").read(), bytes)
+        pairs = [line.split(chr(9)) for line in open("data/eng-fra.txt").read().splitlines()]
+        assert all(len(pair) == 2 for pair in pairs)
+        """,
+    )
+    assert trouble(seen) == []
+
+
+def test_splits_by_the_sizes_of_the_real_data_have_their_proportion(runs: Runner) -> None:
+    seen = run(
+        runs,
+        """
+        import torch
+        from torchvision.datasets import MNIST, mnist
+
+        digits = mnist.MNIST("data", download=True)
+        train, held_out = torch.utils.data.random_split(digits, [50000, 10000])
+        assert len(train) + len(held_out) == len(digits) and len(train) > 4 * len(held_out) > 0
+        try:
+            torch.utils.data.random_split(torch.utils.data.TensorDataset(torch.ones(5)), [2, 3])
+        except ValueError:
+            raise AssertionError("a right split stays one")
+        """,
+    )
+    assert trouble(seen) == []

@@ -13,17 +13,24 @@ WAYS = {"as-is": "as it is", "stand-ins": "with stand-ins", "harness": "as a har
 PATIENCE = 6.0
 """A training that has hardly taken a step in so many seconds is tried again with smaller batches."""
 
+CHANGED = "modified by an inplace operation"
+"""What PyTorch says since 1.5 of scripts that take a step between a forward pass and its backward pass."""
+
 FEW_SAMPLES = 4
 """The size of these: a larger one would be as slow, and fewer make no batch."""
 
 
 @dataclass(frozen=True)
 class Rung:
-    """One try: its way, the `samples` of a batch at most (0: as many as the script says), and the `patience` with its pace."""
+    """One try: its way, the `samples` of a batch at most (0: as many as the script says), the `patience` with its pace.
+
+    With `old_steps` it runs as PyTorch before 1.5 did.
+    """
 
     way: str
     samples: int = 0
     patience: float = 0.0
+    old_steps: bool = False
 
 
 def climb(
@@ -50,9 +57,12 @@ def _trained_in_time(run: Callable[[Rung], Run], way: str) -> tuple[Rung, Run]:
     """A run in one way; with smaller batches where it is slow and the script bears them."""
     rung = Rung(way) if way == "as-is" else Rung(way, patience=PATIENCE)
     result = run(rung)
+    if way != "as-is" and any(CHANGED in raised.message for raised in result.events(Raised)):
+        rung = replace(rung, old_steps=True)
+        result = run(rung)
     if result.ended != "slow":
         return rung, result
-    smaller = Rung(way, FEW_SAMPLES)
+    smaller = replace(rung, samples=FEW_SAMPLES, patience=0.0)
     result = run(smaller)
     if result.ended != "raised" or has_trained(result):
         return smaller, result

@@ -41,6 +41,7 @@ class Request:
     are over, or its processes together take more than `memory` bytes. The network is scored `every` so many steps. `way`
     says how the script gets to run: "as-is", "stand-ins" or "harness"; batches then hold `samples` samples at most (0: as many
     as the script says), and a training with hardly a step in `patience` seconds is ended as slow (0: it is not).
+    With `old_steps` a step goes unnoticed by graphs that hold what it changes, as before PyTorch 1.5.
     """
 
     root: str
@@ -57,6 +58,7 @@ class Request:
     grace: float = 5.0
     samples: int = 0
     patience: float = 0.0
+    old_steps: bool = False
 
     def to_json(self) -> str:
         """The request as one line."""

@@ -236,6 +236,7 @@ class _Trial:
             seed=seed,
             way=self.rung.way,
             samples=self.rung.samples,
+            old_steps=self.rung.old_steps,
             patience=self.rung.patience if probes else 0.0,
             memory=self.limits.memory,
         )

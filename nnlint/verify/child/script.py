@@ -129,6 +129,12 @@ class ScriptRun:
         importlib.machinery.SourceFileLoader.source_to_code = compile_probed  # type: ignore[assignment, method-assign]
 
     def _compiled(self, text: str, file: str, relative: str) -> types.CodeType:
+        tree = self._changed(text, file, relative)
+        code: types.CodeType = compile(tree, file, "exec", dont_inherit=True)
+        return code
+
+    def _changed(self, text: str, file: str, relative: str) -> ast.Module:
+        """The tree of a file with its probes, and with what the way of the run changes in it."""
         own = [probe for probe in self.request.probes if probe.path == relative]
         tree, placed = probes.with_probes(ast.parse(text, file), text, own)
         self.sightings.expect(placed)
@@ -136,19 +142,47 @@ class ScriptRun:
             tree = haste.hastened(tree)
         if self.request.way != "as-is":
             tree = versions.updated(tree)
-        code: types.CodeType = compile(tree, file, "exec", dont_inherit=True)
-        return code
+        return tree
 
     def _execute(self) -> None:
         file = os.path.join(self.folder, self.request.script)
         with open(file, "rb") as stream:
             text = importlib.util.decode_source(stream.read())
-        code = self._compiled(text, file, self.request.script)
+        tree = self._changed(text, file, self.request.script)
         module = types.ModuleType("__main__")
         module.__file__ = file
         module.__dict__["__builtins__"] = builtins
         sys.modules["__main__"] = module
-        exec(code, module.__dict__)
+        if any(isinstance(node, ast.ImportFrom) and node.level for node in ast.walk(tree)):
+            module.__package__ = self._package(os.path.dirname(file))
+        is_notebook = self.request.way == "stand-ins" and file.endswith(".ipynb")
+        parts = [ast.Module([each], []) for each in tree.body] if is_notebook else [tree]
+        self._execute_parts(parts, file, module.__dict__)
+
+    def _package(self, folder: str) -> str:
+        """The package that a script with relative imports is run in, as `python -m` does."""
+        names: list[str] = []
+        while folder != self.folder and os.path.exists(os.path.join(folder, "__init__.py")):
+            names.insert(0, os.path.basename(folder))
+            folder = os.path.dirname(folder)
+        sys.path.insert(0, folder)
+        return ".".join(names)
+
+    def _execute_parts(self, parts: list[ast.Module], file: str, names: dict[str, Any]) -> None:
+        """Run one part after the other; of several, as statements of a notebook are, those behind one that fails, too."""
+        failure: Exception | None = None
+        for part in parts:
+            try:
+                exec(compile(part, file, "exec", dont_inherit=True), names)
+            except Exception as error:
+                if len(parts) == 1:
+                    raise
+                failure = failure or error
+        if failure is not None and not self.recorder.backwards:
+            raise failure
+        if failure is not None:
+            message = f"a statement of the notebook failed and was passed over: {type(failure).__name__}: {failure}"
+            self.channel.write({"kind": "Note", "words": {"message": " ".join(message.split())[:300]}})
 
     def _described(self, error: BaseException) -> dict[str, Any]:
         """What was raised and where in the user's files, innermost first."""

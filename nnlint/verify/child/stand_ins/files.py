@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import builtins
+import functools
 import gzip
 import io
 import json
 import os
 import re
+import tarfile
 import urllib.error
 import urllib.request
+import zipfile
 from collections.abc import Callable
 from typing import Any
 
@@ -59,6 +62,26 @@ CONTENTS: dict[str, Callable[[str], bytes]] = {
     ".npy": lambda path: _bytes_of(tables.array(path)),
     ".npz": _archive,
 }
+
+
+def _empty_zip(path: str) -> bytes:
+    stream = io.BytesIO()
+    zipfile.ZipFile(stream, "w").close()
+    return stream.getvalue()
+
+
+def _empty_tar(path: str) -> bytes:
+    stream = io.BytesIO()
+    tarfile.open(fileobj=stream, mode="w").close()
+    return stream.getvalue()
+
+
+CONTENTS |= {".zip": _empty_zip, ".tar": _empty_tar, ".tgz": lambda path: gzip.compress(_empty_tar(path))}
+
+
+def bytes_of(name: str) -> bytes:
+    """What a download of this name brings: the content of such a file, else a text."""
+    return (_content(name.partition("?")[0]) or CONTENTS[".txt"])(name)
 
 
 def _content(path: str) -> Callable[[str], bytes] | None:
@@ -128,6 +151,10 @@ def install() -> None:
     put(io, open=open_)
     for name in ("loadtxt", "genfromtxt", "load", "fromfile"):
         setattr(np, name, _of_existing(getattr(np, name)))
+    put(zipfile.ZipFile, open=_member_of(zipfile.ZipFile.open))
+    for name in ("ZipFile", "is_zipfile"):
+        setattr(zipfile, name, _packed(getattr(zipfile, name)))
+    put(tarfile, open=_packed(tarfile.open))
     put(os, popen=_answered, system=lambda command: 0)
     put(urllib.request, urlretrieve=_retrieve, urlopen=_opened)
     put(torch.hub, download_url_to_file=lambda url, file, *rest, **keywords: make(str(file)))
@@ -162,6 +189,35 @@ def _of_existing(read: Callable[..., Any]) -> Callable[..., Any]:
     return read_existing
 
 
+def _packed(open_: Callable[..., Any]) -> Any:
+    """What opens an archive: a missing one is made, and is empty."""
+    if isinstance(open_, type):
+        put(open_, __init__=_packed(open_.__init__))  # type: ignore[misc]
+        return open_
+
+    @functools.wraps(open_)
+    def opened(*arguments: Any, **keywords: Any) -> Any:
+        paths = [each for each in arguments[:2] if isinstance(each, (str, os.PathLike)) and os.path.splitext(each)[1]]
+        is_read = str(keywords.get("mode") or (arguments[-1] if len(arguments) > len(paths) else "r")).startswith("r")
+        if paths and is_read and not os.path.exists(paths[0]) and is_users(caller()):
+            place = make(str(paths[0]))
+            arguments = tuple(place if each is paths[0] and place else each for each in arguments)
+        return open_(*arguments, **keywords)
+
+    return opened
+
+
+def _member_of(open_: Callable[..., Any]) -> Callable[..., Any]:
+    def member(archive: Any, name: Any, mode: str = "r", *rest: Any, **keywords: Any) -> Any:
+        try:
+            return open_(archive, name, mode, *rest, **keywords)
+        except KeyError:
+            stood_in(f"file {name}")
+            return io.BytesIO(bytes_of(str(name)))
+
+    return member
+
+
 def _answered(command: str, *rest: Any) -> Any:
     """What a command in a shell writes: the size of a terminal, else nothing."""
     return io.StringIO("24 80\n" if "stty size" in command else "")
@@ -182,9 +238,8 @@ def _retrieve(url: str, filename: Any = None, *rest: Any, **keywords: Any) -> tu
 def _opened(url: Any, *rest: Any, **keywords: Any) -> Any:
     _offline(url)
     name = url if isinstance(url, str) else str(getattr(url, "full_url", "page.txt"))
-    suffix = os.path.splitext(name)[1].lower()
     stood_in(f"download {name[:80]}")
-    return io.BytesIO(CONTENTS.get(suffix, CONTENTS[".txt"])(name))
+    return io.BytesIO(bytes_of(name))
 
 
 def _weights(url: Any, *rest: Any, **keywords: Any) -> Checkpoint:

@@ -19,6 +19,9 @@ from nnlint.verify.child.stand_ins.patching import put
 
 FILES = 256
 SUFFIX = re.compile(r"\.(jpe?g|png|bmp|tiff?|gif|npy|txt|csv|json)$", re.I)
+TEXTS = re.compile(r"imdb|text|review|corpus|(^|[/_])(names|pos|neg|sentences)$", re.I)
+"""Folders of texts rather than of images."""
+
 LIST, GLOB = os.listdir, glob.glob
 
 
@@ -38,7 +41,7 @@ def _listed(path: Any = ".") -> list[Any]:
         if not is_users(caller()) or is_library(str(path)):
             raise
         stood_in(f"folder {path}")
-        return _names(str(path), ".jpg")
+        return _names(str(path), ".txt" if TEXTS.search(str(path)) else ".jpg")
 
 
 def _globbed(pattern: Any, *rest: Any, **keywords: Any) -> list[Any]:

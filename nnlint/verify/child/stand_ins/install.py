@@ -13,6 +13,7 @@ from nnlint.verify.child.stand_ins import (
     finder,
     folders,
     installed,
+    splits,
     versions,
 )
 from nnlint.verify.child.stand_ins.hints import hints_of
@@ -24,5 +25,7 @@ def install(folder: str, request: Request, tell: Callable[[Record], None]) -> No
     """Stand in for what is missing, from now on; tells of each thing that was stood in for."""
     ledger.folder, ledger.write, ledger.samples = folder, tell, request.samples
     ledger.hints = hints_of(folder, request.script)
-    for part in (finder, arguments, devices, distributed, files, folders, versions, installed, batches):
+    for part in (finder, arguments, devices, distributed, files, folders, versions, installed, batches, splits):
         part.install()
+    if request.old_steps:
+        versions.let_steps_pass()

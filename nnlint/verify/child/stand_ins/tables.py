@@ -11,6 +11,9 @@ from nnlint.verify.child.stand_ins import plausible, synthetic
 from nnlint.verify.child.stand_ins.ledger import ledger
 
 ROWS, RECORDS = 1500, 300
+FEWEST_COLUMNS = 3
+"""With fewer, a file of numbers hardly has inputs and a target."""
+
 TIMES = re.compile(r"date|time|day|month|year", re.I)
 CLASSES = re.compile(r"label|class|target|species|categor|survived|outcome|sentiment", re.I)
 TEXTS = re.compile(r"text|sentence|review|comment|question|tweet|title|content|message", re.I)
@@ -85,11 +88,27 @@ def separated(path: str, separator: str = ",") -> str:
 def numbers(separator: str) -> str:
     """The columns of numbers as text, without a head line."""
     held = [column for column in table().values() if column.dtype.kind in "if"]
+    if len(held) < FEWEST_COLUMNS:
+        held = list(synthetic.series(ROWS, FEWEST_COLUMNS).round(4).T)
     return "\n".join(separator.join(map(str, row)) for row in zip(*held, strict=True)) + "\n"
 
 
+PAIRS = re.compile(
+    r"(^|[^a-z])(eng?|de|fra?|es|zh|cmn|src|source)[-_](eng?|de|fra?|es|zh|cmn|tgt|target)([^a-z]|$)", re.I
+)
+SHORT = 4
+
+
+def _pair(index: int) -> str:
+    """A short sentence, a tab, and its words in the opposite order; short as those that are learned by are."""
+    words = synthetic.sentence(index, length=SHORT)
+    return f"i am {words} .\t{' '.join(words.split()[::-1])} ."
+
+
 def text(path: str) -> str:
-    """A text in a made-up grammar."""
+    """A text in a made-up grammar, or pairs of sentences where the file's name is of two languages."""
+    if PAIRS.search(path.rsplit("/", 1)[-1]):
+        return "\n".join(_pair(i) for i in range(ROWS)) + "\n"
     return "\n".join(synthetic.sentence(i) for i in range(ROWS)) + "\n"
 
 

@@ -8,7 +8,10 @@ import importlib
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim import optimizer as hooks
 from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 from nnlint.verify.child.stand_ins.finder import is_installed
@@ -21,6 +24,29 @@ ALIASES: dict[str, Any] = {"float": float, "int": int, "bool": bool, "object": o
 
 FILTERS = {"ANTIALIAS": "LANCZOS", "LINEAR": "BILINEAR", "CUBIC": "BICUBIC"}
 """What Pillow had until 10, and what it is called now."""
+
+
+OLD_STEPS = "PyTorch before 1.5, where a step was not noticed by graphs made before"
+
+
+def let_steps_pass() -> None:
+    """From now on a step leaves the versions of the parameters, by which a backward pass notices changes, as they are."""
+    versions: dict[int, int] = {}
+
+    def before(optimizer: Optimizer, *rest: Any) -> None:
+        versions.update({id(each): each._version for each in _parameters(optimizer)})
+
+    def after(optimizer: Optimizer, *rest: Any) -> None:
+        held = tuple(each for each in _parameters(optimizer) if id(each) in versions)
+        torch._C._autograd._unsafe_set_version_counter(held, tuple(versions[id(each)] for each in held))
+
+    hooks.register_optimizer_step_pre_hook(before)
+    hooks.register_optimizer_step_post_hook(after)
+    stood_in(OLD_STEPS)
+
+
+def _parameters(optimizer: Optimizer) -> list[Tensor]:
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
 def install() -> None:

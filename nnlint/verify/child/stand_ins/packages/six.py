@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pickle
-import urllib
+import urllib.error
+import urllib.parse
+import urllib.request
 from types import SimpleNamespace
 from typing import Any
 

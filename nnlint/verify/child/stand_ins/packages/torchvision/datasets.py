@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -267,3 +268,13 @@ def _made(name: str, kind: Kind) -> type[VisionDataset]:
 
 MADE = {name: _made(name, kind) for name, kind in KINDS.items()}
 globals().update(MADE)
+
+
+def __getattr__(name: str) -> Any:
+    """The modules in which the original has its classes: all of them are here."""
+    if name in MODULES:
+        return sys.modules[__name__]
+    raise AttributeError(name)
+
+
+MODULES = frozenset("mnist cifar folder svhn stl10 celeba coco voc imagenet lsun usps vision fakedata utils".split())
