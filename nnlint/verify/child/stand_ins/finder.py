@@ -32,6 +32,10 @@ class Finder(importlib.abc.MetaPathFinder):
         self, name: str, path: Sequence[str] | None, target: types.ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         """A spec for the stand-in, or None where a failed import is what the user expects."""
+        for later in sys.meta_path[sys.meta_path.index(self) + 1 :]:  # six puts its own finder behind
+            found = later.find_spec(name, path, target) if hasattr(later, "find_spec") else None
+            if found is not None:
+                return found
         top = name.partition(".")[0]
         if top in sys.stdlib_module_names or top == "nnlint" or not _is_wanted():
             return None
