@@ -191,3 +191,99 @@ def test_tables_have_the_columns_of_their_names(runs: Runner) -> None:
         """,
     )
     assert trouble(seen) == []
+
+
+def test_reviews_are_read_by_fields_as_torchtext_had_them(runs: Runner) -> None:
+    seen = run(
+        runs,
+        """
+        import torch
+        from torch import nn
+        from torchtext import data, datasets
+
+        TEXT = data.Field(tokenize="spacy", include_lengths=True)
+        LABEL = data.LabelField(dtype=torch.float)
+        train_data, test_data = datasets.IMDB.splits(TEXT, LABEL)
+        train_data, valid_data = train_data.split()
+        TEXT.build_vocab(train_data, max_size=25_000, vectors="glove.6B.50d")
+        LABEL.build_vocab(train_data)
+        loaders = data.BucketIterator.splits((train_data, valid_data, test_data), batch_size=32, device="cuda")
+        words = nn.Embedding(len(TEXT.vocab), 50, padding_idx=TEXT.vocab.stoi[TEXT.pad_token])
+        words.weight.data.copy_(TEXT.vocab.vectors)
+        model = nn.Linear(50, 1)
+        optimizer = torch.optim.Adam([*words.parameters(), *model.parameters()], lr=0.03)
+        for _ in range(2):
+            for batch in loaders[0]:
+                text, lengths = batch.text
+                optimizer.zero_grad()
+                scores = model(words(text).mean(0)).squeeze(1)
+                loss = nn.functional.binary_cross_entropy_with_logits(scores, batch.label)
+                loss.backward()
+                optimizer.step()
+        assert loss < 0.5
+        """,
+        steps=60,
+    )
+    assert trouble(seen) == []
+    assert "data set IMDB" in seen.stood_in
+
+
+def test_texts_are_read_by_vocabularies_as_torchtext_has_them_since(runs: Runner) -> None:
+    seen = run(
+        runs,
+        """
+        from torchtext.data.utils import get_tokenizer
+        from torchtext.datasets import AG_NEWS, Multi30k, WikiText2
+        from torchtext.vocab import build_vocab_from_iterator
+
+        tokenizer = get_tokenizer("basic_english")
+        news = iter(AG_NEWS(split="train"))
+        label, text = next(news)
+        assert label in (1, 2, 3, 4)
+        vocabulary = build_vocab_from_iterator(map(tokenizer, WikiText2(split="train")), specials=["<unk>"])
+        vocabulary.set_default_index(vocabulary["<unk>"])
+        assert vocabulary(["nowhere", "the"]) == [0, vocabulary["the"]] and vocabulary["the"] > 0
+        german, english = next(iter(Multi30k(split="valid", language_pair=("de", "en"))))
+        assert german.split() == english.split()[::-1]
+        """,
+    )
+    assert trouble(seen) == []
+
+
+def test_settings_come_from_the_files_that_hydra_would_read(runs: Runner) -> None:
+    texts = {
+        "train.py": """
+            import hydra
+            import torch
+            from hydra.utils import instantiate
+            from omegaconf import DictConfig, OmegaConf
+
+            @hydra.main(version_base=None, config_path="settings", config_name="main")
+            def main(cfg: DictConfig) -> None:
+                assert cfg.model.width == 4 and cfg["seed"] == 7 and cfg.model.sizes == [1, 2]
+                model = torch.nn.Linear(cfg.model.width, 1)
+                optimizer = instantiate(cfg.optimizer, params=model.parameters())
+                for epoch in range(cfg.trainer.max_epochs):
+                    model(torch.ones(2, 4)).sum().backward()
+                    optimizer.step()
+                assert isinstance(OmegaConf.merge(cfg, {"seed": 8}), dict) and cfg.lr * 2 > 0
+
+            if __name__ == "__main__":
+                main()
+        """,
+        "settings/main.yaml": """
+            defaults:
+              - model: small
+              - _self_
+
+            seed: 7  # of all generators
+            optimizer:
+              _target_: torch.optim.SGD
+              lr: 1e-2
+        """,
+        "settings/model/small.yaml": "width: 4\nsizes: [1, 2]\n",
+    }
+    request = Request("", "train.py", {name: dedent(text) for name, text in texts.items()}, seconds=30, way="stand-ins")
+    seen = Reader({}).run("train.py", runs.run(request))
+    assert trouble(seen) == []
+    assert any(seen.events(OptimizerStepped)) and "settings of hydra" in seen.stood_in

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ast
 import builtins
+import functools
 import importlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 from torch.optim import Optimizer
 from torch.optim import optimizer as hooks
 from torch.utils.data.dataloader import _BaseDataLoaderIter
@@ -19,6 +22,7 @@ from nnlint.verify.child.stand_ins.ledger import stood_in
 from nnlint.verify.child.stand_ins.patching import put
 
 FIRST = "__nnlint_first__"
+BEFORE_NUMBERS = "PyTorch before 0.4, where a number had one element"
 ALIASES: dict[str, Any] = {"float": float, "int": int, "bool": bool, "object": object, "str": str, "long": int}
 """What numpy had until 1.24."""
 
@@ -52,6 +56,7 @@ def _parameters(optimizer: Optimizer) -> list[Tensor]:
 def install() -> None:
     """From now on they work again."""
     put(builtins, **{FIRST: _first})
+    put(functional, **{name: _of_one(getattr(functional, name)) for name in ("cross_entropy", "nll_loss")})
     put(_BaseDataLoaderIter, next=_BaseDataLoaderIter.__next__)
     put(np, **{name: kind for name, kind in ALIASES.items() if name not in vars(np)})
     if is_installed("PIL"):
@@ -79,8 +84,21 @@ class _Updater(ast.NodeTransformer):
         return node
 
 
+def _of_one(loss: Callable[..., Any]) -> Callable[..., Any]:
+    """A loss that takes the class of a single sample also as a number."""
+
+    @functools.wraps(loss)
+    def of_one(input: Any, target: Any, *rest: Any, **keywords: Any) -> Any:
+        if isinstance(target, Tensor) and target.dim() == 0 and input.dim() == 2 and len(input) == 1:
+            stood_in(BEFORE_NUMBERS)
+            target = target.reshape(1)
+        return loss(input, target, *rest, **keywords)
+
+    return of_one
+
+
 def _first(value: Any) -> Any:
     if isinstance(value, Tensor) and value.dim() == 0:
-        stood_in("PyTorch before 0.4, where a number had one element")
+        stood_in(BEFORE_NUMBERS)
         return value
     return value[0]
