@@ -108,6 +108,9 @@ MODE_KEY = "<training>"
 FROZEN_KEY = "<frozen>"
 """The attribute under which a network keeps whether its gradients were switched off."""
 
+RESHAPED_KEY = "<reshaped>"
+"""The part of an array that says that its shape was changed in place."""
+
 FILLED_KEY = "<filled>"
 """The part of an array under which it keeps what was stored at places that are not known: by a counter, a mask."""
 

@@ -115,6 +115,12 @@ def test_columns(expression: str, is_column: bool) -> None:
     assert ends_in_one(looked_at(f"look({expression})")) == is_column
 
 
+@pytest.mark.parametrize("change", ["y.resize_(20, 1)", "y.unsqueeze_(1)", "y.shape = (20, 1)", "y.resize((20, 1))"])
+def test_a_shape_that_is_changed_in_place_is_not_known(change: str) -> None:
+    changed = looked_at(f"{change}\nlook(torch.tensor(y[1:]))")
+    assert (rank_of(changed), ends_in_one(changed)) == (None, False)
+
+
 def test_parts_of_batches_in_a_loop() -> None:
     body = "for a, b in DataLoader(Rows(x, y), batch_size=4):\n    look(b.float())"
     assert rank_of(looked_at(body)) == 1

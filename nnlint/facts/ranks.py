@@ -12,7 +12,19 @@ from nnlint.facts.identity import is_locator
 from nnlint.facts.shapes import FILLED, shape_of
 from nnlint.operations import ACTIVATIONS, NORMALIZATIONS
 from nnlint.static.objects import CodeSite
-from nnlint.values import NONE, Constant, Data, Either, Instance, Items, Loader, Value, alternatives, number
+from nnlint.values import (
+    NONE,
+    RESHAPED_KEY,
+    Constant,
+    Data,
+    Either,
+    Instance,
+    Items,
+    Loader,
+    Value,
+    alternatives,
+    number,
+)
 
 KEEPING = (
     ACTIVATIONS
@@ -56,10 +68,17 @@ def _rank(value: Value | None, known: Known, depth: int) -> int | None:
         return None if inner is None else inner + 1
     if not isinstance(value, Data) or not depth:
         return None
+    if _is_reshaped(value):
+        return None
     if id(value) not in known:
         known[id(value)] = None
         known[id(value)] = _rank_of_data(value, known, depth - 1)
     return known[id(value)]
+
+
+def _is_reshaped(data: Data) -> bool:
+    """Whether the shape was changed in place: `x.resize_(n, 1)`, `x.shape = (n, 1)`."""
+    return RESHAPED_KEY in data.parts or isinstance(data.parts.get("shape"), Items)
 
 
 def _rank_of_data(data: Data, known: Known, depth: int) -> int | None:
@@ -342,7 +361,7 @@ def ends_in_one(value: Value | None, depth: int = DEEPEST) -> bool:
 
 
 def _ends_in_one(value: Value, depth: int) -> bool:
-    if not isinstance(value, Data) or not depth:
+    if not isinstance(value, Data) or not depth or _is_reshaped(value):
         return False
     if value.operation == "linear":
         return value.width == 1

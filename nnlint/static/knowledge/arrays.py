@@ -9,7 +9,7 @@ from nnlint.static.arguments import Arguments
 from nnlint.static.knowledge.common import external, is_network_like, method
 from nnlint.static.machine import Machine
 from nnlint.static.objects import Function
-from nnlint.values import Constant, Data, Items, Value
+from nnlint.values import RESHAPED_KEY, TRUE, Constant, Data, Items, Value
 
 SCALERS = frozenset(
     "StandardScaler MinMaxScaler MaxAbsScaler RobustScaler Normalizer PowerTransformer QuantileTransformer".split()
@@ -86,6 +86,13 @@ def _scale_function(machine: Machine, name: str, given: Arguments, node: ast.AST
         return scaler
     scaler.parts[FITTED] = given.positional[0]
     return _scaled(machine, "scaled", scaler, given, node)
+
+
+@method("resize", "resize_", "resize_as_", "squeeze_", "unsqueeze_", "transpose_", "t_", "swapaxes_", "as_strided_")
+def _reshape_in_place(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
+    if isinstance(receiver, Data):
+        machine.write(receiver.parts, RESHAPED_KEY, TRUE)
+    return None
 
 
 @method("apply", "applymap")
