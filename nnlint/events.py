@@ -58,6 +58,14 @@ class Event:
 
 
 @dataclass(eq=False, slots=True)
+class WeightsSet(Event):
+    """Weights get their first values: all the same one, or others. `weights` is a layer's weight, a parameter, or all of some."""
+
+    weights: Value
+    is_constant: bool
+
+
+@dataclass(eq=False, slots=True)
 class OptimizerMade(Event):
     """An optimizer is constructed over parameters: of the networks and layers `held`, by identity, as they are then."""
 

@@ -17,29 +17,39 @@ def spelled(site: CodeSite, module: str, name: str) -> tuple[str, Edit | None] |
 
     None where it cannot be imported cleanly: in a notebook, or where the module's name means something else.
     """
-    package, _, inner = module.rpartition(".")
-    through_package = None
     for node in ast.walk(site.module.tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                if alias.name == module:
-                    return f"{alias.asname or module}.{name}", None
-                if alias.name == package and package in ALWAYS_WHOLE:
-                    through_package = f"{alias.asname or package}.{inner}.{name}"
-        elif isinstance(node, ast.ImportFrom) and node.module == package and node.level == 0 and package:
-            for alias in node.names:
-                if alias.name == inner:
-                    return f"{alias.asname or inner}.{name}", None
-        elif isinstance(node, ast.ImportFrom) and node.module == module and node.level == 0:
+        if isinstance(node, ast.ImportFrom) and node.module == module and node.level == 0:
             for alias in node.names:
                 if alias.name == name:
                     return alias.asname or name, None
-    if through_package is not None:
-        return through_package, None
-    if site.module.source.cells or _is_taken(site.module.tree, package or module):
+    prefix, rest = module, name
+    while prefix:
+        bound = _bound(site.module.tree, prefix)
+        if bound is not None:
+            return f"{bound}.{rest}", None
+        prefix, _, inner = prefix.rpartition(".")
+        rest = f"{inner}.{rest}"
+        if prefix not in ALWAYS_WHOLE:
+            break
+    if site.module.source.cells or _is_taken(site.module.tree, module.partition(".")[0]):
         return None
     edit = _import(site, module)
     return None if edit is None else (f"{module}.{name}", edit)
+
+
+def _bound(tree: ast.Module, module: str) -> str | None:
+    """The expression by which the file reaches a module: a name that an import binds, or the dotted one."""
+    package, _, inner = module.rpartition(".")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name == module:
+                    return alias.asname or module
+        elif isinstance(node, ast.ImportFrom) and package and node.module == package and node.level == 0:
+            for alias in node.names:
+                if alias.name == inner:
+                    return alias.asname or inner
+    return None
 
 
 def _is_taken(tree: ast.Module, name: str) -> bool:

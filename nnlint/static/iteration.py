@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from nnlint.events import GradientsCleared, Loop, ModeSwitched, OptimizerStepped
+from nnlint.events import GradientsCleared, Loop, ModeSwitched, OptimizerStepped, WeightsSet
 from nnlint.lazy import regex
 from nnlint.static.arguments import Arguments
 from nnlint.static.machine import Machine
@@ -83,7 +83,7 @@ def _unrolled(machine: Machine, known: list[Value]) -> Iterator[Value]:
         yield value
 
 
-SETTLING = (ModeSwitched, GradientsCleared, OptimizerStepped)
+SETTLING = (ModeSwitched, GradientsCleared, OptimizerStepped, WeightsSet)
 """Events of loops that do one thing to each of several objects, such as clearing one parameter after the other."""
 
 

@@ -35,10 +35,10 @@ What the ReLU gives is never below zero, and exactly zero for some of the output
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
 
 from nnlint.events import LossComputed, Run, ValueSeen
+from nnlint.facts.calls import called_name
 from nnlint.facts.layers import before, place_of, related_call
 from nnlint.facts.regression import CLASSIFICATION_LOSSES, regression_outputs
 from nnlint.finding import Applicability, Severity, Verdict
@@ -46,7 +46,6 @@ from nnlint.graph import ancestors, content, is_transparent, sources
 from nnlint.mending.layer_edits import without_use
 from nnlint.operations import REGRESSION_LOSSES, WEIGHTED
 from nnlint.rule import Problem, Rule
-from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Site, Value
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted
 
@@ -100,15 +99,9 @@ def _may_be_negative(target: Value) -> bool:
     """Whether the code shows that the targets go below zero."""
     return any(
         each.operation in ("subtract", "negative", "tanh")
-        or (each.operation in ("random", "call", "method") and _function(each) in SIGNED)
+        or (each.operation in ("random", "call", "method") and called_name(each) in SIGNED)
         for each in ancestors(target, stop=lambda each: each.operation in MADE_POSITIVE)
     )
-
-
-def _function(data: Data) -> str:
-    node = data.at.node if isinstance(data.at, CodeSite) else None
-    function = node.func if isinstance(node, ast.Call) else None
-    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
 
 
 def _problems(relus: list[Data], event: LossComputed, words: str, severity: Severity | None) -> Iterator[Problem]:

@@ -120,7 +120,6 @@ def _save(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value
     "bfloat16",
     "requires_grad_",
     "share_memory",
-    "apply",
     "xpu",
     "compile",
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 from nnlint.events import Accumulated, StateKept
 from nnlint.graph import ancestors
-from nnlint.operations import LOSS_OPERATIONS
+from nnlint.operations import CONTAINERS, LAYERS, LOSS_OPERATIONS
 from nnlint.static import text
 from nnlint.static.access import attribute, store_attribute
 from nnlint.static.arguments import Arguments
@@ -183,8 +183,14 @@ def _isinstance(machine: Machine, name: str, given: Arguments, node: ast.AST) ->
     if isinstance(kind, External) and kind.name in MODULES:
         known = isinstance(value, Layer) or (isinstance(value, Instance) and value.is_network)
         return TRUE if known else machine.data("call", given.values(), node, name="isinstance")
-    if isinstance(value, Layer) and isinstance(kind, External) and kind.name.startswith("torch.nn."):
-        return Constant(value.kind == kind.name.rpartition(".")[2])
+    kinds = kind.items if isinstance(kind, Items) and not kind.open else [kind]
+    if isinstance(value, (Layer, Instance)) and all(_is_of_torch(each) for each in kinds):
+        own = (
+            {value.kind}
+            if isinstance(value, Layer)
+            else {each.rpartition(".")[2] for each in value.cls.external_bases()}
+        )
+        return Constant(any(each.name.rpartition(".")[2] in own for each in kinds if isinstance(each, External)))
     return machine.data("call", given.values(), node, name="isinstance")
 
 
@@ -263,6 +269,12 @@ def _globals(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Va
 @external("builtins.object", "builtins.bool", "builtins.open", "builtins.input", "builtins.hasattr")
 def _plain(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
     return machine.data("call", given.values(), node, name=name)
+
+
+def _is_of_torch(kind: Value | None) -> bool:
+    """Whether it is one of torch's layers, of which nothing else derives."""
+    last = kind.name.rpartition(".")[2] if isinstance(kind, External) else ""
+    return isinstance(kind, External) and kind.name.startswith("torch.nn.") and (last in LAYERS or last in CONTAINERS)
 
 
 # Containers

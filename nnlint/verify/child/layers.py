@@ -92,7 +92,7 @@ class LayerBook:
                 "optimized": float(all(id(each) in optimized for each in own)),
                 "moved": _moved(own, kept.first),
                 **({"gradient": sum(kept.gradients) / len(kept.gradients)} if kept.gradients else {}),
-                **_units(layer),
+                **next((measures.unit_spread(each) for each in own if each.dim() > 1), {}),
                 **self._counts(_site(layer)),
             }
             tell("WeightsSeen", [Spot(*_site(layer))], numbers, layer)
@@ -120,12 +120,3 @@ def _moved(now: list[Tensor], first: list[Tensor]) -> float:
         return 0.0
     pairs = [(each.detach().reshape(-1)[:SAMPLE], old) for each, old in zip(now, first, strict=True)]
     return measures.norm(each - old for each, old in pairs if each.shape == old.shape)
-
-
-def _units(layer: nn.Module) -> measures.Numbers:
-    """The largest deviation of a weight over the units of the layer: 0 where all units are alike."""
-    weight = layer.__dict__.get("_parameters", {}).get("weight")
-    if weight is None or isinstance(weight, nn.parameter.UninitializedParameter) or weight.dim() < 2:
-        return {}
-    rows = weight.detach().float().reshape(len(weight), -1)
-    return {"unit_spread": float(rows.std(0, unbiased=False).max()), "units": float(len(rows))}

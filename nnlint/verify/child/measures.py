@@ -150,3 +150,12 @@ def sum_gaps(value: object) -> Numbers:
 def finite(value: float) -> float | None:
     """The number, or None where it is none that JSON can carry."""
     return value if math.isfinite(value) else None
+
+
+def unit_spread(weight: Tensor) -> Numbers:
+    """How much a matrix deviates over its units, or over what they take, whichever is less: 0 where all are alike."""
+    if weight.dim() < 2 or min(weight.shape[:2]) < 1:
+        return {}
+    values = weight.detach().float()
+    spreads = [float(values.std(dim, unbiased=False).max()) for dim in (0, 1) if values.shape[dim] > 1]
+    return {"unit_spread": min(spreads, default=0.0), "weight_size": float(values.abs().max())}

@@ -77,7 +77,8 @@ class Sightings:
         """Tells of every kept state how far its tensors have moved since they were seen."""
         for number in self.kept:
             self._note_change(number)
-            self._record(number, "kept", {"change": self.changes[number]})
+            spread = measures.unit_spread(self.kept[number][0][0]) if self.kept[number] else {}
+            self._record(number, "kept", {"change": self.changes[number], **spread})
 
     def _is_wanted(self, number: int) -> bool:
         count = self.counts[number]

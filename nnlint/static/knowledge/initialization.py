@@ -1,0 +1,78 @@
+"""How weights get their first values: torch.nn.init, methods that fill in place, functions applied to every part of a network."""
+
+from __future__ import annotations
+
+import ast
+
+from nnlint.events import WeightsSet
+from nnlint.graph import content, parameters_of
+from nnlint.static.arguments import Arguments
+from nnlint.static.knowledge.common import external, is_network_like, method
+from nnlint.static.machine import Machine
+from nnlint.static.objects import Bound, Function, Partial
+from nnlint.values import Data, Instance, Layer, Value
+
+MOST_PARTS = 64
+"""So many parts of a network are given to a function that is applied to all of them."""
+
+CONSTANT = ("zeros", "ones", "constant")
+RANDOM = (
+    "normal uniform xavier_uniform xavier_normal kaiming_uniform kaiming_normal orthogonal trunc_normal "
+    "eye dirac sparse".split()
+)
+WEIGHTS = frozenset({"weight", "parameter"})
+
+
+def _names(kinds: tuple[str, ...] | list[str]) -> tuple[str, ...]:
+    return tuple(f"torch.nn.init.{kind}{ending}" for kind in kinds for ending in ("_", ""))
+
+
+@external(*_names(CONSTANT))
+def _constant(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
+    return _set(machine, given, node, is_constant=True)
+
+
+@external(*_names(RANDOM))
+def _random(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
+    return _set(machine, given, node, is_constant=False)
+
+
+def _set(machine: Machine, given: Arguments, node: ast.AST, is_constant: bool) -> Value:
+    """Fill a tensor in place; it is what the call gives back."""
+    tensor = given.get(0, "tensor")
+    if tensor is None:
+        return machine.data("unknown", (), node)
+    _note(machine, tensor, node, is_constant)
+    return tensor
+
+
+def _note(machine: Machine, tensor: Value, node: ast.AST, is_constant: bool) -> None:
+    for each in content(tensor):
+        if isinstance(each, Data) and each.operation in WEIGHTS:
+            machine.emit(WeightsSet(machine.site(node), each, is_constant))
+
+
+@method("zero_", "fill_")
+def _filled(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
+    _note(machine, receiver, node, is_constant=True)
+    return None
+
+
+@method("normal_", "uniform_", "copy_", "trunc_normal_", "random_")
+def _drawn(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
+    _note(machine, receiver, node, is_constant=False)
+    return None
+
+
+@method("apply")
+def _applied(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
+    """`network.apply(init_weights)`: the function is given every part of the network, and the network itself."""
+    function = given.get(0, "fn")
+    if not isinstance(receiver, (Instance, Layer)):
+        return receiver if isinstance(receiver, Data) and is_network_like(receiver) else None
+    if not isinstance(function, (Function, Bound, Partial)):
+        return receiver
+    parts = [part for part in parameters_of(receiver) if isinstance(part, (Instance, Layer))][:MOST_PARTS]
+    for part in parts:
+        machine.call(function, Arguments([part]), node)
+    return receiver
