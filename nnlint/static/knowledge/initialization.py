@@ -29,27 +29,27 @@ def _names(kinds: tuple[str, ...] | list[str]) -> tuple[str, ...]:
 
 @external(*_names(CONSTANT))
 def _constant(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
-    return _set(machine, given, node, is_constant=True)
+    return _set(machine, name, given, node, is_constant=True)
 
 
 @external(*_names(RANDOM))
 def _random(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
-    return _set(machine, given, node, is_constant=False)
+    return _set(machine, name, given, node, is_constant=False)
 
 
-def _set(machine: Machine, given: Arguments, node: ast.AST, is_constant: bool) -> Value:
-    """Fill a tensor in place; it is what the call gives back."""
+def _set(machine: Machine, name: str, given: Arguments, node: ast.AST, is_constant: bool) -> Value:
+    """Fill a weight in place; it is what the call gives back."""
     tensor = given.get(0, "tensor")
-    if tensor is None:
-        return machine.data("unknown", (), node)
-    _note(machine, tensor, node, is_constant)
-    return tensor
+    is_weight = tensor is not None and _note(machine, tensor, node, is_constant)
+    return tensor if tensor is not None and is_weight else machine.data("call", given.values(), node, name=name)
 
 
-def _note(machine: Machine, tensor: Value, node: ast.AST, is_constant: bool) -> None:
-    for each in content(tensor):
-        if isinstance(each, Data) and each.operation in WEIGHTS:
-            machine.emit(WeightsSet(machine.site(node), each, is_constant))
+def _note(machine: Machine, tensor: Value, node: ast.AST, is_constant: bool) -> bool:
+    """Tell of the weights that are filled; whether there are any."""
+    weights = [each for each in content(tensor) if isinstance(each, Data) and each.operation in WEIGHTS]
+    for each in weights:
+        machine.emit(WeightsSet(machine.site(node), each, is_constant))
+    return bool(weights)
 
 
 @method("zero_", "fill_")
