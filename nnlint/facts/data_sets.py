@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 from nnlint.events import ModelCalled, Run
 from nnlint.facts.differentiated import training_calls
+from nnlint.facts.lengths import length_of
 from nnlint.graph import ancestors
 from nnlint.static.objects import CodeSite, Function
-from nnlint.values import Data, Instance, Items, Loader, Value, alternatives
+from nnlint.values import NONE, Constant, Data, Instance, Items, Loader, Value, alternatives, number
 
 SPLITS = frozenset({"train split", "test split"})
 PARTS = SPLITS | {"index"}
@@ -113,6 +114,32 @@ def _is_random(data: Data) -> bool:
         shuffle = data.option("shuffle")
         return shuffle is not False
     return data.operation in ("random", "randperm")
+
+
+def is_one_batch(loader: Loader) -> bool:
+    """Whether one batch holds all the data, or the data set makes the batches itself."""
+    size = loader.arguments.get("batch_size")
+    if isinstance(size, Constant) and size.value is None:
+        return True
+    if isinstance(size, Data):
+        return size.operation in ("length", "attribute", "index")
+    rows, samples = number(size), length_of(loader.dataset)
+    return rows is not None and samples is not None and samples <= rows
+
+
+def keeps_order(loader: Loader) -> bool | None:
+    """Whether the loader takes the samples in their order: by neither shuffling nor a sampler; None where that is not known."""
+    given = loader.arguments
+    if any(not _is_none(given.get(name, NONE)) for name in ("sampler", "batch_sampler")):
+        return False
+    shuffle = given.get("shuffle", NONE)
+    if not isinstance(shuffle, Constant) or shuffle.overridable:
+        return None
+    return not shuffle.value
+
+
+def _is_none(value: Value) -> bool:
+    return isinstance(value, Constant) and value.value is None
 
 
 def is_in_order_on_purpose(loader: Loader) -> bool:

@@ -38,14 +38,20 @@ import re
 from collections.abc import Iterator
 
 from nnlint.events import BatchDrawn, LoaderMade, ModelCalled, Run
-from nnlint.facts.data_sets import is_in_order_on_purpose, is_in_random_order, is_map_style, training_loaders
+from nnlint.facts.data_sets import (
+    is_in_order_on_purpose,
+    is_in_random_order,
+    is_map_style,
+    is_one_batch,
+    keeps_order,
+    training_loaders,
+)
 from nnlint.facts.evaluation import HELD_OUT, words_of
-from nnlint.facts.lengths import length_of
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.mending import edits
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
-from nnlint.values import NONE, Constant, Data, Loader, Value, number
+from nnlint.values import Loader
 from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted
 
 ON_PURPOSE = re.compile(r"overfit|debug|extract|embed|distill", re.IGNORECASE)
@@ -61,7 +67,7 @@ def check(run: Run) -> Iterator[Problem]:
         site = loader.at
         if not isinstance(site, CodeSite) or id(site.node) in reported:
             continue
-        if _keeps_order(loader) and not _is_right(loader) and not _is_passed_once(run, call):
+        if keeps_order(loader) and not _is_right(loader) and not _is_passed_once(run, call):
             reported.add(id(site.node))
             yield Problem(
                 site,
@@ -78,18 +84,6 @@ def _is_passed_once(run: Run, call: ModelCalled) -> bool:
     return not run.symbolic and len(call.iterations) == 1 and call.iterations[0].loop.kind == "for"
 
 
-def _keeps_order(loader: Loader) -> bool:
-    given = loader.arguments
-    if any(given.get(name, NONE) is not NONE and not _is_none(given[name]) for name in ("sampler", "batch_sampler")):
-        return False
-    shuffle = given.get("shuffle", NONE)
-    return isinstance(shuffle, Constant) and not shuffle.value and not shuffle.overridable
-
-
-def _is_none(value: Value) -> bool:
-    return isinstance(value, Constant) and value.value is None
-
-
 def _is_right(loader: Loader) -> bool:
     """Whether the order is no fault, or may be none."""
     site = loader.at
@@ -98,21 +92,10 @@ def _is_right(loader: Loader) -> bool:
         not is_map_style(loader.dataset)
         or bool(words_of(loader.bound) & HELD_OUT)
         or ON_PURPOSE.search(function) is not None
-        or _is_whole(loader)
+        or is_one_batch(loader)
         or is_in_random_order(loader.dataset)
         or is_in_order_on_purpose(loader)
     )
-
-
-def _is_whole(loader: Loader) -> bool:
-    """Whether one batch holds all the data, or the data set makes the batches."""
-    size = loader.arguments.get("batch_size")
-    if size is not None and _is_none(size):
-        return True
-    if isinstance(size, Data):
-        return size.operation in ("length", "attribute", "index")
-    rows, samples = number(size), length_of(loader.dataset)
-    return rows is not None and samples is not None and samples <= rows
 
 
 def _fix(site: CodeSite) -> Fix | None:

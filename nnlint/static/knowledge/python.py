@@ -105,7 +105,21 @@ def _iter(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value
 
 @external("builtins.next")
 def _next(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
-    return element(machine, given.positional[0], 0, node) if given.positional else machine.data("unknown", (), node)
+    return _drawn(machine, given.positional[0], node) if given.positional else machine.data("unknown", (), node)
+
+
+@method("next", "__next__")
+def _next_of_iterator(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
+    """`iter(loader).next()`, as torch before 1.13 had it."""
+    return _drawn(machine, receiver, node) if isinstance(receiver, Data) and receiver.operation == "iter" else None
+
+
+def _drawn(machine: Machine, iterator: Value, node: ast.AST) -> Value:
+    """The next element; a batch remembers the iterator that it was drawn from."""
+    drawn = element(machine, iterator, 0, node)
+    if isinstance(drawn, Data) and drawn.operation == "batch" and isinstance(iterator, Data):
+        drawn.options["iterator"] = iterator
+    return drawn
 
 
 @external("builtins.list", "builtins.tuple", "builtins.set", "collections.deque")
