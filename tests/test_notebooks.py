@@ -119,6 +119,7 @@ def test_standard_input_may_be_a_notebook(command: Command) -> None:
         ('s = "a \\" # b" + r\'c\'  # (\n!ls', 's = "a \\" # b" + r\'c\'  # (\npass'),
         ("await f()\n!ls", "await f()\npass"),
         ("# really?\n!ls", "# really?\npass"),
+        ("  x = 1\n  if x:\n      y = 2\n", " \fx = 1\n \fif x:\n \f    y = 2\n"),
     ],
 )
 def test_ipython_syntax_becomes_python_with_the_same_lines(cell: str, plain: str) -> None:

@@ -52,7 +52,16 @@ def plain_python(text: str) -> str:
         if not _keeps_body(name, "\n".join(lines[number + 1 :])):
             return "\n" * (len(lines) - 1)
         lines[number] = ""
-    return "\n".join(_plain_lines(lines))
+    return "\n".join(_plain_lines(_flush_left(lines)))
+
+
+def _flush_left(lines: list[str]) -> list[str]:
+    """The lines without the indentation of the first, as IPython runs them; a form feed, which ends it, keeps columns."""
+    first = next((line for line in lines if line.strip()), "")
+    indent = first[: len(first) - len(first.lstrip(" \t"))]
+    if not indent:
+        return lines
+    return [f"{indent[:-1]}\f{line[len(indent) :]}" if line.startswith(indent) else line for line in lines]
 
 
 def _keeps_body(magic: str, body: str) -> bool:

@@ -22,6 +22,7 @@ from nnlint.lazy import regex
 from nnlint.static.arguments import Arguments
 from nnlint.static.knowledge.common import (
     LASTING,
+    NETWORKS,
     SCHEDULING,
     external,
     is_optimizer_like,
@@ -210,6 +211,8 @@ def _in_place(machine: Machine, receiver: Value, given: Arguments, node: ast.AST
 @method("backward")
 def _backward(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
     first = given.get(0, "loss")
+    if _is_by_hand(receiver, given):
+        return None
     if (isinstance(receiver, (Optimizer, Instance, Layer)) and first is not None) or (
         _is_framework(receiver) and isinstance(first, (Data, Either))
     ):
@@ -225,6 +228,17 @@ def _scaler_of(loss: Value) -> Value | None:
         if isinstance(each, Data) and SCALER_KEY in each.parts:
             return each.parts[SCALER_KEY]
     return None
+
+
+def _is_by_hand(receiver: Value, given: Arguments) -> bool:
+    """Whether a network written by hand is given the gradient of its output, and what its forward pass left: no loss."""
+    rest = given.positional[1:]
+    return (
+        isinstance(receiver, Data)
+        and NETWORKS.search(role_name(receiver)) is not None
+        and bool(rest)
+        and not any(is_optimizer_like(each) for each in rest)
+    )
 
 
 def _is_framework(receiver: Value) -> bool:
