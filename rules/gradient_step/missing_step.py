@@ -84,6 +84,11 @@ def _is_optimizer(value: Value) -> bool:
     return isinstance(value, Optimizer)
 
 
+def _is_named(value: Value) -> bool:
+    """Whether it is an optimizer of which only the name is known: of two of them, each has its own parameters."""
+    return isinstance(value, Data) and _is_optimizer(value)
+
+
 def _may_be_step_of(run: Run, each: Trained, step: OptimizerStepped) -> bool:
     """Whether a step is one of the optimizer: unless it is known to be of another."""
     for stepped in alternatives(step.optimizer):
@@ -93,7 +98,7 @@ def _may_be_step_of(run: Run, each: Trained, step: OptimizerStepped) -> bool:
         if each.parts is not None and parts is not None:
             if each.parts & parts:
                 return True
-        elif not (_is_optimizer(stepped) and _is_optimizer(each.optimizer) and type(stepped) is type(each.optimizer)):
+        elif not (_is_named(stepped) and _is_named(each.optimizer)):
             return True
     return False
 

@@ -30,9 +30,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from nnlint.events import LayerApplied, Run
+from nnlint.events import Backward, LayerApplied, OptimizerStepped, Run
 from nnlint.facts.hyper_parameters import place_of_number
 from nnlint.facts.identity import words_of
 from nnlint.facts.layers import made_by, related_call
@@ -84,7 +84,13 @@ def check(run: Run) -> Iterator[Problem]:
                 continue
             is_keep = drop.probability > KEEPS_LESS and _is_called_keep(drop)
             if drop.probability >= LARGEST or is_keep:
-                yield _problem(drop, is_keep)
+                problem = _problem(drop, is_keep)
+                yield problem if _may_train(run) else replace(problem, severity=Severity.ADVICE)
+
+
+def _may_train(run: Run) -> bool:
+    """Whether the run trains, or is none of a whole script: one that only shows or tests a layer may drop what it likes."""
+    return run.symbolic or any(run.events(Backward)) or any(run.events(OptimizerStepped))
 
 
 def _drop(data: Data) -> Drop | None:
