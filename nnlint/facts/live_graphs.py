@@ -177,9 +177,9 @@ class _Walk:
         if value.gradient is None or (not is_root and self._is_leaf(value)):
             return True
         if value.operation in TAKEN_OUT:
-            return self._is_taken_out(value)
+            return self._is_taken_out(value, is_root)
         if value.gradient is False:
-            return self._is_unrecorded(value)
+            return self._is_unrecorded(value, is_root)
         if has_no_gradient(value):
             first = _first_block(value)
             self.blocks.update({} if first is None else {id(first): first})
@@ -213,9 +213,14 @@ class _Walk:
         if value.operation not in LOSS_OPERATIONS:
             self.pending.extend((each, is_root) for each in value.options.values())
 
-    def _is_taken_out(self, value: Data) -> bool:
-        """A cut, if a network stands behind it; else a new leaf, that learns where it asks for a gradient."""
-        first = self._nearest_cut(value)
+    def _is_taken_out(self, value: Data, is_root: bool) -> bool:
+        """A cut, if a network stands behind it, or if it is the loss itself; else a new leaf, that learns where it asks to."""
+        first = _first_cut(value)
+        if first is None and is_root and value.operation == "tensor" and value.inputs:
+            self.pending.extend((each, True) for each in value.inputs)
+            return False
+        if first is None and is_root and _is_taken_out_by_call(value):
+            first = value
         if first is None:
             return value.operation == "tensor" and (_asks_gradient(value) or _may_be_unknown(value))
         if first.gradient is False and any(_is_unrecorded_part(each) for each in ancestors(first)):
@@ -224,10 +229,12 @@ class _Walk:
             self.cuts[id(first)] = first
         return False
 
-    def _is_unrecorded(self, value: Data) -> bool:
-        if _asks_gradient(value):
+    def _is_unrecorded(self, value: Data, is_root: bool) -> bool:
+        if _asks_gradient(value) and not is_root:
             return True
         self._add_unrecorded(value)
+        if is_root and value.operation not in NO_WEIGHTS:
+            self.unrecorded.setdefault(id(value), value)
         return False
 
     def _add_unrecorded(self, value: Data) -> None:
@@ -244,6 +251,13 @@ class _Walk:
 
     def _nearest_cut(self, value: Data) -> Data | None:
         return self.run.remember("nearest cut", value, _first_cut)
+
+
+def _is_taken_out_by_call(value: Data) -> bool:
+    """Whether it is `x.detach()`, `x.item()` or the like of something computed: `.data` may be anything."""
+    node = value.at.node if isinstance(value.at, CodeSite) else None
+    computed = [each for each in value.inputs if isinstance(each, Data) and each.operation not in NO_WEIGHTS]
+    return isinstance(node, ast.Call) and bool(computed)
 
 
 def _is_unrecorded_part(data: Data) -> bool:

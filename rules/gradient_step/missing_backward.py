@@ -2,8 +2,9 @@
 
 ## What it does
 Reports a step in a training loop where the network is called, and no backward pass that could reach its parameters stands
-anywhere in the run: in helpers, closures, methods or other files. Where code that is not at hand gets the loss, the network
-or the optimizer, it may differentiate by itself, and nothing is said; so too where gradients are assigned by hand.
+anywhere in the run, or none on any path from the clear of its gradients to the step: in helpers, closures, methods or other
+files. Where code that is not at hand gets the loss, the network or the optimizer, it may differentiate by itself, and nothing
+is said; so too where gradients are assigned by hand.
 
 ## Why it matters
 An optimizer passes over parameters without gradients, so the step changes nothing and raises nothing. The loss is logged,
@@ -32,10 +33,11 @@ No step finds a gradient.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 
-from nnlint.events import Backward, Differentiated, GradientsCleared, ModelCalled, OptimizerStepped, Run
-from nnlint.facts.gradients import Trained, trained
+from nnlint.events import Backward, Differentiated, Escaped, GradientsCleared, ModelCalled, OptimizerStepped, Run
+from nnlint.facts.differentiated import differentiated
+from nnlint.facts.gradients import Trained, gradient_steps, trained
 from nnlint.facts.handed_over import (
     may_be_differentiated_elsewhere,
     may_be_stepped_elsewhere,
@@ -47,7 +49,8 @@ from nnlint.finding import Severity, Verdict
 from nnlint.graph import parameters_of
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
-from nnlint.values import Data
+from nnlint.trace import Step, follow
+from nnlint.values import Data, elements
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted
 
 
@@ -55,24 +58,18 @@ def check(run: Run) -> Iterator[Problem]:
     """One problem for each step that no backward pass belongs to."""
     if run.cut_short or not any(run.events(OptimizerStepped)) or any(run.events(Differentiated)):
         return
+    if any(not graph_behind(run, event.loss).is_live for event in run.events(Backward)):
+        return
     reported: set[object] = set()
     for each in trained(run):
-        if _may_have_gradients(run, each):
+        if not _is_certainly_optimizer(each) or may_be_stepped_elsewhere(run, each):
             continue
-        for step in run.events(OptimizerStepped):
+        for step in _empty_steps(run, each):
             node = step.at.node if isinstance(step.at, CodeSite) else step.at
-            call = _training_call(run, each, step) if node not in reported and each.is_stepped_by(step) else None
+            call = _training_call(run, each, step) if node not in reported else None
             if call is not None and not is_written_but_not_run(run, "backward", step):
                 reported.add(node)
                 yield _problem(step, call)
-
-
-def _may_have_gradients(run: Run, each: Trained) -> bool:
-    if any(each.may_be_filled_by(event) or not graph_behind(run, event.loss).is_live for event in run.events(Backward)):
-        return True
-    if any(event.replaced and each.may_be_cleared_by(event) for event in run.events(GradientsCleared)):
-        return True
-    return not _is_certainly_optimizer(each) or may_be_stepped_elsewhere(run, each)
 
 
 def _is_certainly_optimizer(each: Trained) -> bool:
@@ -81,15 +78,53 @@ def _is_certainly_optimizer(each: Trained) -> bool:
     return not isinstance(value, Data) or "opt" in f"{value.name} {value.bound}".lower()
 
 
+def _empty_steps(run: Run, each: Trained) -> Iterator[OptimizerStepped]:
+    """The steps that find no gradients on any path: none are ever computed, or none since they were cleared."""
+    is_filled = any(each.may_be_filled_by(event) for event in run.events(Backward))
+    replaced = any(event.replaced and each.may_be_cleared_by(event) for event in run.events(GradientsCleared))
+    if replaced:
+        return
+    is_only = sum(1 for _ in trained(run)) == 1
+    arriving: dict[OptimizerStepped, set[str]] = {}
+    if is_filled:
+        follow(gradient_steps(run), "start", _protocol(each, is_only, arriving))
+    for step in run.events(OptimizerStepped):
+        if each.is_stepped_by(step) and (not is_filled or arriving.get(step) == {"cleared"}):
+            yield step
+
+
+def _protocol(each: Trained, is_only: bool, arriving: dict[OptimizerStepped, set[str]]) -> Step:
+    def advance(before: Hashable, event: object) -> Hashable:
+        if isinstance(event, Backward) and each.may_be_filled_by(event):
+            return "filled"
+        if isinstance(event, GradientsCleared) and each.may_be_cleared_by(event):
+            return "cleared" if is_only or each.is_cleared_by(event) else "unknown"
+        if isinstance(event, Escaped) and each.may_escape_in(event):
+            return "unknown"
+        if isinstance(event, OptimizerStepped) and each.is_stepped_by(event):
+            arriving.setdefault(event, set()).add(str(before))
+        return before
+
+    return advance
+
+
 def _training_call(run: Run, each: Trained, step: OptimizerStepped) -> ModelCalled | None:
-    """The call of the optimizer's network in the same pass as the step, whose loss nobody may differentiate."""
+    """A call of the optimizer's network in the same pass as the step, that nothing differentiates, nor may do so unseen."""
     for call in run.events(ModelCalled):
-        is_near = call.iterations[-1:] == step.iterations[-1:] and (bool(step.iterations) or call.calls == step.calls)
-        if not is_near or call.gradient is not True or not _is_trained_by(each, call):
+        if not _is_near(call, step) or call.gradient is not True or not _is_trained_by(each, call):
+            continue
+        if any(id(output) in differentiated(run) for output in elements(call.output)):
             continue
         if not may_be_trained_elsewhere(run, step.iterations) and not may_be_differentiated_elsewhere(run, call.output):
             return call
     return None
+
+
+def _is_near(call: ModelCalled, step: OptimizerStepped) -> bool:
+    """Whether the call stands in the same pass of a loop, or deeper; outside of loops, in the same function."""
+    if step.iterations:
+        return step.iterations[-1] in call.iterations
+    return call.calls == step.calls
 
 
 def _is_trained_by(each: Trained, call: ModelCalled) -> bool:

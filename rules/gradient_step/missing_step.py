@@ -46,6 +46,8 @@ from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Optimizer, Value, alternatives
 from nnlint.witness import Case, confirmed, not_reached, refuted, unverified
 
+NAMED = frozenset({"argument", "name", "attribute", "index", "call", "method"})
+
 
 def check(run: Run) -> Iterator[Problem]:
     """One problem for each optimizer that never steps."""
@@ -80,7 +82,7 @@ def _cleared(run: Run, clears: list[GradientsCleared]) -> Iterator[Value]:
 
 def _is_optimizer(value: Value) -> bool:
     if isinstance(value, Data):
-        return value.operation in ("argument", "name", "attribute") and "opt" in f"{value.name} {value.bound}".lower()
+        return value.operation in NAMED and "opt" in f"{value.name} {value.bound}".lower()
     return isinstance(value, Optimizer)
 
 

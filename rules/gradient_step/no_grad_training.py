@@ -59,17 +59,21 @@ def check(run: Run) -> Iterator[Problem]:
         if graph.is_live or graph.cuts or not graph.unrecorded:
             continue
         problem = _problem(backward, graph.unrecorded)
-        node = problem.at.node if isinstance(problem.at, CodeSite) else problem.at
-        if node not in reported:
+        node = problem.at.node if problem is not None and isinstance(problem.at, CodeSite) else None
+        if problem is not None and node not in reported:
             reported.add(node)
             yield problem
 
 
-def _problem(backward: Backward, unrecorded: tuple[Data, ...]) -> Problem:
+def _problem(backward: Backward, unrecorded: tuple[Data, ...]) -> Problem | None:
+    """None where nothing is known of the loss but that it was not recorded, and the switch is not at hand."""
     outputs = [data for data in unrecorded if data.operation == "output" and data.at is not None]
     call = next(iter(outputs or [data for data in unrecorded if data.at is not None]), None)
     called = backward.at if call is None or call.at is None else call.at
-    switch = (switch_for(call) if call is not None else None) or called
+    found = switch_for(call) if call is not None else None
+    if found is None and not outputs:
+        return None
+    switch = found or called
     related = [(backward.at, "finds no graph behind the loss")]
     if called is not switch:
         related.insert(0, (called, "leaves no graph behind"))

@@ -33,7 +33,7 @@ if (i + 1) % accumulation_steps == 0:
 Unsafe: it makes the steps of SGD smaller by the number of batches, for which the learning rate may have been chosen.
 
 ## Witness
-Several backward passes come to one step, and the gradients of the earlier ones are still there.
+Several backward passes come to one step, and what each differentiates is all that the loss function gave, not a share of it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from nnlint.events import Backward, GradientsCleared, OptimizerStepped, Run
+from nnlint.events import Backward, GradientsCleared, LossComputed, OptimizerStepped, Run, ScalerUpdated
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.graph import ancestors
 from nnlint.mending import edits
@@ -49,7 +49,9 @@ from nnlint.operations import LOSS_OPERATIONS
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Constant, Data, Value
-from nnlint.witness import Case, confirmed, not_reached, numbers, refuted
+from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
+
+MOST_OF_A_SHARE = 0.9
 
 
 def check(run: Run) -> Iterator[Problem]:
@@ -140,16 +142,33 @@ def _fix(backward: Backward, count: str) -> Fix | None:
 
 
 def witness(case: Case) -> Verdict:
-    """Whether several passes come to one step."""
+    """Whether several passes come to one step, each with the whole loss of its batch."""
     passes, steps = case.at(Backward), case.related(OptimizerStepped)
     if not passes or not steps:
         return not_reached(case)
     per_step = len(passes) / len(steps)
-    if per_step > 1 and any(numbers(passes, "waiting_norm")):
-        return confirmed(
-            f"{per_step:.1f} backward passes come to one step, which takes their sum", passes_per_step=per_step
-        )
-    return refuted("one backward pass comes to each step")
+    if per_step <= 1 or not any(numbers(passes, "waiting_norm")):
+        return refuted("one backward pass comes to each step")
+    shares = list(_shares(case.run, passes))
+    if not shares:
+        return unverified("the loss could not be compared with that of the batch")
+    share = sum(shares) / len(shares)
+    if share < MOST_OF_A_SHARE:
+        return refuted(f"{share:.2f} of the loss of each batch is differentiated", share=share)
+    return confirmed(
+        f"{per_step:.1f} backward passes come to one step, each with the whole loss of its batch",
+        passes_per_step=per_step,
+    )
+
+
+def _shares(run: Run, passes: list[Backward]) -> Iterator[float]:
+    """What was differentiated, over what the loss function gave right before; scaled losses count by their scale."""
+    scale = min(numbers(list(run.events(ScalerUpdated)), "scale"), default=1.0)
+    losses = [each for each in run.events(LossComputed) if each.numbers.get("loss")]
+    for backward in passes:
+        before = [each for each in losses if each.order < backward.order]
+        if before and "loss" in backward.numbers:
+            yield backward.numbers["loss"] / before[-1].numbers["loss"] / scale
 
 
 rule = Rule(

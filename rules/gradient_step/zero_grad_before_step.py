@@ -110,8 +110,17 @@ def _lost(arriving: dict[OptimizerStepped, set[Gradients]]) -> Iterator[Lost]:
     for step, paths in arriving.items():
         if all(gradients.state == "lost" for gradients in paths):
             for gradients in paths:
-                if gradients.backward is not None and gradients.clear is not None:
+                if gradients.backward is None or not _is_for(gradients.backward, step):
+                    continue
+                if gradients.clear is not None:
                     yield Lost(gradients.backward, gradients.clear, step)
+
+
+def _is_for(backward: Backward, step: OptimizerStepped) -> bool:
+    """Whether the gradients were computed in the pass of the step: what another pass has left may be cleared."""
+    if not backward.iterations or not step.iterations:
+        return True
+    return backward.iterations[-1] in step.iterations or step.iterations[-1] in backward.iterations
 
 
 def _node(site: Any) -> Any:

@@ -164,6 +164,14 @@ def _called_without_wrapper(machine: Machine, receiver: Value, given: Arguments,
     return None
 
 
+@method("forward")
+def _forward(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
+    """`model.forward(inputs)`, of a network that is not of a class at hand."""
+    if isinstance(receiver, Layer) or (isinstance(receiver, Data) and is_network_like(receiver)):
+        return machine.call(receiver, given, node)
+    return None
+
+
 @external("torch.jit.trace", "torch.jit.trace_module", "torch.fx.symbolic_trace")
 def _traced(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
     return given.get(0, "func", "mod", "root") or machine.data("unknown", (), node)
