@@ -150,6 +150,14 @@ def parameters_of(value: Value) -> Iterator[Value]:
             pending.extend(current.alternatives)
 
 
+def parts_held(value: Value) -> Iterator[Value]:
+    """`parameters_of` a network; of a ready-made one those that were put into it."""
+    held = value.parts.values() if isinstance(value, Data) else (value,)
+    for each in held:
+        if isinstance(each, (Instance, Layer)):
+            yield from parameters_of(each)
+
+
 def update_of(before: Value, after: Value) -> Value | None:
     """The parameter that a hand-written update changes: `w -= rate * w.grad`. None if it is no such update."""
     updated = {id(source) for source in content(before)}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nnlint.events import Backward, Escaped, Event, GradientsCleared, ModelCalled, OptimizerStepped, Run
-from nnlint.graph import ancestors, content, cuts_graph, parameters_of
+from nnlint.graph import content, cuts_graph, parameters_of
+from nnlint.operations import LOSS_OPERATIONS
 from nnlint.records import dataclass
 from nnlint.trace import Block, select
 from nnlint.values import (
@@ -26,6 +27,15 @@ OPEN_OPERATIONS = frozenset(
     {"argument", "name", "attribute", "index", "call", "method", "element", "unknown", "spread"}
 )
 """Operations of which is not known what they do: any network may stand behind their result."""
+
+PICKS = frozenset({"index", "element"})
+"""Those among them whose result has a graph only if what they pick from has one: a batch of a loader has none."""
+
+RESHAPES = frozenset("to view reshape expand repeat permute transpose flatten unsqueeze squeeze gather detach".split())
+"""Operations whose result has the graph of their first input alone."""
+
+NUMERIC = frozenset({"torch", "numpy", "math"})
+MOST_REACHED = 4000
 
 
 @dataclass(frozen=True)
@@ -108,26 +118,39 @@ def _reached(loss: Value) -> frozenset[int] | None:
     pending: list[Value] = [loss]
     seen: set[int] = set()
     while pending:
-        for data in ancestors(pending.pop(), stop=_ends_walk):
-            if id(data) in seen or cuts_graph(data):
-                continue
-            seen.add(id(data))
-            if data.operation in OPEN_OPERATIONS:
-                return None
-            found.add(id(data))
-            holder = data.inputs[1] if data.operation == "output" else data.layer
-            if isinstance(holder, Data):
-                return None
-            if holder is not None:
-                found.update(id(part) for part in parameters_of(holder))
-            if data.operation == "output":
-                pending.extend(data.inputs[2:])
+        value = pending.pop()
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, (Either, Items, Entries)):
+            pending.extend(elements(value))
+        if not isinstance(value, Data) or cuts_graph(value):
+            continue
+        holder = value.inputs[1] if value.operation == "output" else value.layer
+        if _is_open(value) or isinstance(holder, Data) or len(seen) > MOST_REACHED:
+            return None
+        found.add(id(value))
+        if holder is not None:
+            found.update(id(part) for part in parameters_of(holder))
+        pending.extend(_carriers(value))
     return frozenset(found)
 
 
-def _ends_walk(data: Data) -> bool:
-    """A network's output says enough of what is inside it."""
-    return data.operation == "output" or cuts_graph(data)
+def _is_open(data: Data) -> bool:
+    """Whether nothing is known of it: a network may stand behind it that is not at hand."""
+    if data.operation in PICKS and data.inputs:
+        return False
+    is_numeric = data.operation == "call" and data.name.partition(".")[0] in NUMERIC
+    return data.operation in OPEN_OPERATIONS and not is_numeric
+
+
+def _carriers(data: Data) -> tuple[Value, ...]:
+    """What gives a result its graph: not the sizes, indices and devices that it is made with."""
+    if data.operation == "output":
+        return data.inputs[2:]  # a network's output says enough of what is inside it
+    if data.operation in PICKS or data.operation in RESHAPES:
+        return data.inputs[:1]
+    return data.inputs if data.operation in LOSS_OPERATIONS else (*data.inputs, *data.options.values())
 
 
 def _same_kind(target: Value, optimizer: Value) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from nnlint.events import (
     Backward,
     Differentiated,
+    Escaped,
     GradientsCleared,
     ModelCalled,
     OptimizerMade,
@@ -14,14 +15,14 @@ from nnlint.events import (
     Run,
 )
 from nnlint.facts.gradients import Trained, parts_of
-from nnlint.facts.handed_over import may_be_stepped_elsewhere
+from nnlint.facts.handed_over import READS_NETWORK, may_be_stepped_elsewhere
 from nnlint.facts.live_graphs import graph_behind
 from nnlint.facts.rebuilt_models import rebuilt_models
-from nnlint.graph import ancestors, cuts_graph, parameters_of
+from nnlint.graph import ancestors, cuts_graph, parameters_of, parts_held
 from nnlint.operations import WEIGHTED
 from nnlint.records import dataclass
 from nnlint.static.objects import CodeSite
-from nnlint.values import FROZEN_KEY, TRUE, Data, Instance, Layer, Optimizer, Value, alternatives
+from nnlint.values import FROZEN_KEY, TRUE, Data, Instance, Layer, Optimizer, Value, alternatives, elements
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,10 @@ def stale_optimizers(run: Run) -> Iterator[Stale]:
         each = Trained(made.optimizer, run.remember("parts", made.optimizer, parts_of), run)
         if _holds_networks_alone(made) and each.parts is not None and not may_be_stepped_elsewhere(run, each):
             found = _all_missing(run, made, each, rebuilt) or _layer_missing(run, made, each)
-            if found is not None:
-                yield found
+        else:
+            found = None if may_be_stepped_elsewhere(run, each) else _head_missing(run, made, each)
+        if found is not None:
+            yield found
 
 
 def _adds_groups(run: Run) -> bool:
@@ -73,7 +76,7 @@ def _steps_with_passes(run: Run, each: Trained) -> Iterator[tuple[OptimizerStepp
 
 def _all_missing(run: Run, made: OptimizerMade, each: Trained, rebuilt: set[object]) -> Stale | None:
     """A trained network that no optimizer holds, where this optimizer steps and no backward pass fills what it holds."""
-    if any(each.may_be_filled_by(backward) for backward in run.events(Backward)):
+    if _is_used(run, each) and any(each.may_be_filled_by(backward) for backward in run.events(Backward)):
         return None
     held = _held(run)
     for step, backward in _steps_with_passes(run, each):
@@ -86,6 +89,28 @@ def _all_missing(run: Run, made: OptimizerMade, each: Trained, rebuilt: set[obje
     return None
 
 
+def _is_used(run: Run, each: Trained) -> bool:
+    """Whether anything that the optimizer holds is applied, or handed to code that may apply it."""
+    parts = each.parts or frozenset()
+    if not parts.isdisjoint(run.remember("applied networks", run, _applied)):
+        return True
+    return any(
+        id(part) in parts and not READS_NETWORK.search(escaped.callee.rpartition(".")[2])
+        for escaped in run.events(Escaped)
+        for value in escaped.values
+        for held in elements(value)
+        for part in (held, *parameters_of(held))
+    )
+
+
+def _applied(run: Run) -> frozenset[int]:
+    """The identities of the layers and networks whose results may have a graph."""
+    made = [each for values in run.operations.values() for each in values if isinstance(each, Data)]
+    layers = {id(each.layer) for each in made if each.layer is not None and each.gradient is not False}
+    outputs = {id(each.inputs[1]) for each in made if each.operation == "output" and each.gradient is not False}
+    return frozenset(layers | outputs)
+
+
 def _node(site: object) -> object:
     return site.node if isinstance(site, CodeSite) else site
 
@@ -93,8 +118,7 @@ def _node(site: object) -> object:
 def _is_trained_by(run: Run, call: ModelCalled, backward: Backward) -> bool:
     if not isinstance(call.model, (Instance, Layer)) or call.gradient is not True or _is_frozen(call.model):
         return False
-    outputs = {id(each) for each in alternatives(call.output)}
-    return any(id(data) in outputs for data in ancestors(backward.loss, stop=cuts_graph) if not cuts_graph(data))
+    return _is_behind(call, backward)
 
 
 def _layer_missing(run: Run, made: OptimizerMade, each: Trained) -> Stale | None:
@@ -113,6 +137,30 @@ def _layer_missing(run: Run, made: OptimizerMade, each: Trained) -> Stale | None
             if data.gradient is True and not cuts_graph(data) and not _is_frozen(layer):
                 return Stale(made, step, backward, layer)
     return None
+
+
+def _head_missing(run: Run, made: OptimizerMade, each: Trained) -> Stale | None:
+    """A layer that was put into a ready-made network after its optimizer was made, and that no other one holds."""
+    owners = made.optimizer.owners if isinstance(made.optimizer, Optimizer) else ()
+    for owner in owners:
+        heads = [part for part in parts_held(owner) if isinstance(owner, Data) and _is_new_head(run, part)]
+        if not heads or not isinstance(owner, Data) or owner.operation not in ("call", "method"):
+            continue
+        for step, backward in _steps_with_passes(run, each):
+            if any(call.model is owner and _is_behind(call, backward) for call in run.events(ModelCalled)):
+                return Stale(made, step, backward, heads[0])
+    return None
+
+
+def _is_new_head(run: Run, part: Value) -> bool:
+    return (
+        isinstance(part, Layer) and part.operation in WEIGHTED and id(part) not in _held(run) and not _is_frozen(part)
+    )
+
+
+def _is_behind(call: ModelCalled, backward: Backward) -> bool:
+    outputs = {id(each) for each in elements(call.output)}
+    return any(id(data) in outputs for data in ancestors(backward.loss, stop=cuts_graph) if not cuts_graph(data))
 
 
 def _is_made_where_applied(layer: Layer, data: Data) -> bool:

@@ -17,7 +17,7 @@ from nnlint.events import (
     SchedulerMade,
     SchedulerStepped,
 )
-from nnlint.graph import ancestors, content, parameters_of
+from nnlint.graph import ancestors, content, parts_held
 from nnlint.lazy import regex
 from nnlint.static.arguments import Arguments
 from nnlint.static.knowledge.common import (
@@ -100,7 +100,7 @@ def make_optimizer(machine: Machine, kind: str, given: Arguments, node: ast.AST)
     arguments = given.named(OPTIMIZERS.get(kind, ("params", "lr")))
     owners = owners_in(arguments.get("params")) or owners_in(Items(list(given.positional)))
     made = Optimizer(kind, owners, arguments, machine.site(node))
-    held = frozenset(id(part) for owner in owners for each in alternatives(owner) for part in parameters_of(each))
+    held = frozenset(id(part) for owner in owners for each in alternatives(owner) for part in parts_held(each))
     machine.emit(OptimizerMade(machine.site(node), made, held))
     return made
 
