@@ -382,7 +382,7 @@ def instantiate(machine: Machine, cls: Class, given: Arguments, node: ast.AST) -
         finally:
             machine.building -= instance.is_network
     elif knowledge.has_fields(cls):
-        _fill_fields(machine, cls, instance, given)
+        _fill_fields(machine, cls, instance, given, node)
     else:
         knowledge.initialize_inherited(machine, instance, given, node)
     if instance.is_network and not machine.building:
@@ -390,7 +390,7 @@ def instantiate(machine: Machine, cls: Class, given: Arguments, node: ast.AST) -
     return instance
 
 
-def _fill_fields(machine: Machine, cls: Class, instance: Instance, given: Arguments) -> None:
+def _fill_fields(machine: Machine, cls: Class, instance: Instance, given: Arguments, node: ast.AST) -> None:
     fields = [
         statement.target.id
         for owner in reversed(list(cls.lineage()))
@@ -401,6 +401,8 @@ def _fill_fields(machine: Machine, cls: Class, instance: Instance, given: Argume
     for name in fields:
         if name not in instance.attributes:
             default = _field_default(machine, cls.find(name), cls.node)
+            if given.open and isinstance(default or cls.find(name), Constant):
+                default = Data("attribute", (instance,), machine.site(node), name=name)
             if default is not None:
                 instance.attributes[name] = default
     prepare = cls.find("__post_init__")

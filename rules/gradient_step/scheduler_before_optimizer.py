@@ -73,10 +73,30 @@ def _step_behind(run: Run, event: SchedulerStepped) -> OptimizerStepped | None:
         return None
     if any(other.order < event.order and other.at is not event.at for other in _earlier(run, event)):
         return None
-    if event.conditional and not set(event.conditions) <= set(first.conditions):
+    if event.conditional and not set(event.conditions) <= set(first.conditions) and not _is_chosen_before(event):
         return None
     own = (each for each in trained(run) if _is_of(event.scheduler, each.optimizer))
     return None if any(_escapes(run, each, event) for each in own) else first
+
+
+def _is_chosen_before(event: SchedulerStepped) -> bool:
+    """Whether the conditions it stands under are the same in all passes of its loop: options, not counts."""
+    loops = edits.loops_around(event.at)
+    blocks = edits.blocks_around(event.at)
+    if not loops or any(not isinstance(each, ast.If) for each in blocks[blocks.index(loops[-1]) + 1 :]):
+        return False
+    bound = {ast.unparse(node) for node in ast.walk(loops[-1]) if _is_stored(node)}
+    tests = [each.test for each in blocks[blocks.index(loops[-1]) + 1 :] if isinstance(each, ast.If)]
+    parts = [part for test in tests for part in ast.walk(test)]
+    is_left_out = any(isinstance(part, (ast.Break, ast.Continue, ast.Return)) for part in ast.walk(loops[-1]))
+    return not is_left_out and not any(
+        isinstance(part, ast.Call) or (isinstance(part, (ast.Name, ast.Attribute)) and ast.unparse(part) in bound)
+        for part in parts
+    )
+
+
+def _is_stored(node: ast.AST) -> bool:
+    return isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Store)
 
 
 def _earlier(run: Run, event: SchedulerStepped) -> Iterator[SchedulerStepped]:
