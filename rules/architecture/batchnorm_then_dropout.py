@@ -42,24 +42,21 @@ than without the dropout.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
-from nnlint.events import LayerApplied, Run
-from nnlint.facts.layers import before, is_active_dropout, made_by, place_of, related_call, tracks_statistics, wiring
+from nnlint.events import Run
+from nnlint.facts.layers import is_active_dropout, made_by, place_of, related_call, tracks_statistics, wiring
 from nnlint.facts.regression import regression_outputs
+from nnlint.facts.variance_shift import normalised_by, shift_measured
 from nnlint.finding import Applicability, Severity, Verdict
 from nnlint.mending.layer_edits import without_layer
 from nnlint.operations import WEIGHTED
 from nnlint.rule import Problem, Rule
 from nnlint.values import Data, Site
-from nnlint.witness import Case, confirmed, harmless, not_reached, refuted, unverified
+from nnlint.witness import Case
 
 GOES_ON = WEIGHTED | {"batch_norm", "call"}
 """Operations that make something of what the dropout lets through: layers, known ones and others."""
-
-NOTABLE = 1.05
-"""A smaller ratio of mean squares is no shift."""
 
 SHIFTED_STATISTICS = (
     "the next BatchNorm stores the variance that dropout has raised in training, and divides by it in evaluation mode, "
@@ -79,19 +76,12 @@ def check(run: Run) -> Iterator[Problem]:
     """One problem for each active dropout that only a BatchNorm feeds."""
     if not run.operations.get("batch_norm"):
         return
-    accused = {id(each): each for each in made_by(run, "dropout") if is_active_dropout(each) and _normalised_by(each)}
+    accused = {id(each): each for each in made_by(run, "dropout") if is_active_dropout(each) and normalised_by(each)}
     for dropout in accused.values():
         place = place_of(dropout)
         downstream = list(wiring(run).downstream(dropout))
         if place is not None and any(each.operation in GOES_ON for each in downstream):
             yield _problem(run, dropout, place, downstream, fixable=_is_accused_everywhere(run, dropout, accused))
-
-
-def _normalised_by(dropout: Data) -> list[Data]:
-    """The BatchNorms that feed the dropout; none where on any path something else does."""
-    feeding = before(dropout)
-    found = [each for each in feeding if isinstance(each, Data) and tracks_statistics(each)]
-    return found if len(found) == len(feeding) else []
 
 
 def _is_accused_everywhere(run: Run, dropout: Data, accused: dict[int, Data]) -> bool:
@@ -102,7 +92,7 @@ def _is_accused_everywhere(run: Run, dropout: Data, accused: dict[int, Data]) ->
 
 
 def _problem(run: Run, dropout: Data, place: Site, downstream: list[Data], fixable: bool) -> Problem:
-    normalised = _normalised_by(dropout)[0]
+    normalised = normalised_by(dropout)[0]
     shifted = next((each for each in downstream if tracks_statistics(each) and each is not normalised), None)
     outputs = {id(each) for each in regression_outputs(run)}
     harms = shifted is not None or any(id(each) in outputs for each in (dropout, *downstream))
@@ -127,24 +117,7 @@ def _at(data: Data, message: str) -> list[tuple[Site, str]]:
 
 def witness(case: Case) -> Verdict:
     """Whether the variance that the next BatchNorm, or the output layer, receives moves by the dropout between the modes."""
-    layers = {event.numbers["order"]: event for event in case.layers()}
-    dropouts = [event for event in case.made_at(LayerApplied) if event.kind == "dropout" and "order" in event.numbers]
-    if not dropouts:
-        return not_reached(case)
-    behind = [layers[order] for order in sorted(layers) if order > dropouts[0].numbers["order"]]
-    receiver = next((event for event in behind if event.kind == "batchnorm"), behind[-1] if behind else None)
-    if receiver is None or not dropouts[0].numbers.get("rate"):
-        return refuted("nothing behind this dropout can be shifted by it")
-    names = ("masked_input_square", "evaluated_input_square", "control_input_square")
-    masked, evaluated, control = (receiver.numbers.get(name, 0.0) for name in names)
-    if not masked or not evaluated or not control:
-        return unverified("what the next layer receives could not be measured in both modes")
-    shift, without = masked / evaluated, control / evaluated
-    numbers = {"shift": shift, "without_dropout": without}
-    words = f"the next layer receives {shift:.2f} times the mean square in training that it receives in evaluation"
-    if abs(math.log(masked / control)) > math.log(NOTABLE):
-        return confirmed(f"{words} ({without:.2f} without this dropout)", **numbers)
-    return harmless(f"{words}, and as much without this dropout", **numbers)
+    return shift_measured(case)
 
 
 rule = Rule(

@@ -1,0 +1,43 @@
+"""Dropout and BatchNorm on one path: what the one does to the statistics of the other."""
+
+from __future__ import annotations
+
+import math
+
+from nnlint.events import LayerApplied
+from nnlint.facts.layers import before, tracks_statistics
+from nnlint.finding import Verdict
+from nnlint.values import Data
+from nnlint.witness import Case, confirmed, harmless, not_reached, refuted, unverified
+
+NOTABLE = 1.05
+"""A smaller ratio of mean squares is no shift."""
+
+
+def normalised_by(dropout: Data) -> list[Data]:
+    """The BatchNorms that feed the dropout; none where on any path something else does."""
+    feeding = before(dropout)
+    found = [each for each in feeding if isinstance(each, Data) and tracks_statistics(each)]
+    return found if len(found) == len(feeding) else []
+
+
+def shift_measured(case: Case) -> Verdict:
+    """Whether the variance that the next BatchNorm, or the output layer, receives moves by the dropout between the modes."""
+    layers = {event.numbers["order"]: event for event in case.layers()}
+    dropouts = [event for event in case.made_at(LayerApplied) if event.kind == "dropout" and "order" in event.numbers]
+    if not dropouts:
+        return not_reached(case)
+    behind = [layers[order] for order in sorted(layers) if order > dropouts[0].numbers["order"]]
+    receiver = next((event for event in behind if event.kind == "batchnorm"), behind[-1] if behind else None)
+    if receiver is None or not dropouts[0].numbers.get("rate"):
+        return refuted("nothing behind this dropout can be shifted by it")
+    names = ("masked_input_square", "evaluated_input_square", "control_input_square")
+    masked, evaluated, control = (receiver.numbers.get(name, 0.0) for name in names)
+    if not masked or not evaluated or not control:
+        return unverified("what the next layer receives could not be measured in both modes")
+    shift, without = masked / evaluated, control / evaluated
+    numbers = {"shift": shift, "without_dropout": without}
+    words = f"the next layer receives {shift:.2f} times the mean square in training that it receives in evaluation"
+    if abs(math.log(masked / control)) > math.log(NOTABLE):
+        return confirmed(f"{words} ({without:.2f} without this dropout)", **numbers)
+    return harmless(f"{words}, and as much without this dropout", **numbers)
