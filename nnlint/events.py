@@ -7,10 +7,11 @@ surround it at run time, outermost first and through all calls (`iterations`), a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence, Set
 from typing import Any, TypeVar
 
 from nnlint.records import dataclass, field
+from nnlint.source import Source
 from nnlint.trace import Block
 from nnlint.values import Site, Value
 
@@ -318,14 +319,15 @@ Answer = TypeVar("Answer")
 class Run:
     """One run of one entry file: the events in order, and their structure in `trace`.
 
-    `operations` are the data that were made, by operation, for rules about values rather than about order. A run that was
-    `cut_short` may lack what came later: rules that ask whether something never happened keep silent on it. A `symbolic`
-    run is one of functions that nothing calls: what their callers did before, and do with their `results`, is not known.
-    One that is `called_again` is of an object whose methods nobody calls here: the trace has them twice, as its holder would,
-    while the events stand in the loops of the methods alone. A real run has `ended` in some way: "steps" (as many as asked for),
-    "time", "slow" (hardly a step in its time), "finished", "exited", "raised", "killed" (from outside, or by itself without a
-    word), "lost" (nothing of it can be trusted); `trouble` says why it was killed or lost, and `notes` what the sandbox has to
-    say of it; `stood_in` names what was missing and was stood in for.
+    `operations` are the data that were made, by operation, for rules about values rather than about order; `sources` the
+    files of the project, and `base_names` the words in the lists of bases of its classes, for rules that ask what is never
+    named. A run that was `cut_short` may lack what came later: rules that ask whether something never happened keep silent
+    on it. A `symbolic` run is one of functions that nothing calls: what their callers did before, and do with their
+    `results`, is not known. One that is `called_again` is of an object whose methods nobody calls here: the trace has them
+    twice, as its holder would, while the events stand in the loops of the methods alone. A real run has `ended` in some
+    way: "steps" (as many as asked for), "time", "slow" (hardly a step in its time), "finished", "exited", "raised",
+    "killed" (from outside, or by itself without a word), "lost" (nothing of it can be trusted); `trouble` says why it was
+    killed or lost, and `notes` what the sandbox has to say of it; `stood_in` names what was missing and was stood in for.
     """
 
     path: str
@@ -342,6 +344,8 @@ class Run:
     trouble: str = ""
     notes: list[str] = field(default_factory=list)
     operations: Mapping[str, list[Value]] = field(default_factory=dict)
+    base_names: Callable[[], Set[str]] = frozenset
+    sources: Sequence[Source] = ()
 
     def remember(self, what: str, about: About, work_out: Callable[[About], Answer]) -> Answer:
         """The answer to a question about a value, or about the run itself, worked out once for all rules."""

@@ -140,7 +140,12 @@ class Machine:
         self.project = project
         self.operations: dict[str, list[Value]] = {}
         self.entry = module
-        self.run = Run(module.source.path, operations=self.operations)
+        self.run = Run(
+            module.source.path,
+            operations=self.operations,
+            base_names=project.base_names,
+            sources=project.sources,
+        )
         self.block = self.run.trace
         self.frame = Frame(module, module.names)
         self.statement: ast.stmt | None = None

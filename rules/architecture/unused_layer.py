@@ -1,0 +1,131 @@
+"""A layer is made in the constructor and used nowhere.
+
+## What it does
+Reports a layer with weights, or a network, that the constructor of a network assigns to an attribute and that nothing names
+again: not `forward`, no other method, no code around the class. Classes that others derive from, and classes that reach their
+parts by name or by iteration (`getattr`, `children()`, `modules()`, `_modules`) are left alone.
+
+## Why it matters
+The layer was meant to do something, and the network does without it: a forgotten hidden layer or normalisation makes the
+model another one than the one that is described. Its weights get no gradient, yet they count, are saved, are decayed by the
+optimizer, and make DistributedDataParallel wait for gradients that never come.
+Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.parallel.DistributedDataParallel.html
+(`find_unused_parameters`).
+
+## Example
+```python
+def __init__(self):
+    super().__init__()
+    self.fc1, self.fc2, self.out = nn.Linear(8, 16), nn.Linear(16, 16), nn.Linear(16, 2)
+
+def forward(self, x):
+    return self.out(self.fc1(x).relu())
+```
+
+Use instead:
+```python
+def forward(self, x):
+    return self.out(self.fc2(self.fc1(x).relu()).relu())
+```
+
+## Witness
+At the end of the run the layer has not been called, and its weights have no gradient.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from nnlint.events import ModelBuilt, Run, WeightsSeen
+from nnlint.facts.networks import applied_layers, assignment_of, is_module, networks, trainable_layers
+from nnlint.finding import Severity, Verdict
+from nnlint.rule import Problem, Rule
+from nnlint.static.objects import Class, CodeSite, Function, Module
+from nnlint.values import Instance, Value
+from nnlint.witness import Case, confirmed, not_reached, refuted
+
+BY_NAME = re.compile(r"getattr|_modules|children\(|modules\(|__dict__|eval\(|vars\(|locals\(|functional_call|trace")
+"""How code reaches parts without naming them."""
+
+
+def check(run: Run) -> Iterator[Problem]:
+    """One problem for each layer that only its assignment names."""
+    if not run.by_kind.get(ModelBuilt) or run.cut_short:
+        return
+    for network in networks(run):
+        if _is_known(run, network):
+            for name, held in network.attributes.items():
+                if isinstance(name, str) and is_module(held):
+                    yield from _problem(run, network, name, held)
+
+
+def _is_known(run: Run, network: Instance) -> bool:
+    """Whether the class shows all that is done with its parts, and its forward was followed."""
+    cls = network.cls
+    if not isinstance(cls, Class) or cls.node.name in run.base_names() or len(list(cls.lineage())) > 1:
+        return False
+    forward = cls.find("forward")
+    if not isinstance(forward, Function) or forward.node not in forward.module.followed:
+        return False
+    return not BY_NAME.search(_text(cls.module, cls.node))
+
+
+def _text(module: Module, node: ast.AST) -> str:
+    return "\n".join(module.lines[getattr(node, "lineno", 1) - 1 : getattr(node, "end_lineno", 0)])
+
+
+def _problem(run: Run, network: Instance, name: str, held: Value) -> Iterator[Problem]:
+    layers = trainable_layers(held)
+    if not layers or any(id(layer) in applied_layers(run) for layer in layers):
+        return
+    statement = assignment_of(network, name)
+    if statement is None or not _is_made_there(statement, held) or _is_named_again(run, network, name):
+        return
+    yield Problem(
+        statement,
+        "this layer is made and never used: the network does without it",
+        label="nothing names it again",
+        help=f"use `self.{name}` in `forward`, or do not make it",
+    )
+
+
+def _is_made_there(statement: CodeSite, held: Value) -> bool:
+    """Whether the constructor's statement makes the layer for this one attribute."""
+    node, made = statement.node, getattr(held, "at", None)
+    if getattr(statement.function, "name", "") != "__init__" or not isinstance(made, CodeSite):
+        return False
+    return (
+        isinstance(node, ast.Assign)
+        and len(node.targets) == 1
+        and any(each is made.node for each in ast.walk(node.value))
+    )
+
+
+def _is_named_again(run: Run, network: Instance, name: str) -> bool:
+    """Whether the class names the attribute more than once, or code outside of classes does, or that of another file."""
+    module, own = network.cls.module, network.cls.node
+    if len(re.findall(rf"\b{re.escape(name)}\b", _text(module, own))) > 1:
+        return True
+    reached = re.compile(rf"(?<!self)\.{re.escape(name)}\b|[\"']{re.escape(name)}\b")
+    lines = [line for number, line in enumerate(module.lines, 1) if not own.lineno <= number <= (own.end_lineno or 0)]
+    if any(reached.search(line) for line in lines):
+        return True
+    others = [source for source in run.sources if source is not module.source and name in source.text]
+    return any(reached.search(source.text) for source in others)
+
+
+def witness(case: Case) -> Verdict:
+    """Whether the layer has never been called by the end of the run."""
+    seen = [event for event in case.at(WeightsSeen) if "calls" in event.numbers]
+    if not seen:
+        return not_reached(case)
+    calls = sum(event.numbers["calls"] for event in seen)
+    gradient = max(event.numbers.get("gradient", 0.0) for event in seen)
+    if calls or gradient:
+        return refuted(f"the layer was called {calls:.0f} times, or has a gradient", calls=calls, gradient=gradient)
+    return confirmed("the layer was never called, and its weights never had a gradient", calls=calls)
+
+
+rule = Rule(__name__, __doc__, check, code="NN314", severity=Severity.WARNING, since="0.1", witness=witness)
