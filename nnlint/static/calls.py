@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from nnlint.events import ModelBuilt, ModelCalled
-from nnlint.operations import METHODS
 from nnlint.static.access import attribute, index, store_attribute, store_index
 from nnlint.static.arguments import Arguments
+from nnlint.static.candidates import affordable, having, was_only_read
 from nnlint.static.iteration import spread
 from nnlint.static.knowledge import dispatch as knowledge
 from nnlint.static.machine import Machine, Space, install_calls
@@ -31,8 +31,6 @@ from nnlint.values import (
     alternatives,
     join_all,
 )
-
-MOST_CALLED = 2
 
 STEPS_OF_A_RETRY = 1_000
 """A handler that calls again what took as long as this runs the training once more, and would show nothing new."""
@@ -120,34 +118,10 @@ def call(machine: Machine, callee: Value, given: Arguments, node: ast.AST) -> Va
     if isinstance(callee, Either):
         known = [each for each in callee.alternatives if each is not NONE]
         able = [each for each in known if takes(each, given)]
-        return _call_one_of(machine, _affordable(able or known), given, node)
+        return _call_one_of(machine, affordable(able or known), given, node)
     if isinstance(callee, Data):
         return knowledge.call_unknown(machine, callee, given, node)
     return machine.data("call", (callee, *given.values()), node)
-
-
-def _having(values: Sequence[Value], name: str) -> list[Value]:
-    """The values that have a method: no None has, and a tuple none of a tensor's."""
-    known = [each for each in values if each is not NONE]
-    if name not in METHODS or any(hasattr(kind, name) for kind in (tuple, list, dict, set)):
-        return known
-    tensors = [each for each in known if not isinstance(each, (Items, Entries))]
-    return tensors or known
-
-
-def _affordable(callees: Sequence[Value]) -> list[Value]:
-    """All that costs nothing to call, and the first few whose source is at hand, which are followed."""
-    followed, found = 0, []
-    for callee in callees:
-        followed += _is_followed(callee)
-        if followed <= MOST_CALLED or not _is_followed(callee):
-            found.append(callee)
-    return found
-
-
-def _is_followed(callee: Value) -> bool:
-    owner = callee.receiver if isinstance(callee, Bound) else callee
-    return not isinstance(owner, (Data, Layer, External, Constant, Optimizer))
 
 
 def _call_one_of(machine: Machine, callees: list[Value], given: Arguments, node: ast.AST) -> Value:
@@ -180,15 +154,15 @@ def call_method(machine: Machine, receiver: Value, name: str, given: Arguments, 
         if name in TELLS:
             told = [each for each in receiver.alternatives if each is not NONE]
             return join_all(call_method(machine, each, name, given, node) for each in told)
-        bound = [Bound(each, name) for each in _having(receiver.alternatives, name)]
+        bound = [Bound(each, name) for each in having(receiver.alternatives, name)]
         able = [each for each in bound if takes(each, given)]
-        result = _call_one_of(machine, _affordable(able or bound), given, node)
+        result = _call_one_of(machine, affordable(able or bound), given, node)
         return Either(alternatives(result), open=True) if receiver.open else result
     if isinstance(receiver, (Layer, Optimizer)):
         held = receiver.attributes.get(name)
         if held is not None:
             return call(machine, held, given, node)
-    if isinstance(receiver, Data) and name in receiver.parts:
+    if isinstance(receiver, Data) and name in receiver.parts and not was_only_read(receiver, name):
         return call(machine, receiver.parts[name], given, node)
     return knowledge.call_method(machine, receiver, name, given, node)
 

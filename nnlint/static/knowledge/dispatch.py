@@ -39,6 +39,7 @@ from nnlint.static.objects import Class, Function
 from nnlint.values import MODE_KEY, Constant, Data, Instance, Items, Parameters, Value
 
 __all__ = [
+    "METHODS",
     "apply_layer",
     "call_external",
     "call_method",
