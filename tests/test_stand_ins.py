@@ -648,3 +648,18 @@ def test_splits_by_the_sizes_of_the_real_data_have_their_proportion(runs: Runner
         """,
     )
     assert trouble(seen) == []
+
+
+def test_a_graph_of_papers_has_its_nodes_and_edges(runs: Runner) -> None:
+    seen = run(
+        runs,
+        """
+        import numpy as np
+
+        papers = np.genfromtxt("data/cora/cora.content", dtype=np.dtype(str))
+        cited = np.genfromtxt("data/cora/cora.cites", dtype=np.int32)
+        assert len(papers) == 2708 and len(set(papers[:, -1])) == 7 and papers[:, 1:-1].astype(float).max() == 1
+        assert cited.shape[1] == 2 and set(cited.ravel()) <= set(papers[:, 0].astype(int))
+        """,
+    )
+    assert trouble(seen) == []

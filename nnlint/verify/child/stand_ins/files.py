@@ -41,6 +41,7 @@ def _archive(path: str) -> bytes:
     return stream.getvalue()
 
 
+GRAPHS = (".content", ".cites")
 SETTINGS = re.compile(r"(^|[_-])(args?|cfg|conf(ig)?s?|h?params|settings|options|hyper_?parameters)([_-]|$)", re.I)
 
 
@@ -54,6 +55,8 @@ CONTENTS: dict[str, Callable[[str], bytes]] = {
     ".tsv": lambda path: tables.separated(path, "\t").encode(),
     ".data": lambda path: tables.separated(path).encode(),
     ".txt": lambda path: tables.text(path).encode(),
+    ".content": lambda path: tables.nodes().encode(),
+    ".cites": lambda path: tables.citations().encode(),
     ".tokens": lambda path: tables.text(path).encode(),
     ".json": lambda path: json.dumps(tables.settings() if _is_settings(path) else tables.rows()).encode(),
     ".jsonl": lambda path: "\n".join(map(json.dumps, tables.rows())).encode(),
@@ -183,7 +186,8 @@ def _there(look: Callable[..., bool], is_folder: bool) -> Callable[..., bool]:
 def _of_existing(read: Callable[..., Any]) -> Callable[..., Any]:
     def read_existing(file: Any, *rest: Any, **keywords: Any) -> Any:
         if isinstance(file, (str, os.PathLike)) and not os.path.exists(file):
-            file = _numbers(str(file), keywords) if "txt" in read.__name__ else make(str(file)) or file
+            is_plain = "txt" in read.__name__ and not str(file).endswith(GRAPHS)
+            file = _numbers(str(file), keywords) if is_plain else make(str(file)) or file
         return read(file, *rest, **keywords)
 
     return read_existing

@@ -97,6 +97,11 @@ PAIRS = re.compile(
     r"(^|[^a-z])(eng?|de|fra?|es|zh|cmn|src|source)[-_](eng?|de|fra?|es|zh|cmn|tgt|target)([^a-z]|$)", re.I
 )
 SHORT = 4
+OF_MANY, LINES_OF_MANY = re.compile(r"class\d+_\d+"), 5
+"""A file of a folder that is stood in for, and how many lines it has: there are many such files."""
+
+NODES, WORDS_OF_NODE, CITED = 2708, 50, 2
+"""As many nodes as Cora has, as scripts divide them by these numbers; fewer words."""
 
 
 def _pair(index: int) -> str:
@@ -109,7 +114,37 @@ def text(path: str) -> str:
     """A text in a made-up grammar, or pairs of sentences where the file's name is of two languages."""
     if PAIRS.search(path.rsplit("/", 1)[-1]):
         return "\n".join(_pair(i) for i in range(ROWS)) + "\n"
-    return "\n".join(synthetic.sentence(i) for i in range(ROWS)) + "\n"
+    count = LINES_OF_MANY if OF_MANY.match(path.rsplit("/", 1)[-1]) else ROWS
+    return "\n".join(synthetic.sentence(i) for i in range(count)) + "\n"
+
+
+def nodes() -> str:
+    """Papers as Cora has them: a number, a mark for each word that occurs, and the name of a class."""
+    labels = synthetic.labels(NODES, len(SUBJECTS))
+    likely = np.random.default_rng(43).random((len(SUBJECTS), WORDS_OF_NODE)) ** 3
+    marks = (np.random.default_rng(44).random((NODES, WORDS_OF_NODE)) < likely[labels]).astype(int)
+    rows = zip(range(NODES), marks, labels, strict=True)
+    return "\n".join("\t".join([str(i), *map(str, row), SUBJECTS[label]]) for i, row, label in rows) + "\n"
+
+
+def citations() -> str:
+    """Pairs of papers, of the same class."""
+    labels = synthetic.labels(NODES, len(SUBJECTS))
+    random = np.random.default_rng(45)
+    of_class = [np.flatnonzero(labels == label) for label in range(len(SUBJECTS))]
+    pairs = [(i, random.choice(of_class[label])) for i, label in enumerate(labels) for _ in range(CITED)]
+    return "\n".join(f"{first}\t{second}" for first, second in pairs) + "\n"
+
+
+SUBJECTS = (
+    "Case_Based",
+    "Genetic_Algorithms",
+    "Neural_Networks",
+    "Probabilistic_Methods",
+    "Rule_Learning",
+    "Theory",
+    "Other",
+)
 
 
 def series_in_rows() -> synthetic.Array:
