@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from textwrap import dedent
 
 import pytest
@@ -287,3 +288,63 @@ def test_settings_come_from_the_files_that_hydra_would_read(runs: Runner) -> Non
     seen = Reader({}).run("train.py", runs.run(request))
     assert trouble(seen) == []
     assert any(seen.events(OptimizerStepped)) and "settings of hydra" in seen.stood_in
+
+
+INSTALLED = {
+    "datasets/__init__.py": "from datasets.load import load_dataset\n",
+    "datasets/load.py": "def load_dataset(path, name=None, **rest):\n    raise ConnectionError('no network')\n",
+    "transformers/__init__.py": """
+        from torch import nn
+        from transformers.modeling_utils import PreTrainedModel
+
+        class BertConfig:
+            def __init__(self, hidden_size=8, vocab_size=30522, num_labels=2, **rest):
+                self.hidden_size, self.vocab_size, self.num_labels = hidden_size, vocab_size, num_labels
+
+        class BertForSequenceClassification(PreTrainedModel):
+            config_class = BertConfig
+
+            def __init__(self, config):
+                super().__init__()
+                self.words = nn.EmbeddingBag(config.vocab_size, config.hidden_size)
+                self.out = nn.Linear(config.hidden_size, config.num_labels)
+
+            def forward(self, words):
+                return self.out(self.words(words))
+    """,
+    "transformers/modeling_utils.py": """
+        from torch import nn
+
+        class PreTrainedModel(nn.Module):
+            @classmethod
+            def from_pretrained(cls, name, **rest):
+                raise OSError("We couldn't connect to the hub to load the files")
+    """,
+}
+
+
+def test_installed_libraries_without_a_network_get_tables_and_untrained_networks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, text in INSTALLED.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(dedent(text))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with runner([str(tmp_path)]) as runs:
+        seen = run(
+            runs,
+            """
+            import torch
+            from datasets import load_dataset
+            from transformers import BertForSequenceClassification
+
+            news = load_dataset("ag_news", split="train")
+            model = BertForSequenceClassification.from_pretrained("bert-base-uncased", num_labels=4)
+            assert len(set(news["label"])) == model.out.out_features == 4 and model.words.num_embeddings == 1000
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+            torch.nn.functional.cross_entropy(model(torch.ones(2, 3).long()), torch.tensor([0, 1])).backward()
+            optimizer.step()
+            """,
+        )
+    assert trouble(seen) == []
+    assert seen.stood_in == ("data set ag_news", "pretrained network bert-base-uncased")

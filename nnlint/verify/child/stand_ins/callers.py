@@ -38,7 +38,12 @@ def _is_machinery(name: str) -> bool:
 
 def is_library(path: str) -> bool:
     """Whether a path lies where nothing of the user's can be missing."""
-    return path.startswith(LIBRARIES) or "/site-packages/" in path
+    if path.startswith(LIBRARIES) or "/site-packages/" in path:
+        return True
+    inside = os.path.join(ledger.folder, "")
+    return any(
+        path.startswith(os.path.join(each, "")) and not f"{each}/".startswith(inside) for each in sys.path if each
+    )
 
 
 def is_users(frame: FrameType | None) -> bool:

@@ -15,7 +15,7 @@ from torch import nn
 from nnlint.verify.child.stand_ins.callers import caller, demands, is_users
 from nnlint.verify.child.stand_ins.ledger import stood_in
 from nnlint.verify.child.stand_ins.patching import put
-from nnlint.verify.child.stand_ins.permissive import permissive
+from nnlint.verify.child.stand_ins.permissive import Permissive, permissive
 
 ABSENT = frozenset({"cuda", "mps", "xpu", "hip", "npu", "privateuseone"})
 FACTORIES = (
@@ -23,6 +23,12 @@ FACTORIES = (
     "empty_like full_like rand_like randn_like randint_like tril_indices triu_indices asarray"
 ).split()
 OF_TENSOR = "to new_tensor new_zeros new_ones new_empty new_full type".split()
+DEVICES = 8
+"""As many as a script may insist on."""
+
+MOST_ASKING = 3
+"""A script may ask in a function that answers to one that ends the run."""
+
 DEFAULTS = "set_default_device set_default_tensor_type".split()
 NOTHING = (
     "set_device synchronize empty_cache reset_peak_memory_stats reset_max_memory_allocated manual_seed manual_seed_all seed "
@@ -41,12 +47,15 @@ def install() -> None:
     for name in OF_TENSOR:
         _redirect(torch.Tensor, name)
     _redirect(nn.Module, "to")
-    _redirect(torch, "Generator")
+    put(torch, Generator=_OfProcessor("Generator", (), {}))
     put(nn.Module, cuda=_itself, xpu=_itself)
     put(torch.Tensor, cuda=_itself, xpu=_itself, pin_memory=_itself)
     put(torch.cuda, **dict.fromkeys(NOTHING, _nothing), **dict.fromkeys(ZERO, _zero), **NAMED)
     put(torch.cuda, **{name: getattr(torch, name) for name in TENSORS})
-    put(torch.cuda, is_available=_on_demand(True), device_count=_on_demand(1), is_initialized=_on_demand(True))
+    put(torch.cuda, is_available=_on_demand(True), device_count=_on_demand(DEVICES), is_initialized=_on_demand(True))
+    if hasattr(torch, "accelerator"):
+        put(torch.accelerator, is_available=_on_demand(True), device_count=_on_demand(DEVICES))
+        put(torch.accelerator, current_accelerator=lambda *arguments, **keywords: torch.device("cpu"))
     put(torch.backends.mps, is_available=_on_demand(True))
     put(torch, compile=_unchanged)
     put(torch.jit, script=_unchanged, trace=_unchanged)
@@ -56,10 +65,12 @@ def _on_demand(wanted: Any) -> Callable[[], Any]:
     """Whether, or how many, accelerators there are: none, but for a script that ends where there is none."""
 
     def answer() -> Any:
-        frame = caller()
-        if frame is not None and is_users(frame) and demands(frame):
-            stood_in("CUDA device")
-            return wanted
+        frame, asking = caller(), 0
+        while frame is not None and is_users(frame) and asking < MOST_ASKING:
+            if demands(frame):
+                stood_in("CUDA device")
+                return wanted
+            frame, asking = frame.f_back, asking + 1
         return type(wanted)(0)
 
     return answer
@@ -91,8 +102,8 @@ NAMED: dict[str, Any] = {
     "is_bf16_supported": lambda *arguments, **keywords: False,
     "device": _context,
     "stream": _context,
-    "Stream": _stream,
-    "Event": _stream,
+    "Stream": type("Stream", (Permissive,), {}),
+    "Event": type("Event", (Permissive,), {}),
     "current_stream": _stream,
 }
 
@@ -117,6 +128,19 @@ def _present(value: Any) -> Any:
     if isinstance(value, str) and value.startswith("torch.cuda."):
         return value.replace("torch.cuda.", "torch.")
     return "cpu"
+
+
+GENERATOR = torch.Generator
+
+
+class _OfProcessor(type):
+    """A class that makes generators of the processor; libraries name it in annotations and checks, so it stays a class."""
+
+    def __call__(cls, device: Any = "cpu") -> Any:
+        return GENERATOR("cpu" if is_absent(device) or isinstance(device, int) else device)
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return isinstance(instance, GENERATOR)
 
 
 def _redirect(owner: Any, name: str) -> None:

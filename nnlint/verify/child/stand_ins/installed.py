@@ -6,6 +6,7 @@ Each is patched when the script has imported it. Its own function or class is tr
 from __future__ import annotations
 
 import functools
+import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -16,7 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from nnlint.verify.child.stand_ins.finder import Finder, FirstFinder
-from nnlint.verify.child.stand_ins.ledger import ledger
+from nnlint.verify.child.stand_ins.ledger import ledger, stood_in
 from nnlint.verify.child.stand_ins.patching import put
 
 MISTAKES = (TypeError, ValueError)
@@ -62,7 +63,9 @@ def install() -> None:
     sys.meta_path.insert(0, AfterFinder())
 
 
-def trying(original: Callable[..., Any], otherwise: Callable[..., Any]) -> Callable[..., Any]:
+def trying(
+    original: Callable[..., Any], otherwise: Callable[..., Any], mistakes: tuple[type[Exception], ...] = MISTAKES
+) -> Callable[..., Any]:
     """A function that does what the original does, and something else where that has not got its data."""
 
     @functools.wraps(original)
@@ -72,7 +75,7 @@ def trying(original: Callable[..., Any], otherwise: Callable[..., Any]) -> Calla
         ledger.trying = True
         try:
             return original(*arguments, **keywords)
-        except MISTAKES:
+        except mistakes:
             raise
         except Exception:  # the network, a file, a package for a format: whatever the data would have needed
             ledger.trying = False
@@ -116,5 +119,71 @@ def _synthetic(cls: Any) -> Any:
     return between
 
 
-PATCHES: dict[str, Callable[[types.ModuleType], None]] = {"torchvision.datasets": _vision}
+def _tables(module: types.ModuleType) -> None:
+    """The tables that the library `datasets` downloads."""
+    put(module, load_dataset=trying(module.load_dataset, _own_tables, (TypeError,)))
+
+
+def _own_tables(*arguments: Any, **keywords: Any) -> Any:
+    from nnlint.verify.child.stand_ins.packages import datasets as ours
+
+    real = importlib.import_module("datasets")
+
+    def as_real(table: Any) -> Any:
+        made = real.Dataset.from_dict(table.columns)
+        for name, feature in table.features.items():
+            if isinstance(feature, ours.ClassLabel):
+                made.info.features[name] = real.ClassLabel(names=feature.names)
+        return made
+
+    found = ours.load_dataset(*arguments, **keywords)
+    try:
+        if isinstance(found, ours.DatasetDict):
+            return real.DatasetDict({split: as_real(table) for split, table in found.items()})
+        return [as_real(each) for each in found] if isinstance(found, list) else as_real(found)
+    except Exception:  # the versions of what the library builds on do not always fit
+        return found
+
+
+def _pretrained(name: str) -> Callable[[types.ModuleType], None]:
+    """Gives a class of transformers another way to what it has no files of."""
+
+    def patch(module: types.ModuleType) -> None:
+        original = vars(getattr(module, name))["from_pretrained"].__func__
+        put(getattr(module, name), from_pretrained=classmethod(trying(original, _untrained, (TypeError,))))
+
+    return patch
+
+
+def _untrained(cls: Any, path: Any = "", *rest: Any, **keywords: Any) -> Any:
+    """A small random network of a class, or what stands in for a class that would choose one, and for tokenizers."""
+    from nnlint.verify.child.stand_ins.packages import transformers as ours
+
+    config = getattr(cls, "config_class", None)
+    if config is None or cls.__name__.startswith("Auto"):
+        return getattr(ours, cls.__name__).from_pretrained(path, *rest, **keywords)
+    stood_in(f"pretrained network {path}")
+    given = keywords.get("config")
+    return cls(
+        given if given is not None else config(**SMALL, **{key: keywords[key] for key in TOLD if key in keywords})
+    )
+
+
+SMALL = dict.fromkeys(
+    ("num_hidden_layers", "num_layers", "n_layer", "n_layers", "encoder_layers", "decoder_layers"), 2
+) | {"vocab_size": 1000}
+"""Settings of a network that is soon trained, by the names that different networks have for them."""
+
+TOLD = ("num_labels", "id2label", "label2id", "problem_type", "output_hidden_states", "output_attentions")
+"""Settings that may come with the name of a network."""
+
+PATCHES: dict[str, Callable[[types.ModuleType], None]] = {
+    "torchvision.datasets": _vision,
+    "datasets.load": _tables,
+    "transformers.modeling_utils": _pretrained("PreTrainedModel"),
+    "transformers.models.auto.auto_factory": _pretrained("_BaseAutoModelClass"),
+    "transformers.models.auto.tokenization_auto": _pretrained("AutoTokenizer"),
+    "transformers.models.auto.configuration_auto": _pretrained("AutoConfig"),
+    "transformers.tokenization_utils_base": _pretrained("PreTrainedTokenizerBase"),
+}
 """What is done to a module once it is imported."""

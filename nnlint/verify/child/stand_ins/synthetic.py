@@ -12,8 +12,10 @@ import numpy as np
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-TRAINING_SAMPLES = 2048
-TEST_SAMPLES = 512
+TRAINING_SAMPLES = 2000
+TEST_SAMPLES = 500
+"""Batches of 50 or 100 leave no smaller one at the end, as with 60,000 or 50,000 samples: some scripts rely on it."""
+
 GRID = 7
 """Prototypes are random fields of this many cells, made smooth: a convolution and a linear layer can both tell them apart."""
 

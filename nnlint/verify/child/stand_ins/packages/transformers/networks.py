@@ -203,10 +203,16 @@ class Network(nn.Module):
             return getattr(super().__getattr__("backbone"), name)
         return super().__getattr__(name)
 
-    def forward(self, input_ids: Any = None, attention_mask: Any = None, *rest: Any, **given: Any) -> Any:
+    def forward(
+        self,
+        input_ids: Any = None,
+        attention_mask: Any = None,
+        token_type_ids: Any = None,
+        labels: Any = None,
+        **given: Any,
+    ) -> Any:
         """The output of the task, with a loss where labels are given."""
-        labels = given.pop("labels", None)
-        hidden = self.backbone(input_ids, attention_mask, *rest, **given)
+        hidden = self.backbone(input_ids, attention_mask, **given)
         if self.task is None:
             found = hidden
         else:
