@@ -24,7 +24,7 @@ from nnlint.values import (
 )
 
 OPEN_OPERATIONS = frozenset(
-    {"argument", "name", "attribute", "index", "call", "method", "element", "unknown", "spread"}
+    {"argument", "name", "attribute", "index", "call", "method", "element", "unknown", "spread", "load"}
 )
 """Operations of which is not known what they do: any network may stand behind their result."""
 
