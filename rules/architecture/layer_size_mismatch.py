@@ -1,0 +1,242 @@
+"""Two layers that follow each other do not fit.
+
+## What it does
+Reports a layer that takes another number of features or channels than the layer in front of it gives: linear layers,
+convolutions, embeddings, recurrent layers (twice as wide where they are bidirectional), and the normalisations between; a
+linear layer behind a `flatten` whose inputs are no multiple of the channels, and one behind a `view` of another width. Sizes
+must be written or follow from what is; a size that only a parameter's default tells is left alone.
+
+## Why it matters
+The first forward pass raises "mat1 and mat2 shapes cannot be multiplied", or "expected input to have 32 channels". That is
+often an hour into preparing data, on a machine that had to be waited for.
+Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.Linear.html (Shape).
+
+## Example
+```python
+nn.Sequential(nn.Linear(784, 256), nn.ReLU(), nn.Linear(128, 10))
+```
+
+Use instead:
+```python
+nn.Sequential(nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 10))
+```
+
+## Witness
+The run raises at the layer.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from nnlint.events import Run, WeightsSeen
+from nnlint.facts.layers import before, made_by, place_of, related_call
+from nnlint.finding import Severity, Verdict
+from nnlint.operations import ACTIVATIONS, NORMALIZATIONS
+from nnlint.rule import Problem, Rule
+from nnlint.static.objects import CodeSite
+from nnlint.values import FALSE, Constant, Data, Items, Layer, Value, truth
+from nnlint.witness import Case, confirmed, not_reached, refuted
+
+ELEMENTWISE = (
+    (ACTIVATIONS - {"glu"})
+    | NORMALIZATIONS
+    | {"dropout", "alpha_dropout", "softmax", "log_softmax", "to", "contiguous"}
+)
+"""Operations behind which there are as many features as before."""
+
+OVER_PIXELS = ELEMENTWISE | {"pool", "pad"}
+"""Operations behind which there are as many channels as before."""
+
+TAKES = {
+    "linear": "in_features",
+    "convolution": "in_channels",
+    "transposed_convolution": "in_channels",
+    "batch_norm": "num_features",
+    "layer_norm": "normalized_shape",
+    "recurrent": "input_size",
+}
+GIVES = {
+    "linear": "out_features",
+    "convolution": "out_channels",
+    "transposed_convolution": "out_channels",
+    "embedding": "embedding_dim",
+    "recurrent": "hidden_size",
+}
+FEATURES = frozenset({"linear", "embedding", "recurrent"})
+CHANNELS = frozenset({"convolution", "transposed_convolution"})
+LAST_STEPS = frozenset({"-1", "0", ":, -1", ":, 0", ":, -1, :", ":, 0, :", "-1, :, :"})
+
+
+def check(run: Run) -> Iterator[Problem]:
+    """One problem for each layer that cannot take what comes."""
+    for operation in TAKES:
+        for second in made_by(run, operation):
+            if second.layer is not None and (wanted := _size(second.layer, TAKES[operation])) is not None:
+                yield from _problem(second, wanted)
+
+
+def _problem(second: Data, wanted: int) -> Iterator[Problem]:
+    feeding = before(second, lambda each: each.operation in _passed(second))
+    found = [_given(each, second, wanted) for each in feeding]
+    known = [each for each in found if each is not None]
+    if not known or len(known) < len(found):
+        return
+    place = place_of(second)
+    first = feeding[0]
+    if place is None or not isinstance(first, Data):
+        return
+    behind = place_of(first) if first.layer is not None else first.at
+    yield Problem(
+        place,
+        f"this layer takes {wanted} {_unit(second)}, and gets {known[0]}: the forward pass raises",
+        label=f"takes {wanted}",
+        related=(
+            *(((behind, f"gives {known[0]}"),) if behind is not None and behind is not place else ()),
+            *related_call(second, "called here"),
+        ),
+        help="let the sizes of the two layers agree",
+    )
+
+
+def _unit(layer: Data) -> str:
+    return "channels" if layer.operation in CHANNELS else "features"
+
+
+def _passed(second: Data) -> frozenset[str]:
+    if second.operation in CHANNELS or (
+        second.layer is not None and second.layer.kind in ("BatchNorm2d", "BatchNorm3d")
+    ):
+        return OVER_PIXELS
+    return ELEMENTWISE - NORMALIZATIONS if second.operation in NORMALIZATIONS else ELEMENTWISE
+
+
+def _given(value: Value, second: Data, wanted: int) -> str | None:
+    """What comes to the layer, in words, if it cannot take that; None where it can, or where it is not known."""
+    if not isinstance(value, Data):
+        return None
+    if second.operation == "linear" and value.operation == "flatten":
+        return _of_flattened(value, wanted)
+    if second.operation == "linear" and value.operation in ("view", "reshape"):
+        return str(value.width) if value.width not in (None, wanted) and _is_written(value) else None
+    source = _last_step(value) if second.operation == "linear" else value
+    if source.layer is None or not _fit_together(source, second):
+        return None
+    size = _size(source.layer, GIVES[source.operation])
+    if size is not None and source.operation == "recurrent":
+        size = _of_recurrent(source.layer, size)
+    return None if size is None or size == wanted else str(size)
+
+
+def _last_step(value: Data) -> Data:
+    """The recurrent layer of whose output one step is taken, or the value itself."""
+    if value.operation != "index" or not value.inputs or not isinstance(value.at, CodeSite):
+        return value
+    node, source = value.at.node, value.inputs[0]
+    is_step = isinstance(node, ast.Subscript) and ast.unparse(node.slice).strip("()") in LAST_STEPS
+    return source if is_step and isinstance(source, Data) and source.operation == "recurrent" else value
+
+
+def _fit_together(first: Data, second: Data) -> bool:
+    """Whether one layer's features, or channels, are those of the other."""
+    if first.operation in CHANNELS:
+        kind = second.layer.kind if second.layer is not None else ""
+        return second.operation in CHANNELS or (second.operation == "batch_norm" and kind != "LazyBatchNorm2d")
+    if second.operation == "batch_norm":
+        return first.operation == "linear" and second.layer is not None and second.layer.kind == "BatchNorm1d"
+    return first.operation in FEATURES and second.operation not in CHANNELS
+
+
+def _of_recurrent(layer: Layer, size: int) -> int | None:
+    if layer.kind.endswith("Cell"):
+        return size
+    if layer.arguments.get("proj_size") is not None:
+        return None
+    is_double = truth(layer.arguments.get("bidirectional", FALSE))
+    return None if is_double is None else size * (1 + is_double)
+
+
+def _of_flattened(flattened: Data, wanted: int) -> str | None:
+    """What a flattened stack of maps gives: a multiple of its channels; exactly that, where the maps have a known size."""
+    if any(value is not None for value in flattened.options.values()) or len(flattened.inputs) > 2:
+        return None
+    found = before(flattened, lambda each: each.operation in OVER_PIXELS)
+    if (
+        len(found) != 1
+        or not isinstance(found[0], Data)
+        or found[0].operation != "convolution"
+        or found[0].layer is None
+    ):
+        return None
+    channels = _size(found[0].layer, "out_channels")
+    if channels is None:
+        return None
+    pixels = _pixels(flattened, found[0])
+    if pixels is not None:
+        return str(channels * pixels) if channels * pixels != wanted else None
+    return f"a multiple of {channels}" if wanted % channels else None
+
+
+def _pixels(flattened: Data, convolution: Data) -> int | None:
+    """How many pixels each map has, where an adaptive pooling fixes that."""
+    current: Value = flattened.inputs[0]
+    while isinstance(current, Data) and current is not convolution and current.inputs:
+        layer = current.layer
+        if layer is not None and layer.kind.startswith("Adaptive"):
+            side = layer.arguments.get("kernel_size")
+            dimensions = int(layer.kind[-2])
+            if isinstance(side, Constant) and isinstance(side.value, int):
+                return int(side.value**dimensions)
+            return _product(side) if isinstance(side, Items) else None
+        if current.operation in ("pool", "pad"):
+            return None
+        current = current.inputs[0]
+    return None
+
+
+def _product(sides: Items) -> int | None:
+    result = 1
+    for each in sides.items:
+        if not isinstance(each, Constant) or not isinstance(each.value, int):
+            return None
+        result *= each.value
+    return result
+
+
+def _size(layer: Layer, name: str) -> int | None:
+    """A size that the code fixes; None where only a parameter's default tells it."""
+    given = layer.arguments.get(name)
+    if (
+        not isinstance(given, Constant)
+        or not isinstance(given.value, int)
+        or isinstance(given.value, bool)
+        or given.overridable
+    ):
+        return None
+    statement = given.at.statement if isinstance(given.at, CodeSite) else None
+    return None if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)) else given.value
+
+
+def _is_written(shaped: Data) -> bool:
+    """Whether the last size is a number that stands there."""
+    node = shaped.at.node if isinstance(shaped.at, CodeSite) else None
+    last = node.args[-1] if isinstance(node, ast.Call) and node.args else None
+    if isinstance(last, (ast.Tuple, ast.List)) and last.elts:
+        last = last.elts[-1]
+    return last is not None and all(
+        isinstance(each, (ast.Constant, ast.BinOp, ast.Mult, ast.Add, ast.Sub, ast.FloorDiv)) for each in ast.walk(last)
+    )
+
+
+def witness(case: Case) -> Verdict:
+    """Whether the run raised at the layer."""
+    places = [case.finding.place, *(related.place for related in case.finding.related)]
+    raised = case.raised_at(*places)
+    if raised is not None:
+        return confirmed(f"the run raised {raised.error} there: {raised.message[:120]}")
+    calls = sum(event.numbers.get("calls", 0.0) for event in case.at(WeightsSeen))
+    return refuted(f"the layer was called {calls:.0f} times", calls=calls) if calls > 1 else not_reached(case)
+
+
+rule = Rule(__name__, __doc__, check, code="NN309", severity=Severity.ERROR, since="0.1", witness=witness)
