@@ -90,7 +90,8 @@ def _help(loss: BoundLoss, bound: Bound, function: str) -> str:
 
 def witness(case: Case) -> Verdict:
     """Whether what reaches the loss are probabilities: rows in [0, 1] that sum to 1, or entries in (0, 1) on all batches."""
-    seen = [event for event in case.related(LossComputed) if "prediction_min" in event.numbers]
+    losses = [event for event in case.related(LossComputed) if event.kind in LOSSES]
+    seen = [event for event in losses if "prediction_min" in event.numbers]
     if not seen:
         return not_reached(case)
     low, high = min(numbers(seen, "prediction_min")), max(numbers(seen, "prediction_max"))
