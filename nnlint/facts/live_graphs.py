@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from nnlint.events import Backward, OptimizerMade, OptimizerStepped, Run
-from nnlint.graph import ancestors
+from nnlint.graph import ancestors, content
 from nnlint.lazy import regex
 from nnlint.operations import LOSS_OPERATIONS, WEIGHTED
 from nnlint.records import dataclass
@@ -209,6 +209,8 @@ class _Walk:
     def _walk_on(self, value: Data, is_root: bool) -> None:
         inputs = value.inputs[:1] if value.operation == "output" or value.operation in PASSED else value.inputs
         inputs = inputs[1:] if value.operation == "call" else inputs
+        if value.operation in LOSS_OPERATIONS and _is_drawn(value.inputs[-1]):
+            inputs = inputs[:1]
         self.pending.extend((each, is_root) for each in inputs)
         if value.operation not in LOSS_OPERATIONS:
             self.pending.extend((each, is_root) for each in value.options.values())
@@ -258,6 +260,12 @@ def _is_taken_out_by_call(value: Data) -> bool:
     node = value.at.node if isinstance(value.at, CodeSite) else None
     computed = [each for each in value.inputs if isinstance(each, Data) and each.operation not in NO_WEIGHTS]
     return isinstance(node, ast.Call) and bool(computed)
+
+
+def _is_drawn(target: Value) -> bool:
+    """Whether a target is drawn by a loop, from something that need not be known."""
+    found = content(target)
+    return bool(found) and all(isinstance(each, Data) and each.operation == "element" for each in found)
 
 
 def _is_unrecorded_part(data: Data) -> bool:
