@@ -30,6 +30,8 @@ The loss is 0 and so is every gradient, or all that the softmax gives is 1; or t
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Iterator
 
 from nnlint.events import LossComputed, OptimizerStepped, Run, ValueSeen
@@ -37,8 +39,11 @@ from nnlint.facts.layers import made_by, place_of, related_call, wiring
 from nnlint.facts.ranks import dimension_given, rank_of
 from nnlint.facts.scales import endings, is_of_training
 from nnlint.finding import Severity, Verdict
+from nnlint.lazy import regex
+from nnlint.mending import edits
 from nnlint.operations import LOSS_OPERATIONS
 from nnlint.rule import Problem, Rule
+from nnlint.static.objects import CodeSite
 from nnlint.values import Constant, Data, Layer, Site, alternatives, number
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted
 
@@ -47,6 +52,9 @@ SOFTMAXES = frozenset({"softmax", "log_softmax"})
 IN_PLACE = frozenset("output identity to detach clone contiguous dropout batch_norm layer_norm".split())
 """Operations after which the classes are where the layer has put them."""
 
+TASKS = regex(r"class|binary|multi|task|unique|label|shape|size|dim|loss|criterion", re.IGNORECASE)
+"""What a condition is about that tells one class from several."""
+
 WIDTHS = {"linear": "out_features", "convolution": "out_channels", "transposed_convolution": "out_channels"}
 
 
@@ -54,15 +62,26 @@ def check(run: Run) -> Iterator[Problem]:
     """One problem for each loss over one class, and one for each softmax over it that feeds no such loss."""
     reported: set[int] = set()
     for event in run.events(LossComputed):
-        if event.kind not in LOSSES:
+        if event.kind not in LOSSES or _is_chosen(event.at):
             continue
         layers = [_single(each.data, reported) for each in endings(event.prediction) if each.passed <= IN_PLACE]
         if layers and all(layers) and len(layers) == len(endings(event.prediction)):
             yield _problem_of_loss(event, layers[0])
     for operation in SOFTMAXES:
         for data in made_by(run, operation):
-            if id(data) not in reported and _is_over_one(run, data):
+            if id(data) not in reported and not _is_chosen(data.at) and _is_over_one(run, data):
                 yield _problem_of_softmax(data)
+
+
+def _is_chosen(site: Site | None) -> bool:
+    """Whether the code around tells tasks apart, and so may come here with several classes only."""
+    around = edits.blocks_around(site) if site is not None else []
+    choices = [each.test for each in around if isinstance(each, ast.If)]
+    statement = site.statement if isinstance(site, CodeSite) else None
+    choices += (
+        [each.test for each in ast.walk(statement) if isinstance(each, ast.IfExp)] if statement is not None else []
+    )
+    return any(TASKS.search(ast.unparse(test)) for test in choices)
 
 
 def _single(data: Data, seen: set[int]) -> Data | None:
