@@ -77,14 +77,17 @@ def _may_differentiate(made: Data) -> bool:
 
 def gets_hold_of(run: Run, value: Value) -> bool:
     """Whether code that is not at hand is given an object, and may do more with it than to read or store its state."""
-    wanted = {id(each) for each in alternatives(value)}
-    made = (each for operation in ("call", "method") for each in run.operations.get(operation, ()))
-    return any(
-        isinstance(each, Data)
-        and any(id(given) in wanted for given in data_in(each.inputs))
-        and not READS_OPTIMIZER.search(each.name.rpartition(".")[2])
-        for each in made
-    )
+    given = run.remember("given to unknown code", run, _given_to_unknown)
+    return any(id(each) in given for each in alternatives(value))
+
+
+def _given_to_unknown(run: Run) -> frozenset[int]:
+    found: set[int] = set()
+    for operation in ("call", "method"):
+        for made in run.operations.get(operation, ()):
+            if isinstance(made, Data) and not READS_OPTIMIZER.search(made.name.rpartition(".")[2]):
+                found.update(id(given) for value in made.inputs for given in elements(value))
+    return frozenset(found)
 
 
 def reads_gradients(site: object) -> bool:

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 
 from nnlint.events import ModelBuilt, ModelCalled, OptimizerStepped, Run, StateUsed
 from nnlint.facts.differentiated import differentiated
-from nnlint.facts.loops import counts_epochs, draws_batches, is_over_choices
+from nnlint.facts.loops import counts_epochs, draws_batches, is_over_choices, words_in
 from nnlint.facts.remaking import Remade, holds_own_training, remade
 from nnlint.static.objects import CodeSite
 from nnlint.values import NONE, Value, alternatives, elements
+
+STEPS = frozenset("step steps timestep timesteps iter iters iteration iterations".split())
+"""Words of loops whose passes take one step each."""
 
 
 def rebuilt_models(run: Run) -> tuple[Remade[ModelBuilt], ...]:
@@ -47,7 +50,8 @@ def _is_by_mistake(run: Run, each: Remade[ModelBuilt]) -> bool:
     loop = each.iteration.loop
     if each.guarded or holds_own_training(each) or not all(draws_batches(inner.loop) for inner in each.inner):
         return False
-    if not draws_batches(loop) and (is_over_choices(loop) or not counts_epochs(loop)):
+    takes_steps = not each.inner and bool(words_in(loop) & STEPS)
+    if not draws_batches(loop) and (is_over_choices(loop) or not (counts_epochs(loop) or takes_steps)):
         return False
     return _is_stepped(run, each) and not any(event.into is each.made.model for event in run.events(StateUsed))
 

@@ -33,7 +33,7 @@ No step finds a gradient.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 
 from nnlint.events import Backward, Differentiated, Escaped, GradientsCleared, ModelCalled, OptimizerStepped, Run
 from nnlint.facts.differentiated import differentiated
@@ -58,7 +58,8 @@ def check(run: Run) -> Iterator[Problem]:
     """One problem for each step that no backward pass belongs to."""
     if run.cut_short or not any(run.events(OptimizerStepped)) or any(run.events(Differentiated)):
         return
-    if any(not graph_behind(run, event.loss).is_live for event in run.events(Backward)):
+    calls = [call for call in run.events(ModelCalled) if call.gradient is True and not _is_differentiated(run, call)]
+    if not calls or any(not graph_behind(run, event.loss).is_live for event in run.events(Backward)):
         return
     reported: set[object] = set()
     for each in trained(run):
@@ -66,7 +67,7 @@ def check(run: Run) -> Iterator[Problem]:
             continue
         for step in _empty_steps(run, each):
             node = step.at.node if isinstance(step.at, CodeSite) else step.at
-            call = _training_call(run, each, step) if node not in reported else None
+            call = _training_call(run, each, step, calls) if node not in reported else None
             if call is not None and not is_written_but_not_run(run, "backward", step):
                 reported.add(node)
                 yield _problem(step, call)
@@ -108,12 +109,14 @@ def _protocol(each: Trained, is_only: bool, arriving: dict[OptimizerStepped, set
     return advance
 
 
-def _training_call(run: Run, each: Trained, step: OptimizerStepped) -> ModelCalled | None:
-    """A call of the optimizer's network in the same pass as the step, that nothing differentiates, nor may do so unseen."""
-    for call in run.events(ModelCalled):
-        if not _is_near(call, step) or call.gradient is not True or not _is_trained_by(each, call):
-            continue
-        if any(id(output) in differentiated(run) for output in elements(call.output)):
+def _is_differentiated(run: Run, call: ModelCalled) -> bool:
+    return any(id(output) in differentiated(run) for output in elements(call.output))
+
+
+def _training_call(run: Run, each: Trained, step: OptimizerStepped, calls: Sequence[ModelCalled]) -> ModelCalled | None:
+    """A call of the optimizer's network in the same pass as the step, that nothing may differentiate unseen."""
+    for call in calls:
+        if not _is_near(call, step) or not _is_trained_by(each, call):
             continue
         if not may_be_trained_elsewhere(run, step.iterations) and not may_be_differentiated_elsewhere(run, call.output):
             return call

@@ -43,11 +43,10 @@ from nnlint.events import Run, SchedulerMade, SchedulerStepped
 from nnlint.facts.loops import header_of
 from nnlint.facts.remaking import Remade, holds_own_training, remade
 from nnlint.finding import Applicability, Severity, Verdict
-from nnlint.graph import ancestors
 from nnlint.mending.hoisting import hoisted
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
-from nnlint.values import Optimizer, Scheduler, Value, alternatives
+from nnlint.values import Data, Optimizer, Scheduler, Value, alternatives
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
 
 
@@ -80,8 +79,10 @@ def _is_right(found: Remade[SchedulerMade]) -> bool:
 
 
 def _is_as_long_as_an_epoch(scheduler: Scheduler) -> bool:
-    given = [value for name, value in scheduler.arguments.items() if name != "optimizer"]
-    return any(data.operation == "length" for value in given for data in ancestors(value))
+    """Whether it is told the number of batches as its length, and of no more epochs than the one."""
+    given = {name: value for name, value in scheduler.arguments.items() if name != "optimizer"}
+    lengths = [value for value in given.values() if isinstance(value, Data) and value.operation == "length"]
+    return bool(lengths) and "epochs" not in given
 
 
 def _problem(found: Remade[SchedulerMade]) -> Problem:
