@@ -34,6 +34,10 @@ WORDS: dict[type[Event], str] = {
     events.StateUsed: "use",
     events.Accumulated: "total",
     events.Differentiated: "differentiate",
+    events.MethodNamed: "named",
+    events.GradientsUnscaled: "unscale",
+    events.ScalerUpdated: "update",
+    events.NetworkWrapped: "wrap",
 }
 STEPS = frozenset({"clear", "backward", "step"})
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.abstract import faults, seen, told, training
+from nnlint.values import Data
+from tests.abstract import faults, runs, seen, told, training
 
 
 def test_a_function_is_followed_with_its_arguments() -> None:
@@ -360,3 +361,24 @@ def test_a_coroutine_is_followed_where_it_is_awaited() -> None:
                 await update(x, y)
     """)
     assert faults(text) == ["NN102 3"]
+
+
+def test_fields_of_a_dataclass_that_is_given_unknown_settings_are_not_known() -> None:
+    text = """
+    import torch
+    from dataclasses import dataclass
+    @dataclass
+    class Config:
+        amp: bool = None
+    def f(settings):
+        config = Config(**settings)
+        if config.amp:
+            first(config)
+        else:
+            second(config)
+        if Config().amp:
+            third(config)
+    """
+    [run] = runs(text)
+    assert {made.name for made in run.operations["call"] if isinstance(made, Data)} >= {"first", "second"}
+    assert "third" not in {made.name for made in run.operations["call"] if isinstance(made, Data)}

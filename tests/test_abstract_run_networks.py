@@ -409,3 +409,30 @@ def test_a_wrapped_network_is_called_through_its_wrapper() -> None:
         model.module(x)
     """
     assert told(text, "call") == ["call 4", "call 6"]
+
+
+def test_a_network_that_is_not_known_is_called_by_forward_too() -> None:
+    assert told("import torch\ndef f(model, x):\n    return model.forward(x)", "call") == ["call 3"]
+
+
+def test_wrapping_in_distributed_data_parallel_is_told() -> None:
+    text = """
+    from torch import nn
+    net = nn.Linear(3, 1)
+    ddp = nn.parallel.DistributedDataParallel(net)
+    one = nn.DataParallel(net)
+    """
+    assert told(text, "wrap") == ["wrap 4"]
+
+
+def test_a_sequential_of_its_own_is_a_network_that_is_built() -> None:
+    text = """
+    from torch import nn
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = nn.Sequential(nn.Linear(3, 1))
+    Net()
+    nn.Sequential(nn.Linear(3, 1))
+    """
+    assert told(text, "model") == ["model 7", "model 8"]

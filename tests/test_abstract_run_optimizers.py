@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nnlint.events import GradientsClipped, LoaderMade, OptimizerMade, OptimizerStepped, SchedulerMade
+from nnlint.events import Backward, GradientsClipped, LoaderMade, OptimizerMade, OptimizerStepped, SchedulerMade
 from nnlint.values import Loader, Optimizer, Scheduler, number
 from tests.abstract import expression, faults, runs, seen, told, training
 
@@ -324,3 +324,67 @@ optimizer.step()
     made = [event.optimizer for event in run.events(OptimizerMade)]
     assert len(made) == 3
     assert [event.optimizer for event in run.events(OptimizerStepped)] == made
+
+
+def test_a_method_that_is_only_named_is_told_and_taken_for_called() -> None:
+    text = """
+    import torch
+    net = torch.nn.Linear(3, 1)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    optimizer.zero_grad
+    net(x).mean().backward
+    optimizer.step
+    kept = optimizer.step
+    """
+    expected = ["named 5", "clear 5", "named 6", "backward 6", "named 7", "step 7"]
+    assert told(text, "named", "clear", "backward", "step") == expected
+
+
+def test_properties_and_fields_are_no_methods_that_were_to_be_called() -> None:
+    text = """
+    class Clock:
+        @property
+        def step(self):
+            return 1
+    Clock().step
+    splits.train
+    torch.eval
+    """
+    assert told(text, "named") == []
+
+
+def test_a_gradient_scaler_tells_whose_loss_it_scaled_what_it_stepped_and_when_it_was_updated() -> None:
+    text = """
+    import torch
+    def f(optimizer, scaler, loss):
+        scaler.scale(loss).backward()
+        scaler.unscale_(optimizer)
+        scaler.step(optimizer)
+        scaler.update()
+        loss.backward()
+        optimizer.step()
+    """
+    [run] = runs(text)
+    assert told(text, "backward", "unscale", "step", "update") == [
+        "backward 4",
+        "unscale 5",
+        "step 6",
+        "update 7",
+        "backward 8",
+        "step 9",
+    ]
+    assert [event.scaler is not None for event in run.events(Backward)] == [True, False]
+    assert [event.scaler is not None for event in run.events(OptimizerStepped)] == [True, False]
+
+
+def test_an_optimizer_holds_the_layers_that_its_network_has_when_it_is_made() -> None:
+    text = """
+    import torch
+    from torch import nn
+    net = nn.Sequential(nn.Linear(3, 2))
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    net.add_module("head", nn.Linear(2, 1))
+    """
+    [run] = runs(text)
+    [made] = run.events(OptimizerMade)
+    assert len(made.held) == 2
