@@ -1,0 +1,136 @@
+"""The evaluation loader is built on the training data.
+
+## What it does
+Reports a loader for validation or test, by its name or by the function that makes it, over the data set that a network is
+trained on: the same object, the same arrays, or a library's data set with `train=True` once more. Parts of one data set (by
+`random_split`, subsets, samplers or masks) and loaders that are named for the training data are left alone.
+
+## Why it matters
+The evaluation measures what the network has learned by heart. It rises to the end of the training, early stopping never stops,
+the best epoch is the last one, and overfitting cannot be seen. It is mostly a slip in a copied line.
+Source: Hastie, Tibshirani, Friedman, "The Elements of Statistical Learning" (https://hastie.su.domains/ElemStatLearn/), section
+7.2, on training and test error.
+
+## Example
+```python
+train_loader = DataLoader(train_set, batch_size=64, shuffle=True)
+val_loader = DataLoader(train_set, batch_size=64)
+```
+
+Use instead:
+```python
+train_loader = DataLoader(train_set, batch_size=64, shuffle=True)
+val_loader = DataLoader(val_set, batch_size=64)
+```
+
+## Witness
+The data sets of the two loaders hold the same samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nnlint.events import LoaderMade, Run
+from nnlint.facts.data_sets import LIBRARIES, training_loaders
+from nnlint.facts.evaluation import HELD_OUT, TRAINS, words_of
+from nnlint.facts.identity import same_data
+from nnlint.finding import Severity, Verdict
+from nnlint.rule import Problem, Rule
+from nnlint.static.objects import CodeSite
+from nnlint.values import NONE, Constant, Data, Instance, Loader, Value, same_constant
+from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
+
+
+def check(run: Run) -> Iterator[Problem]:
+    """One problem for each evaluation loader over training data."""
+    made = [event.loader for event in run.events(LoaderMade) if isinstance(event.loader, Loader)]
+    suspects = [loader for loader in made if _is_for_evaluation(loader) and not _is_sampled(loader)]
+    if not suspects:
+        return
+    training = [loader for loader, _ in training_loaders(run) if not _is_sampled(loader)]
+    reported: set[int] = set()
+    for loader in suspects:
+        site = loader.at
+        if not isinstance(site, CodeSite) or id(site.node) in reported or any(loader is each for each in training):
+            continue
+        other = next((each for each in training if _has_same_data(loader, each)), None)
+        if other is not None and other.at is not None and not _is_same_place(loader, other):
+            reported.add(id(site.node))
+            yield Problem(
+                site,
+                "the evaluation loader is built on the training data, so overfitting cannot be seen",
+                label="over the data that the network is trained on",
+                related=((other.at, "the training loader over the same data"),),
+                help="build this loader on data that the training does not see",
+            )
+
+
+def _is_for_evaluation(loader: Loader) -> bool:
+    """Whether the loader is called one for held-out data: by its own name, or else by its function's."""
+    function = getattr(loader.at.function, "name", "") if isinstance(loader.at, CodeSite) else ""
+    words = words_of(loader.bound) or words_of(function)
+    return bool(words & HELD_OUT) and not words & TRAINS
+
+
+def _is_sampled(loader: Loader) -> bool:
+    return any(
+        not (isinstance(given := loader.arguments.get(name, NONE), Constant) and given.value is None)
+        for name in ("sampler", "batch_sampler")
+    )
+
+
+def _is_same_place(loader: Loader, other: Loader) -> bool:
+    """Whether one line makes both loaders, for one data set after the other."""
+    return isinstance(loader.at, CodeSite) and isinstance(other.at, CodeSite) and loader.at.node is other.at.node
+
+
+def _has_same_data(loader: Loader, other: Loader) -> bool:
+    first, second = loader.dataset, other.dataset
+    if first is None or second is None:
+        return False
+    if first is second:
+        return _is_data_set(first)
+    if not isinstance(first, Data) or not isinstance(second, Data) or first.operation != second.operation:
+        return False
+    if first.operation == "dataset":
+        return bool(first.inputs) and all(map(same_data, first.inputs, second.inputs))
+    return first.operation == "call" and first.name == second.name and _are_both_for_training(first, second)
+
+
+def _is_data_set(value: Value) -> bool:
+    """Whether it is certainly one data set: not what an unknown function or index gave."""
+    return isinstance(value, Instance) or (
+        isinstance(value, Data)
+        and (
+            value.operation in ("dataset", "train split")
+            or (value.operation == "call" and bool(LIBRARIES.search(value.name)))
+        )
+    )
+
+
+def _are_both_for_training(first: Data, second: Data) -> bool:
+    """Whether both ask a library for the training part, at the same place of the disk."""
+    if not LIBRARIES.search(first.name) or not (first.option("train") is True and second.option("train") is True):
+        return False
+    roots = [each.options.get("root", each.inputs[0] if each.inputs else None) for each in (first, second)]
+    if all(isinstance(root, Constant) for root in roots):
+        return same_constant(*roots)  # type: ignore[arg-type]
+    return roots[0] is roots[1]
+
+
+def witness(case: Case) -> Verdict:
+    """Whether the data sets of the two loaders hold the same numbers."""
+    here, there = numbers(case.at(LoaderMade), "contents"), numbers(case.related(LoaderMade), "contents")
+    if not here:
+        return not_reached(case)
+    if not there:
+        return unverified("the run did not come to the training loader")
+    samples = numbers(case.at(LoaderMade), "samples")
+    if set(here) & set(there):
+        count = samples[0] if samples else 0.0
+        return confirmed(f"both loaders are over the same {count:.0f} samples", samples=count)
+    return refuted("the data sets of the two loaders hold other samples")
+
+
+rule = Rule(__name__, __doc__, check, code="NN407", severity=Severity.ERROR, since="0.1", witness=witness, trains=False)
