@@ -209,7 +209,7 @@ class _Walk:
     def _walk_on(self, value: Data, is_root: bool) -> None:
         inputs = value.inputs[:1] if value.operation == "output" or value.operation in PASSED else value.inputs
         inputs = inputs[1:] if value.operation == "call" else inputs
-        if value.operation in LOSS_OPERATIONS and _is_drawn(value.inputs[-1]):
+        if value.operation in LOSS_OPERATIONS and len(value.inputs) > 1 and _is_drawn(value.inputs[1]):
             inputs = inputs[:1]
         self.pending.extend((each, is_root) for each in inputs)
         if value.operation not in LOSS_OPERATIONS:
