@@ -27,6 +27,9 @@ LARGEST_RANKED = 256
 LARGEST_KEPT = 40_000
 """So many numbers of what a layer gets or gives are kept, spread evenly over it."""
 
+OTHERS_SECONDS = 2.0
+"""No further network is begun after so long."""
+
 PASSES_SECONDS, RANKS_SECONDS = 2.0, 1.0
 """What the passes with dropout, and the ranks of the layers, may take."""
 
@@ -134,13 +137,21 @@ def _kept(tensor: Tensor) -> Tensor:
 
 
 def experiment(recorder: Recorder, yardstick: Yardstick) -> None:
-    """Measure the layers of the network that the yardstick knows, and tell of each; where none is trained, of those called."""
-    model = yardstick.model()
-    if model is not None and yardstick.batches:
+    """Measure the layers of the network that the yardstick knows, and tell of each; then, in the time left, of all others."""
+    start, measured = time.monotonic(), {}
+    known = yardstick.model()
+    if known is not None and yardstick.batches:
         inputs, keywords, _ = yardstick.batches[0]
-        _measure(recorder, model, inputs, keywords, 0)
+        measured[id(known)] = known
+        _measure(recorder, known, inputs, keywords, 0)
     for number, (model, inputs, keywords, _) in enumerate(recorder.untrained.values()):
+        measured[id(model)] = model
         _measure(recorder, model, inputs, keywords, number)
+    for other, inputs, keywords in list(recorder.called.values()):
+        network = other()
+        if network is not None and id(network) not in measured and time.monotonic() - start < OTHERS_SECONDS:
+            measured[id(network)] = network
+            _measure(recorder, network, inputs, keywords, len(measured) - 1)
 
 
 def _measure(recorder: Recorder, model: nn.Module, inputs: Any, keywords: Any, network: int) -> None:

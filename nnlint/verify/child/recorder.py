@@ -42,6 +42,9 @@ SLOW_BACKWARDS = 4
 """A training that has not done so many backward passes when a request's patience ends is slow."""
 
 MOST_UNTRAINED = 4
+MOST_CALLED = 8
+"""So many networks are measured at the end of a run, each by what it was first called with."""
+
 """So many networks are measured at the end of a run that trains none."""
 
 LOSSES = (
@@ -102,6 +105,7 @@ class Recorder:
         self.layers = LayerBook()
         self.last_call: Call | None = None
         self.untrained: dict[int, Call] = {}
+        self.called: dict[int, tuple[weakref.ref[nn.Module], tuple[Any, ...], dict[str, Any]]] = {}
         self.has_dropped = False
         self.watch_dropout: Callable[..., Any] | None = None
         self.on_training_loss: list[Callable[[str, Tensor, Tensor], None]] = []
@@ -365,6 +369,8 @@ class Recorder:
         if isinstance(module, LOSS_MODULES):
             return
         calls = self.places.calls()
+        if calls and id(module) not in self.called and len(self.called) < MOST_CALLED:
+            self.called[id(module)] = (weakref.ref(module), inputs, keywords)
         if not self.backwards and calls and len(self.untrained) < MOST_UNTRAINED:
             self.untrained[id(module)] = (module, inputs, keywords, output)
         if calls and self.is_measured("call", calls):
