@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from json import dumps
+from json import JSONEncoder
 from os import getpid
 from time import monotonic
 
@@ -15,6 +15,7 @@ from nnlint.verify.seal import LONGEST_LINE, Seal
 MOST_RECORDS = 60_000
 MOST_WAITING = 64
 LONGEST_WAIT = 0.5
+ENCODER = JSONEncoder(default=str)
 
 
 class Channel:
@@ -46,7 +47,7 @@ class Channel:
             self.flush()
 
     def _add(self, record: Record) -> None:
-        data = dumps(record, default=str).encode()
+        data = ENCODER.encode(record).encode()
         if len(data) < LONGEST_LINE - 100:
             self.waiting.append(data)
 

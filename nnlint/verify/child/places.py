@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from types import FrameType
+from types import CodeType, FrameType
 from typing import NamedTuple
 
 MOST_CALLS = 8
@@ -18,9 +18,13 @@ class Spot(NamedTuple):
 
 
 class Places:
-    """Tells the user's frames from all others: those whose code lies in the folder of the run."""
+    """Tells the user's frames from all others: those whose code lies in the folder of the run.
 
-    def __init__(self, folder: str) -> None:
+    `outermost` is the code that executes the script: no frame around it is the user's.
+    """
+
+    def __init__(self, folder: str, outermost: CodeType | None = None) -> None:
+        self.outermost = outermost
         self.prefix = os.path.join(os.path.realpath(folder), "")
         self.known: dict[str, str | None] = {}
 
@@ -36,14 +40,17 @@ class Places:
     def calls(self, subject: object = None) -> list[Spot]:
         """The lines of the user's code that led here, innermost first; without those inside the constructor of `subject`."""
         frame: FrameType | None = sys._getframe(2)
-        found: list[Spot] = []
+        known, found = self.known, list[Spot]()
         while frame is not None and len(found) < MOST_CALLS:
-            path = self.of_file(frame.f_code.co_filename)
-            if path is not None and not _constructs(frame, subject):
+            code = frame.f_code
+            path = known[code.co_filename] if code.co_filename in known else self.of_file(code.co_filename)
+            if path is not None and (subject is None or not _constructs(frame, subject)):
                 found.append(Spot(path, frame.f_lineno))
+            elif code is self.outermost:
+                break
             frame = frame.f_back
         return found
 
 
 def _constructs(frame: FrameType, subject: object) -> bool:
-    return subject is not None and frame.f_code.co_name == "__init__" and frame.f_locals.get("self") is subject
+    return frame.f_code.co_name == "__init__" and frame.f_locals.get("self") is subject

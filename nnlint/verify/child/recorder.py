@@ -9,8 +9,7 @@ from __future__ import annotations
 import functools
 import time
 import weakref
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -95,6 +94,7 @@ class Recorder:
         self.outermost_trains = True
         self.is_evaluating = False
         self.paused = 0
+        self.pausing = _Pause(self)
         self.steps = 0
         self.backwards = 0
         self.steps_of: dict[int, int] = {}
@@ -143,14 +143,9 @@ class Recorder:
         """How often the most stepped parameters were stepped."""
         return max(self.steps_of.values(), default=0)
 
-    @contextmanager
-    def pause(self) -> Iterator[None]:
+    def pause(self) -> _Pause:
         """What the verifier itself does is no event of the run."""
-        self.paused += 1
-        try:
-            yield
-        finally:
-            self.paused -= 1
+        return self.pausing
 
     def is_measured(self, kind: str, calls: list[Spot]) -> bool:
         """Whether numbers are due: at each line the first times, then every so often."""
@@ -397,6 +392,19 @@ class Recorder:
                 observer(taken)
         self.check_steps(taken)
         self.check_time()
+
+
+class _Pause:
+    """A block in which nothing is recorded: made once, as every step enters it several times."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self.recorder = recorder
+
+    def __enter__(self) -> None:
+        self.recorder.paused += 1
+
+    def __exit__(self, *error: object) -> None:
+        self.recorder.paused -= 1
 
 
 def _parameters(optimizer: Optimizer) -> list[Tensor]:

@@ -35,7 +35,7 @@ class ScriptRun:
         self.request = request
         self.folder = os.path.realpath(folder)
         self.channel = channel
-        self.places = Places(folder)
+        self.places = Places(folder, self._execute.__code__)
         self.recorder = Recorder(request, self.places, channel.write)
         self.yardstick = Yardstick(self.recorder, request.every)
         self.sightings = Sightings(request.probes, channel.write, self.places.calls)
