@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules import module as hooks
 from torch.optim import Optimizer
 from torch.optim import optimizer as optimizer_hooks
 
@@ -25,7 +24,7 @@ from nnlint.verify.child.places import Places, Spot
 from nnlint.verify.protocol import Record, Request
 
 ALL_UNTIL = 16
-MEASUREMENTS = 50
+MEASUREMENTS = 32
 FEW_VALUES = 4
 FEW_PASSES = 2
 """The backward passes at a line whose graphs are walked through."""
@@ -149,7 +148,10 @@ class Recorder:
 
     def is_measured(self, kind: str, calls: list[Spot]) -> bool:
         """Whether numbers are due: at each line the first times, then every so often."""
-        slot = (kind, calls[0] if calls else None)
+        return self.is_due((kind, calls[0] if calls else None))
+
+    def is_due(self, slot: tuple[str, Any]) -> bool:
+        """The same of what happens not at a line, but to an object."""
         count = self.seen_lines[slot] = self.seen_lines.get(slot, 0) + 1
         return count <= ALL_UNTIL or count % max(1, self.request.steps // MEASUREMENTS) == 0
 
@@ -197,8 +199,7 @@ class Recorder:
                 self.wrap(nn.functional, name, functools.partial(self._loss, name))
         update_hooks.install(self)
         loader_hooks.install(self)
-        hooks.register_module_forward_pre_hook(self._before_forward)
-        hooks.register_module_forward_hook(self._after_forward, with_kwargs=True, always_call=True)
+        nn.Module.__call__ = self._watched(nn.Module.__call__)  # type: ignore[method-assign]
         optimizer_hooks.register_optimizer_step_post_hook(self._after_step)
 
     def wrap(self, owner: Any, name: str, around: Callable[..., Any], even_in_experiments: bool = False) -> None:
@@ -249,7 +250,8 @@ class Recorder:
             original(owner, *rest, **keywords)
         parameters = owner.parameters() if isinstance(owner, nn.Module) else _parameters(owner)
         self.gradients.clear(parameters)
-        self.tell("GradientsCleared", self.places.calls(), {}, owner)
+        if self.is_due(("cleared", id(owner))):
+            self.tell("GradientsCleared", self.places.calls(), {}, owner)
 
     def _loss(self, name: str, original: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
         with self.pause():
@@ -327,6 +329,23 @@ class Recorder:
             if calls and self.is_measured("dropout", calls):
                 self.tell("LayerApplied", calls, {"active_in_evaluation": float(is_active)}, does="dropout")
 
+    def _watched(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """What calls a module; torch's own global hooks would make every layer take its slower way."""
+
+        @functools.wraps(original)
+        def call(module: nn.Module, *inputs: Any, **keywords: Any) -> Any:
+            self._before_forward(module, inputs)
+            try:
+                output = original(module, *inputs, **keywords)
+            finally:
+                self.depth -= 1
+                self.dropping = None
+            if not self.depth and not self.paused:
+                self._after_forward(module, inputs, keywords, output)
+            return output
+
+        return call
+
     def _before_forward(self, module: nn.Module, inputs: Any) -> None:
         if not self.depth:
             self.dropped = 0
@@ -350,13 +369,7 @@ class Recorder:
             numbers = {"values_per_channel": values, "samples": float(len(given))}
             self.tell("LayerApplied", calls, numbers, layer, does="batchnorm")
 
-    def _after_forward(self, module: nn.Module, inputs: Any, keywords: Any = None, output: Any = None) -> None:
-        self.depth = max(0, self.depth - 1)
-        self.dropping = None
-        if keywords is None:  # torch leaves them out where the call has raised
-            return
-        if self.depth or self.paused:
-            return
+    def _after_forward(self, module: nn.Module, inputs: Any, keywords: Any, output: Any) -> None:
         if not isinstance(module, LOSS_MODULES):
             self.last_call = (module, inputs, keywords, output)
         for observer in self.on_call:
