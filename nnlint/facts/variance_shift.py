@@ -27,9 +27,11 @@ def shift_measured(case: Case) -> Verdict:
     dropouts = [event for event in case.made_at(LayerApplied) if event.kind == "dropout" and "order" in event.numbers]
     if not dropouts:
         return not_reached(case)
+    if not dropouts[0].numbers.get("rate"):
+        return refuted("its rate is 0 in this run: it drops nothing")
     behind = [layers[order] for order in sorted(layers) if order > dropouts[0].numbers["order"]]
     receiver = next((event for event in behind if event.kind == "batchnorm"), behind[-1] if behind else None)
-    if receiver is None or not dropouts[0].numbers.get("rate"):
+    if receiver is None:
         return refuted("nothing behind this dropout can be shifted by it")
     names = ("masked_input_square", "evaluated_input_square", "control_input_square")
     masked, evaluated, control = (receiver.numbers.get(name, 0.0) for name in names)
