@@ -66,7 +66,7 @@ def _witnessed(script: Script, documents: Iterable[Document], runs: Runner) -> l
 
 
 def _run(script: Script, changed: Iterable[Document], runs: Runner) -> Run:
-    """The script run as it is; where it has no main program, as a harness."""
+    """The script run as it is, else with stand-ins; where it has no main program, as a harness."""
     program = driver(script)
     reader = Reader(script.sources())
 
@@ -77,7 +77,7 @@ def _run(script: Script, changed: Iterable[Document], runs: Runner) -> Run:
         request = Request(script.root, path, texts, script.probes(), steps=STEPS, seconds=SECONDS, way=rung.way)
         return reader.run(script.document.path, runs.run(request))
 
-    return climb(run, ("as-is", "harness") if program else ("as-is",))[1]
+    return climb(run, ("as-is", "stand-ins", "harness") if program else ("as-is", "stand-ins"))[1]
 
 
 def _moved(script: Script, finding: Finding, changed: Iterable[Document]) -> Script:

@@ -23,8 +23,8 @@ from nnlint.lint import lint_documents
 from nnlint.reading.documents import read_document
 from nnlint.report import Report
 from nnlint.settings import Settings
-from nnlint.verify.protocol import Request
-from nnlint.verify.runner import runner
+from nnlint.verify.protocol import Record, Request
+from nnlint.verify.runner import Runner, runner
 from nnlint.verify.verify import Limits, verified
 
 LOOP = """
@@ -173,6 +173,19 @@ def _run_plainly(script: str, folder: str, records: socket.socket) -> None:
     exec(compile(script, "train.py", "exec"), {"__name__": "__main__"})
 
 
+def _noting_processor_time(runs: Runner) -> list[float]:
+    """The processor seconds of all runs that are made from now on."""
+    make, found = runs.run, list[float]()
+
+    def run(request: Request) -> list[Record]:
+        records = make(request)
+        found.append(records[-1]["numbers"].get("processor_seconds", 0.0))
+        return records
+
+    runs.run = run  # type: ignore[method-assign]
+    return found
+
+
 def _time_verifying(count: int) -> None:
     settings = Settings(select=("NN101", "NN102", "NN201"))
     documents = [
@@ -187,16 +200,17 @@ def _time_verifying(count: int) -> None:
     report = lint_documents(documents, settings)
     with runner() as runs:
         started = time.monotonic() - start
+        processor = _noting_processor_time(runs)
         done = verified(report, documents, Limits(), lint, lambda said: None, runs)  # type: ignore[arg-type]
         imports = runs.starts + ("torch" in sys.modules)
     seconds = time.monotonic() - start
     verdicts = sorted(f"{f.code} {f.verdict.status.value}" for f in (*done.findings, *done.withdrawn) if f.verdict)
     runs_made = sum(len(trial.arms) + trial.repeats for trial in done.trials)
+    print(f"{count} with three findings each: {seconds:.1f} s, of which the server's start {started:.1f} s")
     print(
-        f"{count} script{'s' if count > 1 else ''} with three findings each: {seconds:.1f} s, of which the server's start "
-        f"{started:.1f} s; {runs_made} runs, torch imported by {imports} process; {', '.join(verdicts[:: max(1, count)])}",
-        flush=True,
+        f"  {runs_made} runs, {sum(processor):.1f} s of processor time in them; processes that imported torch: {imports}"
     )
+    print(f"  {', '.join(sorted(set(verdicts)))}", flush=True)
 
 
 if __name__ == "__main__":

@@ -92,7 +92,8 @@ class ScriptRun:
             self.channel.write({"kind": "Trouble", "words": {"error": f"{type(error).__name__}: {error}"}})
 
     def _totals(self) -> dict[str, float]:
-        return {"steps": float(self.recorder.steps), "backwards": float(self.recorder.backwards)}
+        counts = {"steps": float(self.recorder.steps), "backwards": float(self.recorder.backwards)}
+        return {**counts, "processor_seconds": time.process_time()}
 
     def _prepare(self) -> None:
         sys.dont_write_bytecode = True
