@@ -10,7 +10,7 @@ import ast
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 
-from nnlint.events import Run
+from nnlint.events import Backward, Run
 from nnlint.graph import data_in, sources
 from nnlint.operations import ACTIVATIONS, LOSS_OPERATIONS, POOLINGS, TRANSPARENT
 from nnlint.static.objects import CodeSite
@@ -163,3 +163,9 @@ def tracks_statistics(data: Data) -> bool:
         return False
     tracked = data.layer.arguments.get("track_running_stats") if data.layer is not None else None
     return getattr(tracked, "value", True) is not False
+
+
+def is_only_shown(run: Run, place: Site) -> bool:
+    """Whether something stands at the top level of a file that trains nothing: it is made to be looked at."""
+    at_top = isinstance(place, CodeSite) and place.function is None
+    return at_top and not any(run.events(Backward))

@@ -40,7 +40,7 @@ from collections.abc import Iterator
 from nnlint.events import Run, ValueSeen, WeightsSeen, WeightsSet
 from nnlint.facts.calls import called_name
 from nnlint.facts.first_values import constant_weights
-from nnlint.facts.layers import BETWEEN, names_around, wiring
+from nnlint.facts.layers import BETWEEN, is_only_shown, names_around, wiring
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.graph import content, sources
 from nnlint.mending import edits
@@ -77,7 +77,7 @@ def check(run: Run) -> Iterator[Problem]:
             elif id(before) in layers:
                 pairs.setdefault(layers[id(before)], (before, False))
     for key, (data, stays) in pairs.items():
-        if stays or _is_hidden(run, data):
+        if (stays or _is_hidden(run, data)) and not is_only_shown(run, constant[key]):
             yield from _problem(data, constant[key], stays)
 
 
@@ -182,8 +182,8 @@ def witness(case: Case) -> Verdict:
     seen += [event for event in case.at(ValueSeen) if event.what == "kept" and "unit_spread" in event.numbers]
     if not seen:
         return not_reached(case)
-    spread = max(event.numbers["unit_spread"] for event in seen)
-    size = max(event.numbers["weight_size"] for event in seen)
+    least = min(seen, key=lambda event: event.numbers["unit_spread"])
+    spread, size = least.numbers["unit_spread"], least.numbers["weight_size"]
     if spread <= ALIKE * size:
         return confirmed(
             f"at the end all units still have the same weights, of {size:.2g} at most", spread=spread, size=size

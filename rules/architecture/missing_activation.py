@@ -36,14 +36,14 @@ import ast
 import re
 from collections.abc import Iterator
 
-from nnlint.events import Backward, LayerApplied, Run
-from nnlint.facts.layers import REARRANGING, before, made_by, place_of, wiring
+from nnlint.events import LayerApplied, Run
+from nnlint.facts.layers import REARRANGING, before, is_only_shown, made_by, place_of, wiring
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.mending import edits
 from nnlint.mending.importing import spelled
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
-from nnlint.values import Constant, Data, Layer, Site, Value
+from nnlint.values import Constant, Data, Layer, Value
 from nnlint.witness import Case, confirmed, not_reached, refuted
 
 PAIRS = frozenset(
@@ -92,7 +92,7 @@ def _problem(run: Run, second: Data) -> Iterator[Problem]:
     if any(first.layer is None or not _is_redundant(run, first, second) for first in firsts):
         return
     place, behind = place_of(second), place_of(firsts[0])
-    if place is None or behind is None or _is_only_shown(run, place):
+    if place is None or behind is None or is_only_shown(run, place):
         return
     yield Problem(
         place,
@@ -102,12 +102,6 @@ def _problem(run: Run, second: Data) -> Iterator[Problem]:
         help="put an activation between them, or leave one of them out",
         fix=_activated(second),
     )
-
-
-def _is_only_shown(run: Run, place: Site) -> bool:
-    """Whether the layer is made at the top level of a file that trains nothing: to look at it."""
-    at_top = isinstance(place, CodeSite) and place.function is None
-    return at_top and not any(run.events(Backward))
 
 
 def _is_redundant(run: Run, first: Data, second: Data) -> bool:
