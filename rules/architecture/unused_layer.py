@@ -49,6 +49,9 @@ from nnlint.witness import Case, confirmed, not_reached, refuted
 BY_NAME = re.compile(r"getattr|_modules|children\(|modules\(|__dict__|eval\(|vars\(|locals\(|functional_call|trace")
 """How code reaches parts without naming them."""
 
+PREPARES = re.compile(r"_*(?:init|reset)")
+OVER_ALL = re.compile(r"\b(?:named_)?modules\(")
+
 
 def check(run: Run) -> Iterator[Problem]:
     """One problem for each layer that only its assignment names."""
@@ -69,7 +72,15 @@ def _is_known(run: Run, network: Instance) -> bool:
     forward = cls.find("forward")
     if not isinstance(forward, Function) or forward.node not in forward.module.followed:
         return False
-    return not BY_NAME.search(_text(cls.module, cls.node))
+    return not any(_reaches_by_name(cls.module, node) for node in cls.node.body)
+
+
+def _reaches_by_name(module: Module, node: ast.stmt) -> bool:
+    """Whether a part of the class gets at layers without naming them; what goes over all modules to fill them is no use of them."""
+    text = _text(module, node)
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and PREPARES.match(node.name):
+        text = OVER_ALL.sub("", text)
+    return BY_NAME.search(text) is not None
 
 
 def _text(module: Module, node: ast.AST) -> str:
