@@ -76,7 +76,7 @@ def _is_known(run: Run, network: Instance) -> bool:
 
 
 def _reaches_by_name(module: Module, node: ast.stmt) -> bool:
-    """Whether a part of the class gets at layers without naming them; what goes over all modules to fill them is no use of them."""
+    """Whether a part of the class gets at layers without naming them; going over all modules to fill them is no use."""
     text = _text(module, node)
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and PREPARES.match(node.name):
         text = OVER_ALL.sub("", text)
