@@ -3,8 +3,9 @@
 ## What it does
 Follows the prediction of every cross-entropy, negative log-likelihood and KL divergence back to a `softmax` or `log_softmax`, and
 compares its dimension with that in which the loss has the classes: the second, or the last one where the batch is flattened
-between the two. What a network puts out is looked at, too, where the number of dimensions is known. A softmax without `dim` is
-advice; it is an error where the tensor is known to have three dimensions, as the batch is taken then.
+between the two. What a network puts out is looked at, too, where the number of dimensions is known, or where the best class is
+picked from it. A softmax without `dim` is advice; it is an error where the tensor is known to have three dimensions, as the
+batch is taken then.
 
 ## Why it matters
 Over dimension 0, the probabilities of one class sum to 1 over the batch: the samples compete with each other, a sample's output
@@ -55,6 +56,7 @@ IN_PLACE = frozenset("output identity to detach clone contiguous dropout index".
 """Operations that leave the dimensions of a batch where they are; an index picks rows."""
 
 FLATTENING = IN_PLACE | {"view", "reshape"}
+PICKS = frozenset({"argmax", "max", "topk"})
 TORCH = ("softmax", "log_softmax", "Softmax", "LogSoftmax")
 LAST = -1
 ROUNDING = 1e-3
@@ -75,7 +77,7 @@ def check(run: Run) -> Iterator[Problem]:
     if not any(run.operations.get(operation) for operation in SOFTMAXES):
         return
     found: set[int] = set()
-    for misplaced in (*_before_losses(run), *_put_out(run)):
+    for misplaced in (*_before_losses(run), *_put_out(run), *_picked_from(run)):
         if id(misplaced.data) not in found:
             found.add(id(misplaced.data))
             yield _problem(misplaced)
@@ -194,6 +196,29 @@ def _put_out(run: Run) -> Iterator[Misplaced]:
             wires = wires or wiring(run)
             if all(each.operation in IN_PLACE for each in wires.used_by(data)):
                 yield Misplaced(data, 0, 1, None)
+
+
+def _picked_from(run: Run) -> Iterator[Misplaced]:
+    """A softmax over the first dimension of a network's output, of which the best of the second one is picked."""
+    for operation in SOFTMAXES:
+        for data in made_by(run, operation):
+            if not data.inputs or _taken(data, rank_of(data.inputs[0])) != 0 or not _is_of_layer(data):
+                continue
+            given = endings(data.inputs[0])
+            if not given or not all("output" in each.passed and each.scale is Scale.RAW for each in given):
+                continue
+            if any(
+                _picks_class(each) for each in wiring(run).after(data, through=lambda each: each.operation in IN_PLACE)
+            ):
+                yield Misplaced(data, 0, 1, None)
+
+
+def _picks_class(data: Data) -> bool:
+    """Whether it is an `argmax`, `max` or `topk` over the second dimension, which a lone sample's vector does not have."""
+    if data.operation not in PICKS:
+        return False
+    position = number(data.options.get("dim"))
+    return position == 1 or (position == LAST and rank_of(data.inputs[0]) == 2)
 
 
 def _comes_from_layer(data: Data) -> bool:
