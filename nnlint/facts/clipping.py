@@ -17,7 +17,7 @@ from nnlint.events import (
     OptimizerStepped,
     Run,
 )
-from nnlint.facts.gradients import Trained, parts_of, trained
+from nnlint.facts.gradients import Trained, is_stepped_as_one, parts_of, trained
 from nnlint.lazy import regex
 from nnlint.records import dataclass
 from nnlint.static.objects import CodeSite
@@ -74,10 +74,11 @@ def _clips(run: Run) -> tuple[Clip, ...]:
         return ()
     block = select(run.trace, lambda event: isinstance(event, CLIP_EVENTS))
     optimizers = list(trained(run))
+    is_only = len(optimizers) == 1 or is_stepped_as_one(run)
     found: list[Clip] = []
     for each in optimizers:
         arriving: dict[GradientsClipped, set[Filling]] = {}
-        follow(block, Filling("start"), _protocol(run, each, len(optimizers) == 1, arriving))
+        follow(block, Filling("start"), _protocol(run, each, is_only, arriving))
         found += _gathered(each, arriving)
     return tuple(found)
 
@@ -106,7 +107,7 @@ def _protocol(run: Run, each: Trained, is_only: bool, arriving: dict[GradientsCl
             return filling._replace(state="unknown")
         if isinstance(event, GradientsClipped) and _concerns(run, each, event.target, is_only):
             arriving.setdefault(event, set()).add(filling)
-        if isinstance(event, OptimizerStepped) and each.is_stepped_by(event):
+        if isinstance(event, OptimizerStepped) and (is_only or each.is_stepped_by(event)):
             return filling._replace(state="stepped")
         return filling
 

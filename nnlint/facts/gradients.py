@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 
 from nnlint.events import Backward, Escaped, Event, GradientsCleared, ModelCalled, OptimizerStepped, Run
 from nnlint.graph import content, cuts_graph, parameters_of
 from nnlint.operations import LOSS_OPERATIONS
 from nnlint.records import dataclass
+from nnlint.static.objects import CodeSite
 from nnlint.trace import Block, select
 from nnlint.values import (
     Data,
@@ -210,6 +211,21 @@ def _wraps_training(run: Run, value: Value) -> bool:
     given = {id(each) for each in (*value.inputs, *value.options.values())}
     is_class = value.operation == "call" and value.name.rpartition(".")[2][:1].isupper()
     return is_class and any(id(call.model) in given for call in run.events(ModelCalled))
+
+
+def is_stepped_as_one(run: Run) -> bool:
+    """Whether each step of the run may be of any of its optimizers: there is one at a time, made in one place or another."""
+    moments: dict[Hashable, set[int]] = {}
+    for event in run.events(OptimizerStepped):
+        calls = tuple(id(_node(site)) for site in event.calls)
+        moment = (id(_node(event.at)), calls, *(id(each) for each in event.iterations[-1:]))
+        moments.setdefault(moment, set()).update(id(each) for each in alternatives(event.optimizer))
+    everything = set().union(*moments.values())
+    return all(held == everything for held in moments.values())
+
+
+def _node(site: object) -> object:
+    return site.node if isinstance(site, CodeSite) else site
 
 
 GRADIENT_EVENTS: tuple[type[Event], ...] = (Backward, GradientsCleared, OptimizerStepped, Escaped)

@@ -76,13 +76,14 @@ def dead_terms(run: Run, loss: Value) -> Iterator[Data]:
     """The cuts of terms of a sum that were losses themselves, and add only a number to it."""
     for term in _terms(loss):
         for each in alternatives(term):
-            if (
-                isinstance(each, Data)
-                and each.operation in ("detach", "item")
-                and each.inputs
-                and _is_loss(each.inputs[0])
-            ):
+            if isinstance(each, Data) and each.operation in ("detach", "item") and _is_loss(_before_cuts(each)):
                 yield each
+
+
+def _before_cuts(value: Value) -> Value:
+    while isinstance(value, Data) and value.operation in ("detach", "item") and value.inputs:
+        value = value.inputs[0]
+    return value
 
 
 def _terms(loss: Value) -> Iterator[Value]:

@@ -29,7 +29,8 @@ optimizer.step()
 ```
 
 ## Fix safety
-Safe: the call moves right before the step. Where they stand in different blocks or functions, there is no fix.
+Safe: the call moves right before the step, with the `if` around it alone. Where they stand in other blocks or functions,
+there is no fix.
 
 ## Witness
 The norm of the gradients is over the bound at a step. Where it never comes near the bound, the fault is harmless.
@@ -37,6 +38,7 @@ The norm of the gradients is over the bound at a step. Where it never comes near
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
 from nnlint.events import Backward, GradientsClipped, OptimizerStepped, Run
@@ -45,6 +47,7 @@ from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.mending import edits
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
+from nnlint.values import Site
 from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, unverified
 
 EMPTY = frozenset({"start", "stepped", "cleared"})
@@ -101,13 +104,24 @@ def _comes_before(step: OptimizerStepped, clip: Clip) -> bool:
 
 
 def _fix(clip: GradientsClipped, step: OptimizerStepped) -> Fix | None:
-    lines, removed = edits.statement_lines(clip.at), edits.remove_statement(clip.at)
-    block = edits.block_of(clip.at)
-    if lines is None or removed is None or not isinstance(step.at, CodeSite):
-        return None
-    if not any(statement is step.at.statement for statement in block):
+    moved = _moved(clip, step)
+    lines = None if moved is None else edits.statement_lines(moved)
+    removed = None if moved is None else edits.remove_statement(moved)
+    if lines is None or removed is None:
         return None
     return edits.fix(Applicability.SAFE, "clip right before the step", removed, edits.insert_before(step.at, *lines))
+
+
+def _moved(clip: GradientsClipped, step: OptimizerStepped) -> Site | None:
+    """What stands in the block of the step: the statement that clips, or the `if` around it alone."""
+    holder = edits.holder_of(clip.at)
+    is_alone = isinstance(holder, ast.If) and len(edits.block_of(clip.at)) == 1 and not holder.orelse
+    around = edits.statement_site(clip.at, holder) if isinstance(holder, ast.If) and is_alone else None
+    own = step.at.statement if isinstance(step.at, CodeSite) else None
+    for site in (clip.at, around):
+        if site is not None and any(statement is own for statement in edits.block_of(site)):
+            return site
+    return None
 
 
 def witness(case: Case) -> Verdict:

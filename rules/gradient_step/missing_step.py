@@ -34,6 +34,7 @@ The backward pass runs again and again, and its optimizer is not stepped once.
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
 from nnlint.events import Backward, GradientsCleared, OptimizerMade, OptimizerStepped, Run
@@ -58,6 +59,8 @@ def check(run: Run) -> Iterator[Problem]:
     for optimizer in _cleared(run, clears):
         each = Trained(optimizer, run.remember("parts", optimizer, parts_of), run)
         if any(_may_be_step_of(run, each, step) for step in run.events(OptimizerStepped)):
+            continue
+        if _is_stepped_by_the_same_name(run, each, clears):
             continue
         backward = None if may_be_stepped_elsewhere(run, each) else _backward_of(run, each, clears)
         node = backward.at.node if backward is not None and isinstance(backward.at, CodeSite) else None
@@ -103,6 +106,21 @@ def _may_be_step_of(run: Run, each: Trained, step: OptimizerStepped) -> bool:
         elif not (_is_named(stepped) and _is_named(each.optimizer)):
             return True
     return False
+
+
+def _is_stepped_by_the_same_name(run: Run, each: Trained, clears: list[GradientsCleared]) -> bool:
+    """Whether what was asked to clear is asked to step, too, though it is not known that it comes to the same optimizer."""
+    cleared = {name for clear in clears if each.is_cleared_by(clear) for name in _asked(clear, "zero_grad")}
+    return any(not cleared.isdisjoint(_asked(step, "step")) for step in run.events(OptimizerStepped))
+
+
+def _asked(event: GradientsCleared | OptimizerStepped, method: str) -> Iterator[tuple[int, str]]:
+    """The objects of which a method was called on the way to an event, by function and name."""
+    for site in (event.at, *event.calls):
+        call = site.node if isinstance(site, CodeSite) else None
+        called = call.func if isinstance(call, ast.Call) else None
+        if isinstance(site, CodeSite) and isinstance(called, ast.Attribute) and called.attr == method:
+            yield id(site.function), ast.unparse(called.value)
 
 
 def _backward_of(run: Run, each: Trained, clears: list[GradientsCleared]) -> Backward | None:
