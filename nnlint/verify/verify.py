@@ -175,7 +175,9 @@ class _Trial:
 
     def _first(self, plan: Plan, rung: Rung) -> Run:
         self.rung = rung
-        return self._run(plan, self.limits.seconds * SHARE_OF_FIRST, self.limits.steps, self.script.probes())
+        left = self.limits.seconds - (time.monotonic() - self.start)
+        seconds = max(LEAST_SECONDS, min(self.limits.seconds * SHARE_OF_FIRST, left))
+        return self._run(plan, seconds, self.limits.steps, self.script.probes())
 
     def _is_confirmed(self, run: Run) -> bool:
         """Whether the run ended at a fault, and confirms it."""
