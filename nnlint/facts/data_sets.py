@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from nnlint.events import ModelCalled, Run
 from nnlint.facts.differentiated import training_calls
+from nnlint.facts.evaluation import HELD_OUT, TRAINS, words_of
 from nnlint.facts.lengths import length_of
 from nnlint.graph import ancestors
 from nnlint.static.objects import CodeSite, Function
 from nnlint.values import NONE, Constant, Data, Instance, Items, Loader, Value, alternatives, number
+
+TRANSFORM = re.compile(r"^_?(\w+_)?transforms?$|^_?augment\w*$|^_?preprocess$")
+"""Names under which data sets keep what they do to a sample."""
 
 SPLITS = frozenset({"train split", "test split"})
 PARTS = SPLITS | {"index"}
@@ -159,3 +164,41 @@ def _sources_of(dataset: Value | None) -> Iterator[str]:
     if isinstance(whole, (Instance, Data)) and isinstance(whole.at, CodeSite):
         modules.append(whole.at.module)
     yield from {id(module): module.source.text for module in modules}.values()
+
+
+def is_for_evaluation(loader: Loader) -> bool:
+    """Whether the loader is called one for held-out data: by its own name, or else by its function's."""
+    function = getattr(loader.at.function, "name", "") if isinstance(loader.at, CodeSite) else ""
+    words = words_of(loader.bound) or words_of(function)
+    return bool(words & HELD_OUT) and not words & TRAINS
+
+
+def transforms_of(dataset: Value | None) -> Iterator[Value]:
+    """What a data set certainly does to its samples; nothing where the transform is given to it later."""
+    current = dataset
+    while isinstance(current, Data) and current.operation in PARTS:
+        if _is_given_a_transform(current.parts) or not current.inputs:
+            return
+        current = current.inputs[0]
+    if isinstance(current, Instance):
+        held = {
+            name: each for name, each in current.attributes.items() if isinstance(name, str) and TRANSFORM.match(name)
+        }
+        if len(held) == 1:
+            yield from (each for each in held.values() if isinstance(each, Data))
+    elif isinstance(current, Data) and current.operation == "call" and not _is_given_a_transform(current.parts):
+        given = (*current.inputs, *current.options.values()) if LIBRARIES.search(current.name) else ()
+        yield from (each for each in given if isinstance(each, Data))
+
+
+def _is_given_a_transform(parts: dict[Any, Value]) -> bool:
+    """Whether `part.dataset.transform = ...` or the like was stored."""
+    return any(
+        (isinstance(name, str) and TRANSFORM.match(name) and not _is_read(each, name))
+        or (name == "dataset" and isinstance(each, Data) and _is_given_a_transform(each.parts))
+        for name, each in parts.items()
+    )
+
+
+def _is_read(value: Value, name: str) -> bool:
+    return isinstance(value, Data) and value.operation == "attribute" and value.name == name

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from nnlint.events import LossComputed, Run
-from nnlint.graph import ancestors, content
+from nnlint.graph import ancestors, content, sources
 from nnlint.operations import TRANSPARENT
 from nnlint.values import NONE, Constant, Data, Either, Items, Site, Value, number
 
@@ -18,6 +18,9 @@ LOGIT_KEEPING = TRANSPARENT | {"dropout", "upsample"}
 
 PROBABILITY_KEEPING = LOGIT_KEEPING | {"mean", "pool", "clamp", "relu", "log", "log_softmax"}
 """Operations after which probabilities, or their logarithms, are no logits yet."""
+
+ENDS_OPEN = frozenset("linear convolution transposed_convolution bilinear add subtract upsample matmul call".split())
+"""Operations after which a network's output is any number."""
 
 MOST_FOLLOWED = 200
 
@@ -160,3 +163,30 @@ def _networks(prediction: Value) -> Iterator[Value]:
     for data in ancestors(prediction):
         if data.operation == "output":
             yield data.inputs[1]
+
+
+def networks_that_give_logits(losses: list[LossComputed]) -> set[int]:
+    """The identities of the networks whose raw output these losses are given."""
+    found: set[int] = set()
+    for event in losses:
+        outputs = outputs_in(event.prediction)
+        found.update(id(output.inputs[1]) for output in outputs if not _ends_bounded(output))
+    return found
+
+
+def is_logit_of(value: Value, networks: set[int]) -> bool:
+    """Whether a value is the raw output of one of these networks, on every path."""
+    outputs = outputs_in(value)
+    return bool(outputs) and all(id(output.inputs[1]) in networks and not _ends_bounded(output) for output in outputs)
+
+
+def outputs_in(value: Value | None) -> list[Data]:
+    """The outputs of networks that a value is, views and moves peeled off; none where it may be anything else."""
+    found = sources(value, lambda data: data.operation in TRANSPARENT - {"output", "concatenate", "stack"})
+    outputs = [each for each in found if isinstance(each, Data) and each.operation == "output"]
+    return outputs if len(outputs) == len(found) else []
+
+
+def _ends_bounded(output: Data) -> bool:
+    """Whether the last thing that a network does may bound what it gives."""
+    return any(not isinstance(each, Data) or each.operation not in ENDS_OPEN for each in content(output.inputs[0]))

@@ -32,8 +32,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nnlint.events import LoaderMade, Run
-from nnlint.facts.data_sets import LIBRARIES, training_loaders
-from nnlint.facts.evaluation import HELD_OUT, TRAINS, words_of
+from nnlint.facts.data_sets import LIBRARIES, is_for_evaluation, training_loaders
 from nnlint.facts.identity import same_data
 from nnlint.finding import Severity, Verdict
 from nnlint.rule import Problem, Rule
@@ -45,7 +44,7 @@ from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unver
 def check(run: Run) -> Iterator[Problem]:
     """One problem for each evaluation loader over training data."""
     made = [event.loader for event in run.events(LoaderMade) if isinstance(event.loader, Loader)]
-    suspects = [loader for loader in made if _is_for_evaluation(loader) and not _is_sampled(loader)]
+    suspects = [loader for loader in made if is_for_evaluation(loader) and not _is_sampled(loader)]
     if not suspects:
         return
     training = [loader for loader, _ in training_loaders(run) if not _is_sampled(loader)]
@@ -64,13 +63,6 @@ def check(run: Run) -> Iterator[Problem]:
                 related=((other.at, "the training loader over the same data"),),
                 help="build this loader on data that the training does not see",
             )
-
-
-def _is_for_evaluation(loader: Loader) -> bool:
-    """Whether the loader is called one for held-out data: by its own name, or else by its function's."""
-    function = getattr(loader.at.function, "name", "") if isinstance(loader.at, CodeSite) else ""
-    words = words_of(loader.bound) or words_of(function)
-    return bool(words & HELD_OUT) and not words & TRAINS
 
 
 def _is_sampled(loader: Loader) -> bool:

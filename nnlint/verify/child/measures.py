@@ -79,6 +79,7 @@ def summary(value: Any) -> Numbers:
     flat = tensor.reshape(-1)[:LARGEST_MEASURED]
     numbers |= {"min": float(flat.min()), "max": float(flat.max()), "mean": float(flat.mean())}
     numbers["deviation"] = float(flat.std(unbiased=False))
+    numbers["positive"] = float((flat > 0).double().mean())
     numbers["mean_size"] = float(flat.abs().mean())
     if tensor.dim() > 1 and len(tensor) > 1:
         numbers["row_deviation"] = float(tensor.reshape(len(tensor), -1).std(0, unbiased=False).max())
@@ -89,11 +90,17 @@ def summary(value: Any) -> Numbers:
     return numbers
 
 
+def _weighted_sum(tensor: Tensor) -> float:
+    """A sum that tells the order of the elements, too: of a picture and its mirror image."""
+    flat = tensor.detach().reshape(-1)[:LARGEST_MEASURED].cpu().double()
+    return float((flat * torch.linspace(1, 2, len(flat), dtype=torch.float64)).sum())
+
+
 def batch(value: Any) -> Numbers:
     """A batch's rows, a sum by which it is known again, and how many classes are in it, where its last part are class numbers."""
     parts = [tensor for tensor in tensors_in(value) if tensor.numel()]
     numbers: Numbers = {}
-    sums = [float(each.detach().double().sum()) for each in parts if not each.is_complex() and not each.is_sparse]
+    sums = [_weighted_sum(each) for each in parts if not each.is_complex() and not each.is_sparse]
     if sums and all(map(math.isfinite, sums)):
         numbers["sum"] = sum((place + 1) * each for place, each in enumerate(sums))
     if parts and parts[0].dim():

@@ -87,6 +87,8 @@ def to_pil_image(image: Any, mode: Any = None) -> Any:
 
 def normalize(tensor: Tensor, mean: Any, std: Any, inplace: bool = False) -> Tensor:
     """Minus the mean, by the deviation, of each channel."""
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"img should be Tensor Image. Got {type(tensor)}")
     channels = tensor.shape[-3]  # one channel may be given the mean of three, as in early versions
     mean = torch.as_tensor(mean, dtype=tensor.dtype).reshape(-1, 1, 1)[:channels]
     std = torch.as_tensor(std, dtype=tensor.dtype).reshape(-1, 1, 1)[:channels]

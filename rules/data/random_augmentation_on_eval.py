@@ -1,0 +1,124 @@
+"""Validation or test images are augmented at random.
+
+## What it does
+Reports random transforms (crops, flips, jitter, erasing) in the pipeline of a loader for validation or test: one pipeline for all
+data sets, a pipeline that was copied, or a part of a `random_split` that shares the pipeline of the training part. Augmentation
+at test time that averages several passes and self-supervised pairs of views are left alone.
+
+## Why it matters
+Each evaluation sees other images, so its result moves by chance, and the best epoch is the luckiest one. The images are harder
+than those that the network will get, so the result is too low.
+Source: torchvision, "Transforming images" (https://docs.pytorch.org/vision/stable/transforms.html): random transforms draw anew
+for each image.
+
+## Example
+```python
+transform = transforms.Compose([transforms.RandomHorizontalFlip(), transforms.ToTensor()])
+train_set = CIFAR10("data", train=True, transform=transform)
+test_set = CIFAR10("data", train=False, transform=transform)
+test_loader = DataLoader(test_set, batch_size=64)
+```
+
+Use instead:
+```python
+augment = transforms.Compose([transforms.RandomHorizontalFlip(), transforms.ToTensor()])
+train_set = CIFAR10("data", train=True, transform=augment)
+test_set = CIFAR10("data", train=False, transform=transforms.ToTensor())
+test_loader = DataLoader(test_set, batch_size=64)
+```
+
+## Witness
+Two passes over the evaluation data, in the same order, give different numbers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from nnlint.events import BatchDrawn, LoaderMade, Run
+from nnlint.facts.data_sets import is_for_evaluation, keeps_order, training_loaders, transforms_of
+from nnlint.finding import Place, Severity, Verdict
+from nnlint.graph import ancestors
+from nnlint.rule import Problem, Rule
+from nnlint.static.objects import CodeSite
+from nnlint.values import Constant, Data, Loader
+from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
+
+RANDOM = re.compile(
+    r"(^|\.)(Random(?!Sampler|State|Order$)\w+|ColorJitter|AutoAugment|TrivialAugmentWide|AugMix|ElasticTransform|"
+    r"ShiftScaleRotate|CoarseDropout|HueSaturationValue|RandomBrightnessContrast)$"
+)
+"""Transforms of torchvision and albumentations that draw anew for each image."""
+
+AVERAGES = re.compile(
+    r"\btta\b|test.?time|contrast|simclr|byol|two_?crop|views\b|mixmatch|fixmatch|few.?shot", re.IGNORECASE
+)
+"""Words of code in which random views of test data have a purpose."""
+
+
+def check(run: Run) -> Iterator[Problem]:
+    """One problem for each random transform of evaluation data."""
+    made = [event.loader for event in run.events(LoaderMade) if isinstance(event.loader, Loader)]
+    if not made:
+        return
+    trained = {id(loader) for loader, _ in training_loaders(run)}
+    reported: set[int] = set()
+    for loader in made:
+        if id(loader) in trained or not is_for_evaluation(loader) or _is_on_purpose(loader):
+            continue
+        sites = [data.at for data in _random_transforms(loader) if isinstance(data.at, CodeSite)]
+        site = min(sites, key=lambda each: (each.place.line, each.place.column), default=None)
+        if site is not None and id(site.node) not in reported:
+            reported.add(id(site.node))
+            yield Problem(
+                site,
+                "the evaluation data are augmented at random, so the same network gets another result in each pass",
+                label="draws anew for each image",
+                related=((loader.at, "evaluation data are loaded with it here"),) if loader.at is not None else (),
+                help="give the evaluation data a pipeline without random transforms",
+            )
+
+
+def _is_on_purpose(loader: Loader) -> bool:
+    """Whether other images in each pass are wanted: several views of one, or a few at random to look at."""
+    if keeps_order(loader) is False:
+        return True
+    return isinstance(loader.at, CodeSite) and AVERAGES.search(loader.at.module.source.text) is not None
+
+
+def _random_transforms(loader: Loader) -> Iterator[Data]:
+    for transform in transforms_of(loader.dataset):
+        for data in ancestors(transform):
+            if data.operation == "call" and RANDOM.search(data.name) and not _is_switched_off(data):
+                yield data
+
+
+def _is_switched_off(transform: Data) -> bool:
+    given = [transform.options.get("p"), *transform.inputs]
+    return any(isinstance(each, Constant) and each.value in (0, 0.0) for each in given)
+
+
+def witness(case: Case) -> Verdict:
+    """Whether the first batch of the evaluation differs from pass to pass."""
+    first = [event for event in case.made_at(BatchDrawn, *_places(case)) if event.numbers.get("number") == 0]
+    sums = numbers(first, "sum")
+    if not sums:
+        return not_reached(case)
+    if not any(numbers(case.related(LoaderMade), "sequential")):
+        return unverified("the evaluation data come in another order each time")
+    if len(sums) < 2:
+        return unverified("the run made one pass over the evaluation data")
+    apart = max(sums) - min(sums)
+    if apart > 0:
+        return confirmed(f"the first batch is another one in {len(set(sums))} of {len(sums)} passes", passes=len(sums))
+    return refuted(f"the first batch is the same in {len(sums)} passes")
+
+
+def _places(case: Case) -> list[Place]:
+    return [related.place for related in case.finding.related]
+
+
+rule = Rule(
+    __name__, __doc__, check, code="NN410", severity=Severity.WARNING, since="0.1", witness=witness, trains=False
+)
