@@ -143,6 +143,9 @@ class _Reader:
         self.losses = {id(event.value) for event in run.events(LossComputed)}
         self.training = {_node(call.at) for call in run.events(ModelCalled) if self.trains(call)}
         self.uses: _Uses | None = None
+        self.places: dict[int, set[object]] = {}
+        for call in run.events(ModelCalled):
+            self.places.setdefault(id(call.model), set()).add(_node(call.at))
         self.trained = self._trained()
         self.last_steps = {step.iterations: step.order for step in run.events(OptimizerStepped)}
 
@@ -165,7 +168,7 @@ class _Reader:
             context, function = _context(call)
             self.uses = self.uses or _Uses(self.run)
             fate = self.uses.fate(outputs)
-            if context != "acting" and not _acts(fate) and self.is_used(outputs, fate):
+            if context != "acting" and not _acts(fate) and self.is_used(call, outputs, fate):
                 yield Evaluation(
                     call,
                     _place(self.run, call),
@@ -179,9 +182,15 @@ class _Reader:
                     function=function,
                 )
 
-    def is_used(self, outputs: list[Data], fate: list[Data]) -> bool:
-        """Whether anybody asks for the numbers: a dry run, or a look at the shape, evaluates nothing."""
-        return bool(fate) or any(id(output) in self.returned or id(output) in self.kept for output in outputs)
+    def is_used(self, call: ModelCalled, outputs: list[Data], fate: list[Data]) -> bool:
+        """Whether anybody asks for the numbers: a dry run, or a look at the shape, evaluates nothing.
+
+        A network that is only given its own state again does not ask.
+        """
+        own = self.places[id(call.model)]
+        return any(not _is_of_calls(data, own) for data in fate) or any(
+            id(output) in self.returned or id(output) in self.kept for output in outputs
+        )
 
     def _is_afterwards(self, call: ModelCalled) -> bool:
         last, loops = self.trained.get(id(call.model), (call.order, ()))
@@ -199,6 +208,11 @@ class _Reader:
 
     def _is_apart(self, call: ModelCalled) -> bool:
         return bool(call.iterations) and self.last_steps.get(call.iterations, 0) <= call.order
+
+
+def _is_of_calls(data: Data, nodes: set[object]) -> bool:
+    """Whether the data are the output of one of these calls of a network, or were made inside of it."""
+    return any(site is not None and _node(site) in nodes for site in (data.at, *data.calls))
 
 
 def _is_foreign(run: Run, call: ModelCalled) -> bool:
