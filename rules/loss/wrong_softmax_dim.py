@@ -40,7 +40,7 @@ from nnlint.facts.layers import made_by, place_of, related_call, wiring
 from nnlint.facts.ranks import rank_of, sizes_of
 from nnlint.facts.scales import SCALES, Ending, Scale, endings
 from nnlint.finding import Applicability, Edit, Fix, Severity, Verdict
-from nnlint.graph import content
+from nnlint.graph import ancestors, content
 from nnlint.mending import edits
 from nnlint.operations import WEIGHTED
 from nnlint.records import dataclass
@@ -127,12 +127,17 @@ def _misplaced(event: LossComputed, ending: Ending) -> Misplaced | None:
 def _dimension_of_classes(event: LossComputed, ending: Ending, rank: int | None, taken: int) -> int | None:
     """Where a softmax would have to find the classes that the loss has in its second dimension; None where that is not known."""
     if ending.passed <= IN_PLACE and event.kind in CLASS_LOSSES:
-        return 1
+        return None if rank is not None and _may_be_one_sequence(ending.data) else 1
     if rank is None and taken != 0:
         return None
     is_flat = ending.passed <= FLATTENING and _flattens_rows(event.prediction, ending.data)
     is_first = ending.passed <= IN_PLACE and taken == 0 and rank is not None
     return LAST if is_flat or is_first else None
+
+
+def _may_be_one_sequence(data: Data) -> bool:
+    """Whether a recurrent layer may have been given one sequence, not a batch, and so puts out a matrix."""
+    return any(each.operation == "recurrent" for each in ancestors(data))
 
 
 def _taken(data: Data, rank: int | None) -> int | None:
