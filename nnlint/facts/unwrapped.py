@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from nnlint.events import ModelCalled, NetworkWrapped, Run
 from nnlint.facts.differentiated import differentiated
+from nnlint.graph import parameters_of
 from nnlint.static.objects import CodeSite, FunctionNode
 from nnlint.values import alternatives, elements
 
@@ -15,12 +16,13 @@ from nnlint.values import alternatives, elements
 @dataclass(frozen=True)
 class Bypass:
     """A training call past the wrapper: `written` is the expression at `at` that stands for the raw network, `wrapper` what the
-    wrapper is called there ("" where it has no name there)."""
+    wrapper is called there. `by_method` where a method of the network is called, which a wrapper does not have."""
 
     call: ModelCalled
     wrapped: NetworkWrapped
     at: CodeSite
     wrapper: str
+    by_method: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,10 +46,12 @@ def bypasses(run: Run) -> Iterator[Bypass]:
 
 
 def _is_trained(run: Run, wrapped: NetworkWrapped, call: ModelCalled) -> bool:
-    if call.order < wrapped.order or call.gradient is not True or call.within is not None:
+    if call.order < wrapped.order or call.gradient is not True:
         return False
-    is_same = any(each is other for each in alternatives(wrapped.model) for other in alternatives(call.model))
-    return is_same and any(id(each) in differentiated(run) for each in elements(call.output))
+    own = {id(part) for each in alternatives(wrapped.model) for part in (each, *parameters_of(each))}
+    whole = {id(each) for each in alternatives(wrapped.model)}
+    is_own = any(id(each) in (own if call.within is not None else whole) for each in alternatives(call.model))
+    return is_own and any(id(each) in differentiated(run) for each in elements(call.output))
 
 
 def _names_of(wrapped: NetworkWrapped) -> _Names | None:
@@ -90,6 +94,11 @@ def _bypass(wrapped: NetworkWrapped, call: ModelCalled, names: _Names) -> Bypass
     node = call.at.node if isinstance(call.at, CodeSite) else None
     if not isinstance(node, ast.Call) or not isinstance(call.at, CodeSite):
         return None
+    if call.within is not None:
+        return _bypass_by_method(wrapped, call)
+    inside = _inside_of(call.at, node.func)
+    if inside is not None:
+        return Bypass(call, wrapped, CodeSite(call.at.module, node.func, call.at.statement), ast.unparse(inside.value))
     if isinstance(node.func, ast.Attribute) and node.func.attr == "module":
         return Bypass(
             call, wrapped, CodeSite(call.at.module, node.func, call.at.statement), ast.unparse(node.func.value)
@@ -100,6 +109,31 @@ def _bypass(wrapped: NetworkWrapped, call: ModelCalled, names: _Names) -> Bypass
         given = _raw_argument(site, names)
         if given is not None and isinstance(site, CodeSite):
             return Bypass(call, wrapped, CodeSite(site.module, given, site.statement), names.wrapper)
+    return None
+
+
+def _bypass_by_method(wrapped: NetworkWrapped, call: ModelCalled) -> Bypass | None:
+    """`wrapper.module.compute_loss(batch)`, which calls parts of the network by itself."""
+    for site in call.calls:
+        node = site.node if isinstance(site, CodeSite) else None
+        called = node.func if isinstance(node, ast.Call) else None
+        inner = called.value if isinstance(called, ast.Attribute) else None
+        if isinstance(site, CodeSite) and isinstance(inner, ast.Attribute) and inner.attr == "module":
+            return Bypass(call, wrapped, site, ast.unparse(inner.value), by_method=True)
+    return None
+
+
+def _inside_of(site: CodeSite, called: ast.expr) -> ast.Attribute | None:
+    """The `wrapper.module` for which a name stands: `raw = model.module if isinstance(model, DDP) else model`."""
+    top = site.function if site.function is not None else None
+    if not isinstance(called, ast.Name) or top is None:
+        return None
+    for node in ast.walk(top):
+        if isinstance(node, ast.Assign) and any(
+            isinstance(each, ast.Name) and each.id == called.id for each in node.targets
+        ):
+            held = [node.value.body, node.value.orelse] if isinstance(node.value, ast.IfExp) else [node.value]
+            return next((each for each in held if isinstance(each, ast.Attribute) and each.attr == "module"), None)
     return None
 
 

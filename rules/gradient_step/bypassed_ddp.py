@@ -2,9 +2,9 @@
 
 ## What it does
 Where a network is wrapped by `DistributedDataParallel`, reports a forward pass whose loss is differentiated and that calls
-the network under its old name or through `.module`, directly or in a function that is given it. Evaluation, saving, averages
-of weights and methods that are called through `.module` are left alone, and so is an arm of the code that runs without the
-wrapper.
+the network under its old name or through `.module`: directly, by another name for that, in a function that is given it, or in
+a method such as `ddp.module.compute_loss(batch)`. Evaluation, saving and averages of weights are left alone, and so is an arm
+of the code that runs without the wrapper.
 
 ## Why it matters
 The wrapper prepares the averaging of gradients in its own `forward`. Past it, every process steps on the gradients of its own
@@ -53,23 +53,29 @@ def check(run: Run) -> Iterator[Problem]:
         return
     reported: set[object] = set()
     for found in bypasses(run):
-        node = found.call.at.node if isinstance(found.call.at, CodeSite) else found.call.at
+        at = found.at if found.by_method else found.call.at
+        node = at.node if isinstance(at, CodeSite) else at
         if node not in reported:
             reported.add(node)
             yield _problem(found)
 
 
 def _problem(found: Bypass) -> Problem:
+    at = found.at if found.by_method else found.call.at
     related = [(found.wrapped.at, "the wrapper that averages gradients")]
-    if isinstance(found.call.at, CodeSite) and found.at.statement is not found.call.at.statement:
+    if isinstance(at, CodeSite) and found.at.statement is not at.statement:
         related.append((found.at, "the network without it is given here"))
+    if found.by_method:
+        related.append((found.call.at, "calls the network itself"))
     return Problem(
-        found.call.at,
+        at,
         "gradients are not averaged over the processes, because this calls the network past its wrapper",
-        label="calls the network itself",
+        label="computes the loss past the wrapper" if found.by_method else "calls the network itself",
         related=tuple(related),
-        help=f"call `{found.wrapper}` in training" if found.wrapper else "call the wrapper in training",
-        fix=_fix(found),
+        help="compute the loss in the network's `forward`"
+        if found.by_method
+        else f"call `{found.wrapper}` in training",
+        fix=None if found.by_method else _fix(found),
     )
 
 
