@@ -1,10 +1,11 @@
 """A BatchNorm behind a dropout learns statistics that evaluation mode does not have.
 
 ## What it does
-Reports a Dropout with a BatchNorm downstream: convolutions, linear layers, activations, poolings, sums and concatenations may
-lie between. A dropout that a BatchNorm feeds directly is NN301's. It is a warning where the training is at hand, else advice,
-as some well-known architectures do it on purpose, and where no more than a tenth is dropped. A dropout behind the last
-BatchNorm, a probability of 0, and a LayerNorm or GroupNorm between are left alone.
+Reports a Dropout with a BatchNorm downstream: convolutions, linear layers, activations and poolings may lie between, but no
+sum or concatenation. A dropout that a BatchNorm feeds directly is NN301's. It is a warning where the script trains the
+network and switches to evaluation mode; else it is advice, as some well-known architectures do it on purpose, and where no
+more than a tenth is dropped. A dropout behind the last BatchNorm, a probability of 0, and a LayerNorm or GroupNorm between
+are left alone.
 
 ## Why it matters
 Dropout keeps the mean of what it drops and raises its variance. The BatchNorm behind it stores the raised variance while
@@ -42,7 +43,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nnlint.events import Backward, Run
+from nnlint.events import Backward, ModeSwitched, Run
 from nnlint.facts.layers import (
     drops_little,
     is_active_dropout,
@@ -63,8 +64,8 @@ from nnlint.witness import Case
 CARRIES = (
     ACTIVATIONS
     | POOLINGS
-    | (TRANSPARENT - {"detach", "numpy", "tensor", "array", "values"})
-    | {"linear", "convolution", "transposed_convolution", "add", "mean", "dropout"}
+    | (TRANSPARENT - {"detach", "numpy", "tensor", "array", "values", "concatenate", "stack"})
+    | {"linear", "convolution", "transposed_convolution", "mean", "dropout"}
 )
 """Operations behind which a raised variance is still there."""
 
@@ -73,7 +74,8 @@ def check(run: Run) -> Iterator[Problem]:
     """One problem for each active dropout on whose path a BatchNorm follows."""
     if not run.operations.get("batch_norm") or not run.operations.get("dropout"):
         return
-    trains = not run.symbolic and any(run.events(Backward))
+    evaluates = any(switch.training is False for switch in run.events(ModeSwitched))
+    trains = not run.symbolic and any(run.events(Backward)) and evaluates
     uses: dict[int, list[Data]] = {}
     for dropout in made_by(run, "dropout"):
         if is_active_dropout(dropout):

@@ -4,7 +4,8 @@
 Reports a layer that takes another number of features or channels than the layer in front of it gives: linear layers,
 convolutions, embeddings, recurrent layers (twice as wide where they are bidirectional), and the normalisations between; a
 linear layer behind a `flatten` whose inputs are no multiple of the channels, and one behind a `view` of another width. Sizes
-must be written or follow from what is; a size that only a parameter's default tells is left alone.
+must be written or follow from what is; layers made in loops or by helpers, and a size that only a parameter's default tells,
+are left alone.
 
 ## Why it matters
 The first forward pass raises "mat1 and mat2 shapes cannot be multiplied", or "expected input to have 32 channels". That is
@@ -32,8 +33,10 @@ from collections.abc import Iterator
 
 from nnlint.events import Run, WeightsSeen
 from nnlint.facts.layers import before, made_by, place_of, related_call
+from nnlint.facts.networks import is_module, networks
 from nnlint.finding import Severity, Verdict
-from nnlint.operations import ACTIVATIONS, NORMALIZATIONS
+from nnlint.mending import edits
+from nnlint.operations import ACTIVATIONS, CONTAINERS, NORMALIZATIONS
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import FALSE, Constant, Data, Items, Layer, Value, truth
@@ -66,6 +69,7 @@ GIVES = {
 }
 FEATURES = frozenset({"linear", "embedding", "recurrent"})
 CHANNELS = frozenset({"convolution", "transposed_convolution"})
+LOOPS = (ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp, ast.Lambda)
 LAST_STEPS = frozenset({"-1", "0", ":, -1", ":, 0", ":, -1, :", ":, 0, :", "-1, :, :"})
 
 
@@ -74,10 +78,10 @@ def check(run: Run) -> Iterator[Problem]:
     for operation in TAKES:
         for second in made_by(run, operation):
             if second.layer is not None and (wanted := _size(second.layer, TAKES[operation])) is not None:
-                yield from _problem(second, wanted)
+                yield from _problem(run, second, wanted)
 
 
-def _problem(second: Data, wanted: int) -> Iterator[Problem]:
+def _problem(run: Run, second: Data, wanted: int) -> Iterator[Problem]:
     feeding = before(second, lambda each: each.operation in _passed(second))
     found = [_given(each, second, wanted) for each in feeding]
     known = [each for each in found if each is not None]
@@ -85,7 +89,9 @@ def _problem(second: Data, wanted: int) -> Iterator[Problem]:
         return
     place = place_of(second)
     first = feeding[0]
-    if place is None or not isinstance(first, Data):
+    if place is None or not isinstance(first, Data) or not all(_is_sure(each, second) for each in feeding):
+        return
+    if _holds_unknown(run, second):
         return
     behind = place_of(first) if first.layer is not None else first.at
     yield Problem(
@@ -98,6 +104,38 @@ def _problem(second: Data, wanted: int) -> Iterator[Problem]:
         ),
         help="let the sizes of the two layers agree",
     )
+
+
+def _is_sure(first: Value, second: Data) -> bool:
+    """Whether both stand in the same pass through one function, and no loop that is followed only in part made one of them."""
+    if not isinstance(first, Data):
+        return False
+    first = _last_step(first) if first.operation == "index" else first
+    is_same_pass = len(first.calls) == len(second.calls) and (not first.calls or first.calls[-1] is second.calls[-1])
+    return is_same_pass and _is_made_once(second) and (first.layer is None or _is_made_once(first))
+
+
+def _holds_unknown(run: Run, second: Data) -> bool:
+    """Whether the network has a container that seems empty: it may be filled in a loop whose length is not known."""
+    function = second.at.function if isinstance(second.at, CodeSite) else None
+    owners = [each for each in networks(run) if any(function in cls.node.body for cls in each.cls.lineage())]
+    held = [part for owner in owners for part in owner.attributes.values() if isinstance(part, Layer)]
+    return any(
+        part.kind in CONTAINERS and not any(is_module(each) for each in part.attributes.values()) for part in held
+    )
+
+
+def _is_made_once(data: Data) -> bool:
+    """Whether the layer is made in a constructor, or at the top level, outside of loops and comprehensions."""
+    site = data.layer.at if data.layer is not None else None
+    if (
+        not isinstance(site, CodeSite)
+        or getattr(site.function, "name", "__init__") != "__init__"
+        or edits.loops_around(site)
+    ):
+        return False
+    loops = [node for node in ast.walk(site.statement) if isinstance(node, LOOPS)] if site.statement is not None else []
+    return not any(each is site.node for loop in loops for each in ast.walk(loop))
 
 
 def _unit(layer: Data) -> str:

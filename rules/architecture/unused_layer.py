@@ -58,7 +58,7 @@ def check(run: Run) -> Iterator[Problem]:
     if not run.by_kind.get(ModelBuilt) or run.cut_short:
         return
     for network in networks(run):
-        if _is_known(run, network):
+        if _is_known(run, network) and any(id(layer) in applied_layers(run) for layer in trainable_layers(network)):
             for name, held in network.attributes.items():
                 if isinstance(name, str) and is_module(held):
                     yield from _problem(run, network, name, held)
