@@ -56,7 +56,7 @@ from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.mending import edits
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
-from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted
+from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted, unverified
 
 ON_PURPOSE = frozenset(
     "mc monte carlo uncertainty bayesian bayes stochastic calibrate recalibrate bn update precise".split()
@@ -209,6 +209,8 @@ def witness(case: Case) -> Verdict:
             batchnorms=batchnorms,
         )
     if any(numbers(calls, "training")):
+        if case.run.stood_in:
+            return unverified("in training mode, but what was called may be another network than the one that is meant")
         return harmless("in training mode, but no layer of this network behaves differently in it")
     return refuted(f"in evaluation mode at all {len(calls)} calls")
 
