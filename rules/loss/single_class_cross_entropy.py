@@ -155,7 +155,7 @@ def _problem_of_softmax(data: Data) -> Problem:
     assert at is not None, "a softmax stands somewhere"
     return Problem(
         at,
-        "the softmax of a single number is always 1, so the network puts out a constant",
+        "the softmax of a single number is always 1, so nothing of what was computed before it gets through",
         label="over one number",
         related=(*related_call(data, "applied here"), *_made_at(_layers(data)[0].layer)),
         help="use a sigmoid, or as many outputs as there are classes",
