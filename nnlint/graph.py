@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
 from nnlint.operations import TRANSPARENT
 from nnlint.values import (
+    Constant,
     Data,
     Either,
     Entries,
@@ -19,6 +20,9 @@ from nnlint.values import (
     elements,
 )
 
+LEAVES = frozenset({Constant, Instance, Layer, Parameters, type(None)})
+"""What most walks come upon beside data, and what no data lie behind: told apart by one look."""
+
 MOST_VISITED = 4000
 MOST_PEELED = 200
 MOST_OF_AN_UPDATE = 60
@@ -27,13 +31,22 @@ MOST_OF_AN_UPDATE = 60
 
 def ancestors(value: Value | None, stop: Callable[[Data], bool] | None = None) -> Iterator[Data]:
     """All data that a value was made from, itself first, each once; not beyond data for which `stop` holds."""
-    pending: list[Value | None] = [value]
+    return ancestors_of_all((value,), stop)
+
+
+def ancestors_of_all(values: Sequence[Value | None], stop: Callable[[Data], bool] | None = None) -> Iterator[Data]:
+    """All data that any of the values was made from, as `ancestors` gives them, each once."""
+    pending = list(values)
+    most = MOST_VISITED * len(pending)
     seen: set[int] = set()
-    while pending and len(seen) < MOST_VISITED:
+    while pending and len(seen) < most:
         current = pending.pop()
-        if id(current) in seen:
+        key = id(current)
+        if key in seen:
             continue
-        seen.add(id(current))
+        seen.add(key)
+        if type(current) in LEAVES:
+            continue
         if isinstance(current, Data):
             yield current
             if stop is None or not stop(current):
@@ -121,9 +134,12 @@ def networks_behind(value: Value | None) -> list[Value]:
     return found
 
 
+CUTS = frozenset({"detach", "item", "argmax", "compare"})
+
+
 def cuts_graph(data: Data) -> bool:
     """Whether gradients stop at this operation."""
-    return data.operation in ("detach", "item", "argmax", "compare") or data.gradient is False
+    return data.gradient is False or data.operation in CUTS
 
 
 def parameters_of(value: Value) -> Iterator[Value]:
@@ -132,16 +148,19 @@ def parameters_of(value: Value) -> Iterator[Value]:
     seen: set[int] = set()
     while pending and len(seen) < MOST_VISITED:
         current = pending.pop()
-        if id(current) in seen:
+        key = id(current)
+        if key in seen:
             continue
-        seen.add(id(current))
-        if isinstance(current, Instance):
+        seen.add(key)
+        if type(current) is Constant:
+            continue
+        if isinstance(current, Layer):
+            yield current
+            pending.extend(current.attributes.values())
+        elif isinstance(current, Instance):
             if current.is_network:
                 yield current
-                pending.extend(part for part in current.attributes.values())
-        elif isinstance(current, Layer):
-            yield current
-            pending.extend(part for part in current.attributes.values())
+                pending.extend(current.attributes.values())
         elif isinstance(current, Data) and current is not value:
             pending.extend(part for part in current.parts.values() if isinstance(part, (Instance, Layer)))
         elif isinstance(current, Items):

@@ -163,11 +163,17 @@ def _bounded(paths: set[Path]) -> set[Path]:
     return {(state, frozenset()) for state, _ in paths}
 
 
+STRUCTURE = frozenset({Exit, Choice, LoopRun, CallRun})
+
+
 def select(block: Block, wanted: Callable[[Any], bool]) -> Block:
     """The block with only the wanted events, and only the structure that still matters to them."""
     items: list[Any] = []
     for item in block.items:
-        if isinstance(item, Exit):
+        if type(item) not in STRUCTURE:
+            if wanted(item):
+                items.append(item)
+        elif isinstance(item, Exit):
             items.append(item)
         elif isinstance(item, Choice):
             arms = tuple(select(arm, wanted) for arm in item.arms)
@@ -175,15 +181,18 @@ def select(block: Block, wanted: Callable[[Any], bool]) -> Block:
                 items.append(Choice(item.test, arms, item.implied))
         elif isinstance(item, LoopRun):
             passes = [select(body, wanted) for body in item.passes]
-            if any(True for body in passes for _ in events_in(body)):
+            if any(map(_has_events, passes)):
                 items.append(LoopRun(passes))
         elif isinstance(item, CallRun):
             body = select(item.body, wanted)
-            if any(True for _ in events_in(body)):
+            if _has_events(body):
                 items.append(CallRun(body))
-        elif wanted(item):
-            items.append(item)
     return Block(items)
+
+
+def _has_events(block: Block) -> bool:
+    """Whether any event stands in a block: mostly it is the first item."""
+    return any(type(item) not in STRUCTURE for item in block.items) or any(True for _ in events_in(block))
 
 
 def events_in(block: Block) -> Iterator[Any]:

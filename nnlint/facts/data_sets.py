@@ -49,10 +49,20 @@ def training_loaders(run: Run) -> list[tuple[Loader, ModelCalled]]:
 
 def _training_loaders(run: Run) -> list[tuple[Loader, ModelCalled]]:
     found: dict[int, tuple[Loader, ModelCalled]] = {}
-    for call in training_calls(run):
+    drawn_from = len(_loaders(run))
+    for call in training_calls(run) if drawn_from else ():
         for loader in loaders_behind(call.inputs):
             found.setdefault(id(loader), (loader, call))
+        if len(found) == drawn_from:
+            break
     return list(found.values())
+
+
+def _loaders(run: Run) -> set[int]:
+    """The identities of all loaders from which anything is drawn."""
+    drawn = [*run.operations.get("batch", ()), *run.operations.get("element", ())]
+    given = [value for data in drawn if isinstance(data, Data) for value in data.inputs]
+    return {id(each) for value in given for each in alternatives(value) if isinstance(each, Loader)}
 
 
 def loaders_behind(values: tuple[Value, ...]) -> Iterator[Loader]:

@@ -7,7 +7,7 @@ import ast
 from nnlint.events import Backward, ModelCalled, OptimizerStepped, Run
 from nnlint.facts.gradients import parts_of
 from nnlint.facts.identity import COPIES
-from nnlint.graph import ancestors, cuts_graph
+from nnlint.graph import ancestors, ancestors_of_all, cuts_graph
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Value, alternatives, elements, truth
 
@@ -27,7 +27,29 @@ def _behind(value: Value) -> frozenset[int]:
 
 
 def _differentiated(run: Run) -> frozenset[int]:
-    return frozenset().union(*(behind(run, event.loss) for event in run.events(Backward)))
+    return frozenset(map(id, ancestors_of_all(_losses(run))))
+
+
+def _losses(run: Run) -> list[Value]:
+    return [event.loss for event in run.events(Backward)]
+
+
+def recorded_behind(run: Run, value: Value) -> frozenset[int]:
+    """The identities of all data that gradients of a value would reach, itself included."""
+    return run.remember("recorded behind", value, _recorded_behind)
+
+
+def _recorded_behind(value: Value) -> frozenset[int]:
+    return frozenset(id(data) for data in ancestors(value, stop=cuts_graph) if not cuts_graph(data))
+
+
+def reached(run: Run) -> frozenset[int]:
+    """The identities of all data that gradients of any backward pass of the run reach."""
+    return run.remember("reached by gradients", run, _reached)
+
+
+def _reached(run: Run) -> frozenset[int]:
+    return frozenset(id(data) for data in ancestors_of_all(_losses(run), stop=cuts_graph) if not cuts_graph(data))
 
 
 def training_calls(run: Run) -> tuple[ModelCalled, ...]:
@@ -36,19 +58,15 @@ def training_calls(run: Run) -> tuple[ModelCalled, ...]:
 
 
 def _training_calls(run: Run) -> tuple[ModelCalled, ...]:
-    stepped = _stepped(run)
-    reached = {
-        id(data)
-        for event in run.events(Backward)
-        for data in ancestors(event.loss, stop=cuts_graph)
-        if not cuts_graph(data)
-    }
+    if not any(run.events(Backward)):
+        return ()
+    stepped, through = _stepped(run), reached(run)
     return tuple(
         call
         for call in run.events(ModelCalled)
         if call.gradient is not False
-        and any(id(output) in reached for output in elements(call.output))
-        and _may_be_stepped(call.model, stepped)
+        and any(id(output) in through for output in elements(call.output))
+        and _may_be_stepped(run, call.model, stepped)
     )
 
 
@@ -64,8 +82,8 @@ def _stepped(run: Run) -> set[int] | None:
     return found
 
 
-def _may_be_stepped(model: Value, stepped: set[int] | None) -> bool:
-    parts = parts_of(model)
+def _may_be_stepped(run: Run, model: Value, stepped: set[int] | None) -> bool:
+    parts = run.remember("parts", model, parts_of)
     return stepped is None or parts is None or not stepped.isdisjoint(parts)
 
 

@@ -20,7 +20,9 @@ from nnlint.events import (
     Run,
     StateUsed,
 )
-from nnlint.graph import ancestors, cuts_graph, data_in, parameters_of
+from nnlint.facts.gradients import parts_of
+from nnlint.facts.users import Users, users
+from nnlint.graph import ancestors, cuts_graph, parameters_of
 from nnlint.lazy import regex
 from nnlint.operations import FOREIGN
 from nnlint.records import dataclass
@@ -135,21 +137,22 @@ class _Reader:
     def __init__(self, run: Run, differentiated: set[int]) -> None:
         self.run = run
         self.differentiated = differentiated
-        self.learned = _learned(run)
+        self.learned = run.remember("learned", run, _learned)
         self.returned = {
             id(data) for value in run.results for data in ancestors(value, stop=cuts_graph) if not cuts_graph(data)
         }
         self.kept = {id(each) for event in run.events(Accumulated) for each in elements(event.value)}
         self.losses = {id(event.value) for event in run.events(LossComputed)}
-        self.training = {_node(call.at) for call in run.events(ModelCalled) if self.trains(call)}
-        self.uses: _Uses | None = None
+        self.calls = [call for call in run.events(ModelCalled) if self._trains(call)]
+        self.training = {_node(call.at) for call in self.calls}
+        self.training_calls = {id(call) for call in self.calls}
         self.places: dict[int, set[object]] = {}
         for call in run.events(ModelCalled):
             self.places.setdefault(id(call.model), set()).add(_node(call.at))
         self.trained = self._trained()
         self.last_steps = {step.iterations: step.order for step in run.events(OptimizerStepped)}
 
-    def trains(self, call: ModelCalled) -> bool:
+    def _trains(self, call: ModelCalled) -> bool:
         """Whether the output is behind a backward pass."""
         outputs = (each for each in elements(call.output) if isinstance(each, Data))  # every None is the same one
         return any(id(output) in self.differentiated for output in outputs)
@@ -160,14 +163,13 @@ class _Reader:
             if (
                 not outputs
                 or _is_foreign(self.run, call)
-                or self.trains(call)
-                or not _is_learned(call.model, self.learned)
+                or id(call) in self.training_calls
+                or not _is_learned(self.run, call.model, self.learned)
                 or _is_hook(self.run, call)
             ):
                 continue
             context, function = _context(call)
-            self.uses = self.uses or _Uses(self.run)
-            fate = self.uses.fate(outputs)
+            fate = _fate(users(self.run), outputs)
             if context != "acting" and not _acts(fate) and self.is_used(call, outputs, fate):
                 yield Evaluation(
                     call,
@@ -199,11 +201,10 @@ class _Reader:
     def _trained(self) -> dict[int, tuple[int, set[int]]]:
         """When each network is last called for training, and the loops around all such calls, by its identity."""
         found: dict[int, tuple[int, set[int]]] = {}
-        for call in self.run.events(ModelCalled):
-            if self.trains(call):
-                loops = found.setdefault(id(call.model), (0, set()))[1]
-                loops.update(id(iteration.loop) for iteration in call.iterations)
-                found[id(call.model)] = (call.order, loops)
+        for call in self.calls:
+            loops = found.setdefault(id(call.model), (0, set()))[1]
+            loops.update(id(iteration.loop) for iteration in call.iterations)
+            found[id(call.model)] = (call.order, loops)
         return found
 
     def _is_apart(self, call: ModelCalled) -> bool:
@@ -299,22 +300,27 @@ def _behind(run: Run) -> set[int] | None:
         seen.add(id(current))
         if len(seen) > MOST_VISITED or (isinstance(current, Either) and current.open):
             return None
-        pending.extend(_inside(current))
+        if type(current) is Data:
+            pending.extend(current.inputs)
+            if current.options:
+                pending.extend(current.options.values())
+        elif type(current) is not Constant:
+            pending.extend(_inside(current))
     return seen
 
 
-def _inside(value: Value) -> Iterator[Value]:
+def _inside(value: Value) -> Iterable[Value]:
     if isinstance(value, Data):
-        yield from value.inputs
-        yield from value.options.values()
-    elif isinstance(value, Either):
-        yield from value.alternatives
-    elif isinstance(value, Items):
-        yield from value.items
-    elif isinstance(value, Entries):
-        yield from value.entries.values()
-    elif isinstance(value, Instance) and not value.is_network:
-        yield from value.attributes.values()
+        return (*value.inputs, *value.options.values())
+    if isinstance(value, Either):
+        return value.alternatives
+    if isinstance(value, Items):
+        return value.items
+    if isinstance(value, Entries):
+        return value.entries.values()
+    if isinstance(value, Instance) and not value.is_network:
+        return value.attributes.values()
+    return ()
 
 
 def _learned(run: Run) -> set[int]:
@@ -334,10 +340,11 @@ def _learned(run: Run) -> set[int]:
     return {id(part) for network in networks.values() for part in parameters_of(network)}
 
 
-def _is_learned(model: Value, learned: set[int]) -> bool:
+def _is_learned(run: Run, model: Value, learned: set[int]) -> bool:
     if not isinstance(model, (Instance, Layer)):
         return True
-    return any(id(part) in learned for part in parameters_of(model))
+    parts = run.remember("parts", model, parts_of)
+    return parts is None or not learned.isdisjoint(parts)
 
 
 # What the surroundings say
@@ -416,32 +423,16 @@ def _says_held_out(data: Data) -> bool:
 # What becomes of the output
 
 
-class _Uses:
-    """Who uses which data, of a whole run."""
-
-    def __init__(self, run: Run) -> None:
-        self.users: dict[int, list[Data]] = {}
-        pending = [data for made in run.operations.values() for data in made if isinstance(data, Data)]
-        seen = {id(data) for data in pending}
-        while pending:
-            data = pending.pop()
-            given = (*data.inputs, *data.options.values()) if data.options else data.inputs
-            for each in data_in(given):
-                self.users.setdefault(id(each), []).append(data)
-                if id(each) not in seen:
-                    seen.add(id(each))
-                    pending.append(each)
-
-    def fate(self, outputs: list[Data]) -> list[Data]:
-        """The data that were made from these, nearest first."""
-        pending, found = list(outputs), dict[int, Data]()
-        while pending and len(found) < MOST_FOLLOWED:
-            current = pending.pop(0)
-            for user in self.users.get(id(current), ()):
-                if id(user) not in found and not _only_looks(user):
-                    found[id(user)] = user
-                    pending.append(user)
-        return list(found.values())
+def _fate(uses: Users, outputs: list[Data]) -> list[Data]:
+    """The data that were made from these, nearest first."""
+    pending, found = list(outputs), dict[int, Data]()
+    while pending and len(found) < MOST_FOLLOWED:
+        current = pending.pop(0)
+        for user in uses.of(current):
+            if id(user) not in found and not _only_looks(user):
+                found[id(user)] = user
+                pending.append(user)
+    return list(found.values())
 
 
 def _only_looks(data: Data) -> bool:

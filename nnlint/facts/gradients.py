@@ -131,8 +131,8 @@ def _reached(loss: Value) -> frozenset[int] | None:
         if _is_open(value) or isinstance(holder, Data) or len(seen) > MOST_REACHED:
             return None
         found.add(id(value))
-        if holder is not None:
-            found.update(id(part) for part in parameters_of(holder))
+        if holder is not None and id(holder) not in found:
+            found.update(map(id, parameters_of(holder)))
         pending.extend(_carriers(value))
     return frozenset(found)
 
@@ -170,7 +170,7 @@ def parts_of(value: Value) -> frozenset[int] | None:
             found |= inner
         return frozenset(found) or None
     if isinstance(value, (Instance, Layer)):
-        return frozenset(id(part) for part in parameters_of(value))
+        return frozenset(map(id, parameters_of(value)))
     if isinstance(value, Parameters):
         return parts_of(Optimizer("", value.owners))
     if isinstance(value, Data):

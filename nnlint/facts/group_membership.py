@@ -14,6 +14,7 @@ from nnlint.events import (
     OptimizerStepped,
     Run,
 )
+from nnlint.facts.differentiated import recorded_behind
 from nnlint.facts.gradients import Trained, parts_of
 from nnlint.facts.handed_over import READS_NETWORK, may_be_stepped_elsewhere
 from nnlint.facts.live_graphs import graph_behind
@@ -118,7 +119,7 @@ def _node(site: object) -> object:
 def _is_trained_by(run: Run, call: ModelCalled, backward: Backward) -> bool:
     if not isinstance(call.model, (Instance, Layer)) or call.gradient is not True or _is_frozen(call.model):
         return False
-    return _is_behind(call, backward)
+    return _is_behind(run, call, backward)
 
 
 def _layer_missing(run: Run, made: OptimizerMade, each: Trained) -> Stale | None:
@@ -147,7 +148,7 @@ def _head_missing(run: Run, made: OptimizerMade, each: Trained) -> Stale | None:
         if not heads or not isinstance(owner, Data) or owner.operation not in ("call", "method"):
             continue
         for step, backward in _steps_with_passes(run, each):
-            if any(call.model is owner and _is_behind(call, backward) for call in run.events(ModelCalled)):
+            if any(call.model is owner and _is_behind(run, call, backward) for call in run.events(ModelCalled)):
                 return Stale(made, step, backward, heads[0])
     return None
 
@@ -158,9 +159,9 @@ def _is_new_head(run: Run, part: Value) -> bool:
     )
 
 
-def _is_behind(call: ModelCalled, backward: Backward) -> bool:
+def _is_behind(run: Run, call: ModelCalled, backward: Backward) -> bool:
     outputs = {id(each) for each in elements(call.output)}
-    return any(id(data) in outputs for data in ancestors(backward.loss, stop=cuts_graph) if not cuts_graph(data))
+    return not outputs.isdisjoint(recorded_behind(run, backward.loss))
 
 
 def _is_made_where_applied(layer: Layer, data: Data) -> bool:

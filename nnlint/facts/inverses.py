@@ -10,7 +10,7 @@ from nnlint.events import ModelCalled, Run
 from nnlint.facts.fitted_scalers import by_attributes
 from nnlint.facts.identity import key_of
 from nnlint.facts.roles import is_computed_by_weights
-from nnlint.facts.scaling import Scaling, origins, scaling_of, statistics_in
+from nnlint.facts.scaling import STATISTICS, Scaling, origins, scaling_of, statistics_in
 from nnlint.operations import ACTIVATIONS
 from nnlint.records import dataclass
 from nnlint.static.objects import CodeSite, Function
@@ -53,6 +53,8 @@ def unscalings(run: Run) -> tuple[Unscaling, ...]:
 
 
 def _products(run: Run) -> Iterator[Unscaling]:
+    if STATISTICS.isdisjoint(run.operations):
+        return
     for data in run.operations.get("multiply", ()):
         if not isinstance(data, Data) or len(data.inputs) != 2 or scaling_of(data) is not None:
             continue
@@ -70,6 +72,8 @@ def _inverse_transforms(run: Run) -> Iterator[Unscaling]:
 
 
 def _by_hand(run: Run) -> Iterator[Unscaling]:
+    if not run.operations.get("scaler"):
+        return
     for name in ("multiply", "divide"):
         for data in run.operations.get(name, ()):
             found = by_attributes(data) if isinstance(data, Data) and len(data.inputs) == 2 else None

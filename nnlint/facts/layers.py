@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 
 from nnlint.events import Backward, Run
+from nnlint.facts.users import users
 from nnlint.graph import data_in, sources
 from nnlint.operations import ACTIVATIONS, LOSS_OPERATIONS, POOLINGS, TRANSPARENT
 from nnlint.static.objects import CodeSite
@@ -58,16 +58,7 @@ class Wiring:
     """Who uses the data of a run: the way from a layer towards the output."""
 
     def __init__(self, run: Run) -> None:
-        self.users: dict[int, list[Data]] = {}
-        pending = [value for values in run.operations.values() for value in values if isinstance(value, Data)]
-        seen = {id(value) for value in pending}
-        while pending:
-            data = pending.pop()
-            for each in inputs_of(data):
-                self.users.setdefault(id(each), []).append(data)
-                if id(each) not in seen:
-                    seen.add(id(each))
-                    pending.append(each)
+        self.users = users(run).next
 
     def used_by(self, data: Data) -> list[Data]:
         """The operations that take the data."""
@@ -100,10 +91,9 @@ class Wiring:
                     pending.extend(self.used_by(current))
 
 
-@lru_cache(maxsize=2)
 def wiring(run: Run) -> Wiring:
     """The wiring of a run, made once."""
-    return Wiring(run)
+    return run.remember("wiring", run, Wiring)
 
 
 def place_of(data: Data) -> Site | None:

@@ -325,14 +325,11 @@ def _first_cut(value: Data) -> Data | None:
     for _ in range(20):
         if current.operation in TAKEN_OUT and _has_network(current):
             found = current
-        following = [
-            each
-            for each in ancestors(Items(list(current.inputs)), stop=_ends)
-            if each.operation in TAKEN_OUT and _has_network(each)
-        ]
-        if not following:
+        behind = ancestors(Items(list(current.inputs)), stop=_ends)
+        following = next((each for each in behind if each.operation in TAKEN_OUT and _has_network(each)), None)
+        if following is None:
             return found
-        current = following[0]
+        current = following
     return found
 
 

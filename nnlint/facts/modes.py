@@ -82,7 +82,7 @@ def mode_dependent(run: Run, call: ModelCalled) -> set[str]:
     """
     if isinstance(call.model, Data):
         return set(layers_of(call.model.name.rpartition(".")[2])) or _by_own_account(run, call)
-    found = _functional(call)
+    found = _functional(run, call)
     for part in parameters_of(call.model):
         if isinstance(part, (Instance, Layer)):
             found.update(kind for held in part.attributes.values() for kind in _ready_made(held))
@@ -117,19 +117,26 @@ def _is_taken_from_library(value: Value) -> bool:
     return any(data.name.partition(".")[0] in LIBRARIES for data in calls)
 
 
-def holds_mode_dependent(call: ModelCalled) -> bool:
+def holds_mode_dependent(run: Run, call: ModelCalled) -> bool:
     """Whether some layer of the network behaves differently in the two modes, or may do so as it is not known."""
-    if isinstance(call.model, Data) or _functional(call) or has_unknown_parts(call.model):
+    is_dependent = run.remember("holds mode-dependent layers", call.model, _has_mode_dependent)
+    return is_dependent or bool(_functional(run, call))
+
+
+def _has_mode_dependent(network: Value) -> bool:
+    if isinstance(network, Data) or has_unknown_parts(network):
         return True
     return any(
         (isinstance(part, Layer) and _depends_on_mode(part))
         or (isinstance(part, (Instance, Layer)) and any(_ready_made(held) for held in part.attributes.values()))
-        for part in parameters_of(call.model)
+        for part in parameters_of(network)
     )
 
 
-def _functional(call: ModelCalled) -> set[str]:
+def _functional(run: Run, call: ModelCalled) -> set[str]:
     """Dropout as a function that is told the mode: `F.dropout(x, training=self.training)`."""
+    if not run.operations.get("dropout"):
+        return set()
     inner = [value.inputs[0] for value in elements(call.output) if isinstance(value, Data) and value.inputs]
     dropouts = (
         data for value in inner for data in ancestors(value) if data.operation == "dropout" and data.layer is None

@@ -40,8 +40,9 @@ def live_totals(run: Run) -> Iterator[LiveTotal]:
     held = {id(each) for event in totals for each in (event.total, event.result)}
     terms = {backward: _terms(backward.loss, held) for backward in backwards}
     for total in totals:
-        added = _terms(total.value, held - {id(total.value)})
-        loss = next((each for each in backwards if _is_differentiated_alone(total, each, added, terms[each])), None)
+        near = [each for each in backwards if each.iterations[:1] == total.iterations[:1]]
+        added = _terms(total.value, held, own=total.value) if near else {}
+        loss = next((each for each in near if _is_differentiated_alone(total, each, added, terms[each])), None)
         if (
             loss is None
             or not _outlives(run, totals, total, loss)
@@ -59,14 +60,14 @@ def _is_kept(event: Accumulated) -> bool:
     return not isinstance(event.result, Data) or event.result.gradient is True
 
 
-def _terms(value: Value | None, held: set[int]) -> dict[int, Data]:
-    """The data that a value consists of, through arithmetic and views, as long as gradients flow; not through totals."""
+def _terms(value: Value | None, held: set[int], own: Value | None = None) -> dict[int, Data]:
+    """The data that a value consists of, through arithmetic and views, where gradients flow; through no total but its own."""
     found: dict[int, Data] = {}
     seen: set[int] = set()
     pending = [value]
     while pending and len(found) < MOST_TERMS:
         current = pending.pop()
-        if current is None or id(current) in held or id(current) in seen:
+        if current is None or id(current) in seen or (id(current) in held and current is not own):
             continue
         seen.add(id(current))
         if isinstance(current, Either):

@@ -47,7 +47,10 @@ def single_sample_steps(run: Run) -> Iterator[SingleSampleStep]:
     for step in steps:
         if not step.iterations or (step.conditional and not _has_counterpart(step, steps)):
             continue
-        calls = _followed(run, step, _before(run.events(ModelCalled), step))
+        before = list(_before(run.events(ModelCalled), step))
+        if all(_single(call, step.iterations) is None for call in before):
+            continue
+        calls = _followed(run, step, before)
         if not calls or (step.conditional and not _is_one_of_two(step, calls)):
             continue
         single = list(takewhile(lambda each: each is not None, (_single(call, step.iterations) for call in calls)))

@@ -31,11 +31,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nnlint.events import Backward, LayerApplied, LoaderMade, ModelCalled, ModeSwitched, Raised, Run
+from nnlint.events import LayerApplied, LoaderMade, ModelCalled, ModeSwitched, Raised, Run
 from nnlint.facts.batch_sizes import Batch, batch_of, normalises_rows
+from nnlint.facts.differentiated import reached
 from nnlint.facts.layers import inputs_of, place_of, tracks_statistics
 from nnlint.finding import Severity, Verdict
-from nnlint.graph import ancestors, cuts_graph
+from nnlint.graph import cuts_graph
 from nnlint.rule import Problem, Rule
 from nnlint.values import Data, Layer, Value, elements
 from nnlint.witness import Case, confirmed, numbers, refuted, unverified
@@ -51,7 +52,7 @@ def check(run: Run) -> Iterator[Problem]:
     small = [(call, batch) for call in training if (batch := batch_of(run, call)) is not None and batch.rows <= FEW]
     if not small:
         return
-    learned = {id(data) for event in run.events(Backward) for data in ancestors(event.loss, stop=cuts_graph)}
+    learned = reached(run)
     given = frozenset(id(value) for call in run.events(ModelCalled) for value in call.inputs)
     for call, batch in small:
         if any(id(each) in learned and not _is_cut(each) for each in elements(call.output)):

@@ -32,12 +32,13 @@ Every batch that is drawn there is the first one of its pass.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import NamedTuple
 
 from nnlint.events import BatchDrawn, Iteration, LoaderMade, ModelCalled, Run
 from nnlint.facts.data_sets import is_one_batch, keeps_order
 from nnlint.facts.differentiated import training_calls
+from nnlint.facts.layers import made_by
 from nnlint.facts.loops import counts_epochs
 from nnlint.finding import Severity, Verdict
 from nnlint.graph import ancestors
@@ -59,11 +60,12 @@ class Draw(NamedTuple):
 
 def check(run: Run) -> Iterator[Problem]:
     """One problem for each place that draws a first batch again and again."""
-    if not any(run.events(LoaderMade)):
+    first = {id(data) for data in made_by(run, "batch") if _is_first(data)} if any(run.events(LoaderMade)) else ()
+    if not first:
         return
     passes: dict[int, list[Draw]] = {}
     for call in training_calls(run):
-        for draw in _first_batches(call) if call.iterations else ():
+        for draw in _first_batches(call, first) if call.iterations else ():
             passes.setdefault(id(draw.at.node), []).append(draw)
     for draws in passes.values():
         again = next((draw for draw in draws if _is_another_pass(draws[0], draw)), None)
@@ -71,14 +73,21 @@ def check(run: Run) -> Iterator[Problem]:
             yield _problem(again)
 
 
-def _first_batches(call: ModelCalled) -> Iterator[Draw]:
+def _is_first(batch: Data) -> bool:
+    """Whether the batch is drawn from an iterator that is made for it alone."""
+    iterator = batch.options.get("iterator")
+    if not isinstance(iterator, Data) or not isinstance(batch.at, CodeSite):
+        return False
+    loader = batch.inputs[0]
+    return isinstance(loader, Loader) and not _is_endless(loader) and _is_made_for_it(iterator, batch.at)
+
+
+def _first_batches(call: ModelCalled, first: Container[int]) -> Iterator[Draw]:
     for value in call.inputs:
         for data in ancestors(value):
-            iterator = data.options.get("iterator") if data.operation == "batch" else None
-            if isinstance(iterator, Data) and isinstance(data.at, CodeSite) and _is_made_for_it(iterator, data.at):
-                loader = data.inputs[0]
-                if isinstance(loader, Loader) and not _is_endless(loader):
-                    yield Draw(data.at, data, loader, call)
+            loader = data.inputs[0] if id(data) in first else None
+            if isinstance(loader, Loader) and isinstance(data.at, CodeSite):
+                yield Draw(data.at, data, loader, call)
 
 
 def _is_endless(loader: Loader) -> bool:

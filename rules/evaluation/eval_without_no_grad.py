@@ -42,10 +42,10 @@ import ast
 from collections.abc import Iterator
 
 from nnlint.events import Accumulated, Backward, Loop, ModelCalled, ModeSwitched, OptimizerMade, Run
-from nnlint.facts.differentiated import wants_input_gradient
+from nnlint.facts.differentiated import recorded_behind, wants_input_gradient
 from nnlint.facts.evaluation import Evaluation, one_of_each, switched_here, trains_inside
 from nnlint.finding import Applicability, Fix, Severity, Verdict
-from nnlint.graph import ancestors, cuts_graph, parameters_of
+from nnlint.graph import ancestors, parameters_of
 from nnlint.mending import edits
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite, External
@@ -170,12 +170,8 @@ def _kept(run: Run, evaluation: Evaluation) -> Accumulated | None:
     if evaluation.at is not call.at and not _draws_batches(call.iterations[-1].loop):
         return None  # the steps of a decoder, inside the network's own method
     outputs = {id(each) for each in elements(call.output)}
-    for total in run.events(Accumulated):
-        if total.order > call.order and total.iterations:
-            for data in ancestors(total.value, stop=cuts_graph):
-                if id(data) in outputs and not cuts_graph(data):
-                    return total
-    return None
+    later = (total for total in run.events(Accumulated) if total.order > call.order and total.iterations)
+    return next((total for total in later if not outputs.isdisjoint(recorded_behind(run, total.value))), None)
 
 
 def _draws_data(loop: Loop) -> bool:

@@ -75,7 +75,7 @@ def check(run: Run) -> Iterator[Problem]:
     calls = training_calls(run)
     evaluating = {id(evaluation.call) for evaluation in evaluations(run)}
     for model in {id(call.model): call.model for call in calls}.values():
-        trained = {id(call) for call in calls if call.model is model and holds_mode_dependent(call)}
+        trained = {id(call) for call in calls if call.model is model and holds_mode_dependent(run, call)}
         found: list[tuple[ModeSwitched, ModelCalled]] = []
         if trained:
             follow(_steps(run, model), Mode(), _protocol(run, model, trained, evaluating, found))
@@ -95,7 +95,11 @@ def _steps(run: Run, model: Value) -> Block:
             return event.model is model
         return isinstance(event, Escaped) and may_switch(event, model)
 
-    return select(run.trace, concerns)
+    return select(run.remember("mode steps", run, _mode_steps), concerns)
+
+
+def _mode_steps(run: Run) -> Block:
+    return select(run.trace, lambda event: isinstance(event, (ModeSwitched, ModelCalled, Escaped)))
 
 
 def _protocol(run: Run, model: Value, trained: set[int], evaluating: set[int], found: list[Any]) -> Any:

@@ -59,7 +59,7 @@ PICTURES = frozenset({"transposed_convolution", "upsample", "instance_norm"})
 def check(run: Run) -> Iterator[Problem]:
     """One problem for each step, or each loader."""
     for step in single_sample_steps(run):
-        is_sequential = any(_is_sequential(call.model) for call in step.calls)
+        is_sequential = any(_is_sequential(run, call.model) for call in step.calls)
         if (not is_sequential or are_alike(step)) and not _uses_graphs(step.event.at):
             yield _of_loader(step, step.loader) if step.loader is not None else _of_rows(step)
 
@@ -87,7 +87,11 @@ def _of_rows(step: SingleSampleStep) -> Problem:
     )
 
 
-def _is_sequential(network: Value) -> bool:
+def _is_sequential(run: Run, network: Value) -> bool:
+    return run.remember("is sequential", network, _has_sequence_layers)
+
+
+def _has_sequence_layers(network: Value) -> bool:
     return any(isinstance(part, Layer) and part.operation in SEQUENCES for part in parameters_of(network))
 
 
@@ -121,7 +125,8 @@ def _is_made(dataset: Data) -> bool:
 
 def _has_pictures(step: SingleSampleStep) -> bool:
     """Whether a network answers with a picture, works on volumes, or normalises each sample by itself."""
-    layers = [part for call in step.calls for part in parameters_of(call.model) if isinstance(part, Layer)]
+    networks = {id(call.model): call.model for call in step.calls}
+    layers = [part for network in networks.values() for part in parameters_of(network) if isinstance(part, Layer)]
     operations = {layer.operation for layer in layers}
     if operations & PICTURES or any(layer.kind.endswith("3d") for layer in layers):
         return True

@@ -53,6 +53,7 @@ FLAT = frozenset({"squeeze", "index", "flatten"})
 KEEPS_FORM = frozenset(
     "output to detach clone contiguous identity sigmoid relu tanh softplus exp multiply divide".split()
 )
+OTHER = {"column": "vector", "vector": "column"}
 SIMPLE = (ast.Name, ast.Attribute, ast.Call, ast.Subscript)
 
 
@@ -69,8 +70,9 @@ class Meeting:
 def check(run: Run) -> Iterator[Problem]:
     """One problem for each loss or difference between a column and a vector."""
     for meeting in (*_losses(run), *_differences(run)):
-        first, second = (_form(value) for value in meeting.values)
-        if {first, second} == {"column", "vector"} and not any(map(_has_one_row, meeting.values)):
+        first = _form(meeting.values[0])
+        wanted = OTHER.get(first)
+        if wanted and _form(meeting.values[1]) == wanted and not any(map(_has_one_row, meeting.values)):
             yield _problem(meeting, column=0 if first == "column" else 1)
 
 

@@ -81,8 +81,12 @@ def _is_predicted(value: Value) -> bool:
 
 def _is_data(value: Value) -> bool:
     """Whether a value is certainly none that a network has computed: it is drawn, made up, or an argument called a target."""
-    made = list(ancestors(value, stop=_is_filled))
-    if not made or any(each.operation in COMPUTED or each.layer is not None for each in made):
+    made: list[Data] = []
+    for each in ancestors(value, stop=_is_filled):
+        if each.operation in COMPUTED or each.layer is not None:
+            return False
+        made.append(each)
+    if not made:
         return False
     named = TARGET_NAME.search(label_of(value)) is not None
     return any(each.operation in DATA or (named and each.operation == "argument") for each in made)
