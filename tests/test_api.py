@@ -38,6 +38,14 @@ def test_the_garbage_collector_is_left_as_it_was(is_enabled: bool) -> None:
         (gc.enable if before else gc.disable)()
 
 
+def test_garbage_is_collected_once_much_has_gathered(monkeypatch: pytest.MonkeyPatch) -> None:
+    collections: list[str] = []
+    monkeypatch.setattr("nnlint.lint.MOST_LEFT_BEHIND", 0)
+    monkeypatch.setattr(gc, "collect", lambda: collections.append("whole"))
+    nnlint.lint_text("import torch\n")
+    assert collections == ["whole"]
+
+
 def test_results_can_be_pickled() -> None:
     findings = nnlint.lint_text("FAULT = 1\n")
     assert pickle.loads(pickle.dumps(findings)) == findings

@@ -207,16 +207,20 @@ class _Nesting:
     around: dict[int, ast.AST] = field(default_factory=dict)
 
 
+BLOCKS = frozenset({"body", "orelse", "finalbody", "handlers", "cases"})
+
+
 @lru_cache(maxsize=2)
 def _nesting(tree: ast.Module) -> _Nesting:
     nesting = _Nesting()
     pending: list[ast.AST] = [tree]
     while pending:
         node = pending.pop()
-        for name in ("body", "orelse", "finalbody", "handlers", "cases"):
-            inner = getattr(node, name, None)
-            if isinstance(inner, list):
-                nesting.blocks |= dict.fromkeys(map(id, inner), inner)
-                nesting.around |= dict.fromkeys(map(id, inner), node)
+        for name in BLOCKS.intersection(node._fields):
+            inner = getattr(node, name)
+            if isinstance(inner, list) and inner:
+                keys = [id(each) for each in inner]
+                nesting.blocks.update(dict.fromkeys(keys, inner))
+                nesting.around.update(dict.fromkeys(keys, node))
                 pending += inner
     return nesting

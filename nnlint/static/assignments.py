@@ -96,7 +96,9 @@ def _is_tallied(machine: Machine) -> bool:
 def _adds_to_itself(node: ast.Assign) -> bool:
     """Whether it is of the form `total = total + loss`, or `mean = 0.9 * mean + 0.1 * loss`; also where a total there is."""
     target = node.targets[0]
-    if len(node.targets) > 1 or not isinstance(target, (ast.Name, ast.Attribute, ast.Subscript)):
+    if len(node.targets) > 1 or not isinstance(node.value, (ast.BinOp, ast.IfExp)):
+        return False
+    if not isinstance(target, (ast.Name, ast.Attribute, ast.Subscript)):
         return False
     arms = (node.value.body, node.value.orelse) if isinstance(node.value, ast.IfExp) else (node.value,)
     sums = [
