@@ -52,7 +52,7 @@ RANDOM = re.compile(
 """Transforms of torchvision and albumentations that draw anew for each image."""
 
 AVERAGES = re.compile(
-    r"\btta\b|test.?time|contrast|simclr|byol|two_?crop|views\b|mixmatch|fixmatch|few.?shot", re.IGNORECASE
+    r"\btta\b|test.?time|contrastive|simclr|byol|two_?crop|\bn?_?views\b|mixmatch|fixmatch|few.?shot", re.IGNORECASE
 )
 """Words of code in which random views of test data have a purpose."""
 

@@ -80,6 +80,8 @@ def summary(value: Any) -> Numbers:
     numbers |= {"min": float(flat.min()), "max": float(flat.max()), "mean": float(flat.mean())}
     numbers["deviation"] = float(flat.std(unbiased=False))
     numbers["positive"] = float((flat > 0).double().mean())
+    if tensor.dim() == 1:
+        numbers["order"] = _weighted_sum(tensor)
     numbers["mean_size"] = float(flat.abs().mean())
     if tensor.dim() > 1 and len(tensor) > 1:
         numbers["row_deviation"] = float(tensor.reshape(len(tensor), -1).std(0, unbiased=False).max())

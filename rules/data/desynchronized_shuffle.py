@@ -1,0 +1,72 @@
+"""Inputs and targets are shuffled by two independent draws.
+
+## What it does
+Reports a second random order where inputs and targets that belong together (in a `TensorDataset`, as the input of a network
+and the target of its loss) are each shuffled by an order of their own: two permutations, or two shuffles in place. One
+permutation for both, shuffled pairs, and draws between which the generator's state is set back are left alone.
+
+## Why it matters
+Every input gets the target of another one. Nothing is left to learn but the distribution of the targets: the loss goes down to
+that of a constant and stays there, and no error tells of it.
+Source: numpy.random.Generator.shuffle (https://numpy.org/doc/stable/reference/random/generated/numpy.random.Generator.shuffle.html).
+
+## Example
+```python
+inputs = inputs[torch.randperm(len(inputs))]
+targets = targets[torch.randperm(len(targets))]
+```
+
+Use instead:
+```python
+order = torch.randperm(len(inputs))
+inputs, targets = inputs[order], targets[order]
+```
+
+## Witness
+The two orders differ. Of a shuffle in place a run sees only what it leaves: there it cannot decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nnlint.events import Run
+from nnlint.facts.shuffles import shuffled_apart
+from nnlint.finding import Severity, Verdict
+from nnlint.rule import Problem, Rule
+from nnlint.static.objects import CodeSite
+from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
+
+
+def check(run: Run) -> Iterator[Problem]:
+    """One problem for each second draw."""
+    reported: set[int] = set()
+    for apart in shuffled_apart(run):
+        first, second = apart.first.at, apart.second.at
+        if not isinstance(first, CodeSite) or not isinstance(second, CodeSite):
+            continue
+        if (second.place.line, second.place.column) < (first.place.line, first.place.column):
+            first, second = second, first
+        if id(second.node) not in reported:
+            reported.add(id(second.node))
+            yield Problem(
+                second,
+                "inputs and targets are shuffled by two independent draws, so each input gets the target of another",
+                label="another random order",
+                related=((first, "the first random order"),),
+                help="draw one permutation and index both by it",
+            )
+
+
+def witness(case: Case) -> Verdict:
+    """Whether the two orders differ."""
+    places = [related.place for related in case.finding.related]
+    here, there = numbers(case.values(), "order"), numbers(case.values(*places), "order")
+    if here and there:
+        if here[0] != there[0]:
+            return confirmed("the two orders differ", first=there[0], second=here[0])
+        return refuted("the two orders are the same")
+    return not_reached(case) if not case.values() else unverified("the data are shuffled in place")
+
+
+rule = Rule(__name__, __doc__, check, code="NN408", severity=Severity.ERROR, since="0.1", witness=witness)
