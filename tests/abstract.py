@@ -29,6 +29,7 @@ WORDS: dict[type[Event], str] = {
     events.SchedulerMade: "scheduler",
     events.LoaderMade: "loader",
     events.ModelBuilt: "model",
+    events.WeightsSet: "weights",
     events.Escaped: "escape",
     events.StateKept: "keep",
     events.StateUsed: "use",

@@ -436,3 +436,48 @@ def test_a_sequential_of_its_own_is_a_network_that_is_built() -> None:
     nn.Sequential(nn.Linear(3, 1))
     """
     assert told(text, "model") == ["model 7", "model 8"]
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "nn.init.zeros_(net[0].weight)",
+        "torch.nn.init.constant_(net[0].weight, 0.1)",
+        "net[0].weight.data.fill_(0.1)",
+        "net[0].weight.data.normal_(0, 1)",
+        "[nn.init.xavier_uniform_(m.weight) for m in net.modules() if isinstance(m, (nn.Linear, nn.Conv2d))]",
+    ],
+)
+def test_weights_get_their_first_values(setting: str) -> None:
+    assert told(f"{IMPORTS}\nnet = nn.Sequential(nn.Linear(3, 4), nn.ReLU())\n{setting}", "weights") == ["weights 3"]
+
+
+def test_a_function_is_applied_to_every_part_of_a_network() -> None:
+    text = """
+def init(m):
+    if isinstance(m, nn.Linear):
+        nn.init.zeros_(m.weight)
+    elif isinstance(m, nn.LayerNorm):
+        nn.init.ones_(m.weight)
+nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Sequential(nn.LayerNorm(4))).apply(init)
+"""
+    assert sorted(told(IMPORTS + text, "weights")) == ["weights 4", "weights 6"]
+
+
+def test_an_initialiser_gives_back_the_weight_itself() -> None:
+    assert seen(f"{IMPORTS}\nw = nn.Parameter(x)\nlook(nn.init.normal_(w), nn.init.normal_(y))") == [
+        "parameter(x), torch.nn.init.normal_(y)"
+    ]
+
+
+def test_attributes_of_computed_names_are_kept_apart() -> None:
+    text = """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        for i in range(2):
+            setattr(self, f"layer{n}{i}", nn.Linear(3, 3 + i))
+net = Net()
+look(*net.children())
+"""
+    assert seen(IMPORTS + text) == ["Linear, Linear"]
