@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import lru_cache
 
 from nnlint.finding import Edit
 from nnlint.mending import edits
@@ -11,30 +12,42 @@ from nnlint.static.objects import CodeSite
 ALWAYS_WHOLE = frozenset({"torch", "torch.nn"})
 """Packages that import their submodules themselves."""
 
+FEW_FILES = 16
+"""Many findings of a few files ask the same of their trees."""
+
 
 def spelled(site: CodeSite, module: str, name: str) -> tuple[str, Edit | None] | None:
     """How `module.name` is spelled in the file of a site, and the edit that imports the module, where that is missing.
 
     None where it cannot be imported cleanly: in a notebook, or where the module's name means something else.
     """
-    for node in ast.walk(site.module.tree):
-        if isinstance(node, ast.ImportFrom) and node.module == module and node.level == 0:
-            for alias in node.names:
-                if alias.name == name:
-                    return alias.asname or name, None
-    prefix, rest = module, name
-    while prefix:
-        bound = _bound(site.module.tree, prefix)
-        if bound is not None:
-            return f"{bound}.{rest}", None
-        prefix, _, inner = prefix.rpartition(".")
-        rest = f"{inner}.{rest}"
-        if prefix not in ALWAYS_WHOLE:
-            break
+    known = _known(site.module.tree, module, name)
+    if known is not None:
+        return known, None
     if site.module.source.cells or _is_taken(site.module.tree, module.partition(".")[0]):
         return None
     edit = _import(site, module)
     return None if edit is None else (f"{module}.{name}", edit)
+
+
+@lru_cache(FEW_FILES)
+def _known(tree: ast.Module, module: str, name: str) -> str | None:
+    """How a file can write `module.name` as it stands: by a name that it imports, or through a package of it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == module and node.level == 0:
+            for alias in node.names:
+                if alias.name == name:
+                    return alias.asname or name
+    prefix, rest = module, name
+    while prefix:
+        bound = _bound(tree, prefix)
+        if bound is not None:
+            return f"{bound}.{rest}"
+        prefix, _, inner = prefix.rpartition(".")
+        rest = f"{inner}.{rest}"
+        if prefix not in ALWAYS_WHOLE:
+            break
+    return None
 
 
 def _bound(tree: ast.Module, module: str) -> str | None:
@@ -52,6 +65,7 @@ def _bound(tree: ast.Module, module: str) -> str | None:
     return None
 
 
+@lru_cache(FEW_FILES)
 def _is_taken(tree: ast.Module, name: str) -> bool:
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and node.id == name:
