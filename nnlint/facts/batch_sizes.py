@@ -49,7 +49,7 @@ def batch_of(run: Run, call: ModelCalled) -> Batch | None:
             return None
         loader = _loader_of(value)
         if loader is not None:
-            return _of_loader(run, loader)
+            return run.remember("batch of loader", loader, lambda held: _of_loader(run, held))
         rows = length_of(value)
         if rows is not None:
             return Batch(rows)

@@ -51,6 +51,7 @@ CRITERIA = regex(r"^(\w*criteri(on|a)|loss_?(fn|func|function)|objective)$", re.
 """Names of losses that are not at hand."""
 
 MOST_VISITED = 3000
+MOST_CUTS = 19
 
 
 @dataclass(frozen=True)
@@ -218,7 +219,7 @@ class _Walk:
 
     def _is_taken_out(self, value: Data, is_root: bool) -> bool:
         """A cut, if a network stands behind it, or if it is the loss itself; else a new leaf, that learns where it asks to."""
-        first = _first_cut(value)
+        first = self._nearest_cut(value)
         if first is None and is_root and value.operation == "tensor" and value.inputs:
             self.pending.extend((each, True) for each in value.inputs)
             return False
@@ -321,15 +322,13 @@ def _stops(data: Data) -> bool:
 
 def _first_cut(value: Data) -> Data | None:
     """Of the cuts from a value on, that nearest to the network. None where there is no network."""
-    current, found = value, None
-    for _ in range(20):
-        if current.operation in TAKEN_OUT and _has_network(current):
-            found = current
+    current, found = value, value if value.operation in TAKEN_OUT and _has_network(value) else None
+    for _ in range(MOST_CUTS):
         behind = ancestors(Items(list(current.inputs)), stop=_ends)
         following = next((each for each in behind if each.operation in TAKEN_OUT and _has_network(each)), None)
         if following is None:
             return found
-        current = following
+        current = found = following
     return found
 
 

@@ -92,13 +92,15 @@ def _is_part_of_result(data: Data) -> bool:
 def _is_differentiated_alone(
     total: Accumulated, backward: Backward, added: dict[int, Data], terms: dict[int, Data]
 ) -> bool:
-    """Whether the pass that adds the value differentiates it by itself: before, or as the very loss it adds."""
-    shared = _shared(total, backward)
-    if not shared:
-        return False
+    """Whether the pass that adds the value differentiates it by itself: before, or as the very loss it adds.
+
+    The two share their outermost loop.
+    """
     if backward.order < total.order:
         return any(_carries_graph(terms[key]) or added[key] is backward.loss for key in added.keys() & terms.keys())
-    return len(total.iterations) == len(shared) and any(each in added for each in _whole(backward.loss))
+    return len(total.iterations) == len(_shared(total, backward)) and any(
+        each in added for each in _whole(backward.loss)
+    )
 
 
 def _whole(loss: Value) -> Iterator[int]:

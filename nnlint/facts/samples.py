@@ -44,18 +44,23 @@ class SingleSampleStep:
 def single_sample_steps(run: Run) -> Iterator[SingleSampleStep]:
     """The steps that follow one sample each; a step that waits for several backward passes is none."""
     steps = list(run.events(OptimizerStepped))[:MOST_STEPS]
-    for step in steps:
+    for step in steps if _takes_samples(run) else ():
         if not step.iterations or (step.conditional and not _has_counterpart(step, steps)):
             continue
-        before = list(_before(run.events(ModelCalled), step))
-        if all(_single(call, step.iterations) is None for call in before):
-            continue
-        calls = _followed(run, step, before)
+        calls = _followed(run, step, _before(run.events(ModelCalled), step))
         if not calls or (step.conditional and not _is_one_of_two(step, calls)):
             continue
         single = list(takewhile(lambda each: each is not None, (_single(call, step.iterations) for call in calls)))
         if len(single) == len(calls):
             yield SingleSampleStep(step, calls, next((each for each in single if isinstance(each, Loader)), None))
+
+
+def _takes_samples(run: Run) -> bool:
+    """Whether anything is taken from an array or a data set by itself, or a loader makes batches of one."""
+    if run.operations.get("element") or run.operations.get("index"):
+        return True
+    batches = [each for each in run.operations.get("batch", ()) if isinstance(each, Data)]
+    return any(isinstance(each.inputs[0], Loader) and _makes_ones(each.inputs[0]) for each in batches)
 
 
 def _is_one_of_two(step: OptimizerStepped, calls: tuple[ModelCalled, ...]) -> bool:

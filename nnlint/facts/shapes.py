@@ -25,6 +25,9 @@ ELEMENTWISE = ACTIVATIONS | frozenset(
 TAKES_SIZES = frozenset({"zeros", "ones", "empty", "full", "rand", "randn"})
 SCALARS = frozenset({"length", "item", "counter"})
 SAME_SHAPE = frozenset("to clone values numpy detach identity contiguous array tensor parameter".split())
+FOLLOWS_FIRST = SAME_SHAPE | REDUCTIONS | {"matmul", "transpose", "index"}
+"""Operations whose result has a shape that follows from that of the first input."""
+
 COMPUTED = ELEMENTWISE | COPIES | {"matmul"}
 DEEPEST = 40
 DEEPEST_ROWS = 10
@@ -62,7 +65,7 @@ def _shape_of_data(value: Data, known: Known, depth: int) -> Shape | None:
         return ()
     if value.operation in ELEMENTWISE:
         return _broadcast([_shape(each, known, depth) for each in value.inputs])
-    if not value.inputs:
+    if not value.inputs or value.operation not in FOLLOWS_FIRST:
         return None
     first = _shape(value.inputs[0], known, depth)
     if value.operation in SAME_SHAPE:
