@@ -215,13 +215,24 @@ def _wraps_training(run: Run, value: Value) -> bool:
 
 def is_stepped_as_one(run: Run) -> bool:
     """Whether each step of the run may be of any of its optimizers: there is one at a time, made in one place or another."""
-    moments: dict[Hashable, set[int]] = {}
+    moments = [{id(each) for each in optimizers} for optimizers in _at_one_moment(run)]
+    return all(held == set().union(*moments) for held in moments)
+
+
+def is_one_of_several(run: Run, optimizer: Value) -> bool:
+    """Whether a step of the optimizer may as well be one of another: which of them it is depends on the path taken."""
+    moments = run.remember("optimizers at one moment", run, _at_one_moment)
+    return any(len(held) > 1 and any(each is optimizer for each in held) for held in moments)
+
+
+def _at_one_moment(run: Run) -> list[list[Value]]:
+    """The optimizers that each call of `step` in each pass of a loop may be of."""
+    moments: dict[Hashable, dict[int, Value]] = {}
     for event in run.events(OptimizerStepped):
         calls = tuple(id(_node(site)) for site in event.calls)
         moment = (id(_node(event.at)), calls, *(id(each) for each in event.iterations[-1:]))
-        moments.setdefault(moment, set()).update(id(each) for each in alternatives(event.optimizer))
-    everything = set().union(*moments.values())
-    return all(held == everything for held in moments.values())
+        moments.setdefault(moment, {}).update((id(each), each) for each in alternatives(event.optimizer))
+    return [list(held.values()) for held in moments.values()]
 
 
 def _node(site: object) -> object:

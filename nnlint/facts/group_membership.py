@@ -15,7 +15,7 @@ from nnlint.events import (
     Run,
 )
 from nnlint.facts.differentiated import recorded_behind
-from nnlint.facts.gradients import Trained, parts_of
+from nnlint.facts.gradients import Trained, is_one_of_several, parts_of
 from nnlint.facts.handed_over import READS_NETWORK, may_be_stepped_elsewhere
 from nnlint.facts.live_graphs import graph_behind
 from nnlint.facts.rebuilt_models import rebuilt_models
@@ -46,6 +46,8 @@ def stale_optimizers(run: Run) -> Iterator[Stale]:
     rebuilt = {_node(each.made.at) for each in rebuilt_models(run)}
     for made in run.events(OptimizerMade):
         each = Trained(made.optimizer, run.remember("parts", made.optimizer, parts_of), run)
+        if is_one_of_several(run, made.optimizer):
+            continue
         if _holds_networks_alone(made) and each.parts is not None and not may_be_stepped_elsewhere(run, each):
             found = _all_missing(run, made, each, rebuilt) or _layer_missing(run, made, each)
         else:
@@ -82,12 +84,25 @@ def _all_missing(run: Run, made: OptimizerMade, each: Trained, rebuilt: set[obje
     held = _held(run)
     for step, backward in _steps_with_passes(run, each):
         for call in run.events(ModelCalled):
+            if _is_one_of_several_calls(run, call):
+                continue
             if _node(getattr(call.model, "at", None)) in rebuilt or not _is_trained_by(run, call, backward):
                 continue
             parts = {id(part) for part in parameters_of(call.model)}
             if parts and not parts & held and graph_behind(run, backward.loss).is_live:
                 return Stale(made, step, backward, call.model, call)
     return None
+
+
+def _is_one_of_several_calls(run: Run, call: ModelCalled) -> bool:
+    """Whether another network may be called there in its place."""
+    return any(
+        other.model is not call.model
+        and _node(other.at) is _node(call.at)
+        and other.iterations[-1:] == call.iterations[-1:]
+        and [_node(site) for site in other.calls] == [_node(site) for site in call.calls]
+        for other in run.events(ModelCalled)
+    )
 
 
 def _is_used(run: Run, each: Trained) -> bool:
