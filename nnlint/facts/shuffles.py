@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from nnlint.events import LossComputed, Run
 from nnlint.facts.identity import uncopied, wholes
+from nnlint.facts.roles import comparisons
 from nnlint.graph import ancestors
 from nnlint.static.objects import CodeSite
 from nnlint.values import NONE, Constant, Data, Value
@@ -41,6 +42,10 @@ def _pairs(run: Run) -> Iterator[tuple[Value, Value]]:
     for data in run.operations.get("dataset", ()):
         if isinstance(data, Data) and len(data.inputs) == 2:
             yield data.inputs[0], data.inputs[1]
+    for each in comparisons(run):
+        for data in ancestors(each.prediction, stop=_is_computed):
+            if data.operation == "output" and len(data.inputs) == 3:
+                yield data.inputs[2], each.target
     for event in run.events(LossComputed):
         for data in ancestors(event.prediction, stop=lambda each: each.operation == "output"):
             if data.operation == "output" and event.target is not None and len(data.inputs) == 3:
@@ -65,7 +70,7 @@ def _draws(value: Value, in_place: list[tuple[Data, Value]]) -> dict[int, Data]:
         if data.operation == "randperm":
             found[id(data)] = data
         if data.operation == "output":
-            return {}
+            return {}  # what a network gives is no part of the data
     for call, shuffled in in_place:
         if id(uncopied(shuffled)) in behind:
             found[id(call)] = call
@@ -73,7 +78,8 @@ def _draws(value: Value, in_place: list[tuple[Data, Value]]) -> dict[int, Data]:
 
 
 def _is_computed(data: Data) -> bool:
-    return data.operation == "output"
+    """Whether an operation gives other data, or only counts those that it is given."""
+    return data.operation in ("output", "length", "range", "counter", "attribute")
 
 
 def _are_unrelated(first: Data, second: Data) -> bool:

@@ -450,11 +450,11 @@ def bind_target(machine: Machine, target: ast.AST, value: Value) -> None:
     if isinstance(target, ast.Name):
         _bind_name(machine, target.id, value)
     elif isinstance(target, ast.Attribute):
-        _name_loader(value, target.attr)
+        name_loader(value, target.attr)
         store_attribute(machine, machine.evaluate(target.value), target.attr, value)
     elif isinstance(target, ast.Subscript):
         receiver, key = machine.evaluate(target.value), machine.evaluate(target.slice)
-        _name_loader(value, key.value if isinstance(key, Constant) else None)
+        name_loader(value, key.value if isinstance(key, Constant) else None)
         store_index(machine, receiver, key, value)
     elif isinstance(target, (ast.Tuple, ast.List)):
         _bind_elements(machine, target.elts, value)
@@ -462,7 +462,7 @@ def bind_target(machine: Machine, target: ast.AST, value: Value) -> None:
         bind_target(machine, target.value, value)
 
 
-def _name_loader(value: Value, name: object) -> None:
+def name_loader(value: Value, name: object) -> None:
     """A loader goes by the name of the attribute or entry that first holds it, too."""
     if isinstance(value, Loader) and not value.bound and isinstance(name, str):
         value.bound = name
