@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import time
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim import optimizer as optimizer_hooks
 
-from nnlint.verify.child import loader_hooks, measures, update_hooks
+from nnlint.verify.child import measures, numbers_of
 from nnlint.verify.child.gradients import GradientBook
 from nnlint.verify.child.layers import SITE, LayerBook
 from nnlint.verify.child.places import Places, Spot
@@ -40,10 +40,10 @@ SLOW_BACKWARDS = 4
 """A training that has not done so many backward passes when a request's patience ends is slow."""
 
 MOST_UNTRAINED = 4
+"""So many networks are measured at the end of a run that trains none."""
+
 MOST_CALLED = 8
 """So many networks are measured at the end of a run, each by what it was first called with."""
-
-"""So many networks are measured at the end of a run that trains none."""
 
 LOSSES = (
     "cross_entropy",
@@ -197,8 +197,6 @@ class Recorder:
         for name in LOSSES:
             if hasattr(nn.functional, name):
                 self.wrap(nn.functional, name, functools.partial(self._loss, name))
-        update_hooks.install(self)
-        loader_hooks.install(self)
         nn.Module.__call__ = self._watched(nn.Module.__call__)  # type: ignore[method-assign]
         optimizer_hooks.register_optimizer_step_post_hook(self._after_step)
 
@@ -233,10 +231,10 @@ class Recorder:
         calls = self.places.calls(optimizer)
         if calls:
             optimizer.__dict__[SITE] = list(calls[0])
-        self.gradients.watch(_parameters(optimizer))
+        self.gradients.watch(numbers_of.parameters_of(optimizer))
         self.layers.optimized(optimizer)
-        numbers = {name: float(value) for name, value in optimizer.defaults.items() if _is_number(value)}
-        numbers["first_parameter"] = float(self.gradients.number(_parameters(optimizer)))
+        numbers = {name: float(value) for name, value in optimizer.defaults.items() if numbers_of.is_number(value)}
+        numbers["first_parameter"] = float(self.gradients.number(numbers_of.parameters_of(optimizer)))
         self.tell("OptimizerMade", calls, numbers, optimizer)
 
     def _mode_switched(self, original: Callable[..., Any], module: nn.Module, mode: bool = True) -> Any:
@@ -248,7 +246,7 @@ class Recorder:
     def _cleared(self, original: Callable[..., Any], owner: Any, *rest: Any, **keywords: Any) -> None:
         with self.pause():
             original(owner, *rest, **keywords)
-        parameters = owner.parameters() if isinstance(owner, nn.Module) else _parameters(owner)
+        parameters = owner.parameters() if isinstance(owner, nn.Module) else numbers_of.parameters_of(owner)
         self.gradients.clear(parameters)
         if self.is_due(("cleared", id(owner))):
             self.tell("GradientsCleared", self.places.calls(), {}, owner)
@@ -256,12 +254,12 @@ class Recorder:
     def _loss(self, name: str, original: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
         with self.pause():
             value = original(*arguments, **keywords)
-        prediction, target = _prediction_and_target(arguments, keywords)
+        prediction, target = numbers_of.prediction_and_target(arguments, keywords)
         if isinstance(prediction, Tensor) and isinstance(target, Tensor):
             calls = self.places.calls()
             if calls and self.is_measured("loss", calls):
                 with self.pause():
-                    numbers = _loss_numbers(prediction, target, value)
+                    numbers = numbers_of.loss_numbers(prediction, target, value)
                 self.tell("LossComputed", calls, numbers, loss=name)
             if prediction.requires_grad:
                 for observer in self.on_training_loss:
@@ -272,7 +270,7 @@ class Recorder:
         calls = self.places.calls()
         roots = arguments[0] if arguments else keywords.get("tensors")
         with self.pause():
-            numbers = _value_of(roots)
+            numbers = numbers_of.value_of(roots)
             measured = self.is_measured("backward", calls)
             if measured:
                 self.gradients.watch_leaves(roots)
@@ -383,7 +381,7 @@ class Recorder:
             self.untrained[id(module)] = (module, inputs, keywords, output)
         if calls and self.is_measured("call", calls):
             with self.pause():
-                numbers = _call_numbers(module, output) | {"dropouts": float(self.dropped)}
+                numbers = numbers_of.call_numbers(module, output) | {"dropouts": float(self.dropped)}
             self.tell("ModelCalled", calls, numbers, module)
         self.check_time()
 
@@ -392,9 +390,9 @@ class Recorder:
         numbers: measures.Numbers = {}
         if self.is_measured("step", calls):
             with self.pause():
-                numbers = _step_numbers(optimizer)
+                numbers = numbers_of.step_numbers(optimizer)
                 self.layers.note_gradients()
-        parameters = _parameters(optimizer)
+        parameters = numbers_of.parameters_of(optimizer)
         numbers["piled"] = float(self.gradients.step(parameters))
         self.tell("OptimizerStepped", calls, numbers, optimizer)
         self.steps += 1
@@ -418,86 +416,3 @@ class _Pause:
 
     def __exit__(self, *error: object) -> None:
         self.recorder.paused -= 1
-
-
-def _parameters(optimizer: Optimizer) -> list[Tensor]:
-    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _value_of(roots: Any) -> measures.Numbers:
-    tensors = [roots] if isinstance(roots, Tensor) else list(roots or ())
-    values = [float(each.detach()) for each in tensors if isinstance(each, Tensor) and each.numel() == 1]
-    return {"loss": sum(values)} if values else {}
-
-
-def _prediction_and_target(arguments: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, Any]:
-    given = list(arguments[:2])
-    prediction = given[0] if given else keywords.get("input")
-    target = given[1] if len(given) > 1 else keywords.get("target")
-    return prediction, target
-
-
-def _loss_numbers(prediction: Tensor, target: Tensor, value: Any) -> measures.Numbers:
-    numbers = {f"prediction_{name}": each for name, each in measures.summary(prediction).items()}
-    numbers |= {f"target_{name}": each for name, each in measures.summary(target).items()}
-    numbers |= measures.row_sums(prediction)
-    if isinstance(value, Tensor) and value.numel() == 1:
-        numbers["loss"] = float(value.detach())
-    return numbers
-
-
-def _call_numbers(module: nn.Module, output: Any) -> measures.Numbers:
-    outputs = list(measures.tensors_in(output))
-    training = [part for part in module.modules() if part.training]
-    numbers = {
-        "training": float(module.training),
-        "gradient": float(any(each.requires_grad for each in outputs)),
-        "mode_dependent": float(sum(_depends_on_mode(part) for part in module.modules())),
-        "batchnorms": float(sum(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in training)),
-    }
-    if outputs and outputs[0].dim():
-        numbers["batch"] = float(outputs[0].shape[0])
-    return numbers
-
-
-def _depends_on_mode(part: nn.Module) -> bool:
-    if isinstance(part, nn.modules.batchnorm._BatchNorm):
-        return bool(part.track_running_stats)
-    rate = getattr(part, "p" if isinstance(part, nn.modules.dropout._DropoutNd) else "dropout", 0)
-    return isinstance(rate, float) and rate > 0
-
-
-def _step_numbers(optimizer: Optimizer) -> measures.Numbers:
-    parameters = _parameters(optimizer)
-    gradients = [each.grad for each in parameters if each.grad is not None]
-    group = optimizer.param_groups[0]
-    numbers = {name: float(group[name]) for name in ("lr", "momentum") if _is_number(group.get(name))}
-    numbers |= _decay(optimizer)
-    numbers["gradient_norm"] = measures.norm(gradients)
-    numbers["largest_gradient"] = measures.largest(gradients)
-    numbers["weight_norm"] = measures.norm(parameters)
-    numbers["state"] = float(sum(len(state) for state in optimizer.state.values()))
-    numbers["remembers"] = float(any(_remembers(state.values()) for state in optimizer.state.values()))
-    return numbers
-
-
-def _decay(optimizer: Optimizer) -> measures.Numbers:
-    """The largest weight decay of a group, which group that is, and the norms of its weights and gradients."""
-    given: list[Any] = [group.get("weight_decay") for group in optimizer.param_groups]
-    decays = [float(each) if _is_number(each) else 0.0 for each in given]
-    largest = max(range(len(decays)), key=decays.__getitem__)
-    parameters = optimizer.param_groups[largest]["params"]
-    return {
-        "weight_decay": decays[largest],
-        "decayed_group": float(largest),
-        "decayed_norm": measures.norm(parameters),
-        "decayed_gradient_norm": measures.norm(each.grad for each in parameters if each.grad is not None),
-    }
-
-
-def _remembers(values: Iterable[Any]) -> bool:
-    return any(isinstance(value, Tensor) and value.numel() > 1 and bool(value.any()) for value in values)

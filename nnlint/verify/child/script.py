@@ -14,7 +14,7 @@ import types
 from os import getpid
 from typing import Any, NoReturn
 
-from nnlint.verify.child import haste, probes
+from nnlint.verify.child import haste, loader_hooks, probes, update_hooks
 from nnlint.verify.child.channel import Channel
 from nnlint.verify.child.experiments import experiment
 from nnlint.verify.child.places import Places
@@ -47,6 +47,8 @@ class ScriptRun:
         """Run the script; the process ends with it."""
         self._prepare()
         self.recorder.install()
+        update_hooks.install(self.recorder)
+        loader_hooks.install(self.recorder)
         self.recorder.on_end = self.end
         self.recorder.is_waiting = self.sightings.is_waiting
         how, words = "finished", {}
