@@ -141,7 +141,7 @@ def shown_lines(text: str) -> tuple[str, ...]:
 
 def _declared_encoding(body: bytes) -> tuple[int, str | None]:
     """The line and the normalised name of the declared encoding. Raises DecodeError for an unknown one."""
-    for number, line in enumerate(re.split(rb"\r\n|\r|\n", body[:10_000])[:2], 1):
+    for number, line in enumerate(re.split(rb"\r\n|\r|\n", body[:10_000], maxsplit=2)[:2], 1):
         found = COOKIE.match(line)
         if found:
             return number, _known_encoding(number, found.group(1).decode("latin-1"))

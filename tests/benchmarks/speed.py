@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import gc
+import importlib
 import statistics
 import sys
 import time
@@ -77,6 +78,7 @@ def _measured(task: Task, files: Sequence[str], collecting: bool) -> float:
     with TemporaryDirectory() as folder:
         warm_up = Path(folder, "train.py")
         warm_up.write_text(FAULTY, encoding="utf-8")
+        importlib.import_module("pathspec")  # which nnlint imports where it finds a `.gitignore`
         task([str(warm_up)])
     gc.collect()
     if not collecting:
