@@ -96,18 +96,19 @@ def _gathered(each: Trained, arriving: dict[GradientsClipped, set[Filling]]) -> 
 def _protocol(run: Run, each: Trained, is_only: bool, arriving: dict[GradientsClipped, set[Filling]]) -> Step:
     def advance(before: Hashable, event: object) -> Hashable:
         filling = before if isinstance(before, Filling) else Filling("start")
-        if isinstance(event, Backward) and each.may_be_filled_by(event):
+        effect = each.effect_of(event) if isinstance(event, Event) else ""
+        if isinstance(event, Backward) and effect:
             return Filling("filled" if event.scaler is None else "scaled", event)
-        if isinstance(event, GradientsCleared) and each.may_be_cleared_by(event):
+        if isinstance(event, GradientsCleared) and effect:
             certain = each.is_cleared_by(event) or is_only
             return filling._replace(state="cleared" if certain and not event.replaced else "unknown")
         if isinstance(event, GradientsUnscaled) and filling.state == "scaled":
             return filling._replace(state="filled")
-        if isinstance(event, Escaped) and each.may_escape_in(event):
+        if effect == "escapes":
             return filling._replace(state="unknown")
         if isinstance(event, GradientsClipped) and _concerns(run, each, event.target, is_only):
             arriving.setdefault(event, set()).add(filling)
-        if isinstance(event, OptimizerStepped) and (is_only or each.is_stepped_by(event)):
+        if isinstance(event, OptimizerStepped) and (is_only or effect):
             return filling._replace(state="stepped")
         return filling
 

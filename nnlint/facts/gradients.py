@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterator
 from nnlint.events import Backward, Escaped, Event, GradientsCleared, ModelCalled, OptimizerStepped, Run
 from nnlint.graph import content, cuts_graph, parameters_of
 from nnlint.operations import LOSS_OPERATIONS
-from nnlint.records import dataclass
+from nnlint.records import dataclass, field
 from nnlint.static.objects import CodeSite
 from nnlint.trace import Block, select
 from nnlint.values import (
@@ -46,6 +46,26 @@ class Trained:
     optimizer: Value
     parts: frozenset[int] | None
     run: Run
+    effects: dict[int, str] = field(default_factory=dict, repr=False, compare=False)
+
+    def effect_of(self, event: Event) -> str:
+        """What an event does, or may do, to these gradients: "fills", "clears", "steps", "escapes", or "" where nothing.
+
+        Asked for every state in which some path comes to the event, and worked out once.
+        """
+        effect = self.effects.get(id(event))
+        if effect is None:
+            effect = self.effects[id(event)] = self._effect_of(event)
+        return effect
+
+    def _effect_of(self, event: Event) -> str:
+        if isinstance(event, Backward) and self.may_be_filled_by(event):
+            return "fills"
+        if isinstance(event, GradientsCleared) and self.may_be_cleared_by(event):
+            return "clears"
+        if isinstance(event, Escaped) and self.may_escape_in(event):
+            return "escapes"
+        return "steps" if isinstance(event, OptimizerStepped) and self.is_stepped_by(event) else ""
 
     def is_stepped_by(self, event: OptimizerStepped) -> bool:
         """Whether the event updates these parameters: the same optimizer, or another over the same owners."""

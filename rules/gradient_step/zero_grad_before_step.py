@@ -39,7 +39,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from typing import Any, NamedTuple
 
-from nnlint.events import Backward, Escaped, GradientsCleared, OptimizerStepped, Run, ValueSeen
+from nnlint.events import Backward, GradientsCleared, OptimizerStepped, Run, ValueSeen
 from nnlint.facts.gradients import Trained, gradient_steps, trained
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.mending import edits
@@ -85,17 +85,17 @@ def check(run: Run) -> Iterator[Problem]:
 
 def _protocol(each: Trained, arriving: dict[OptimizerStepped, set[Gradients]]) -> Any:
     def advance(before: Hashable, event: Any) -> Hashable:
+        effect = each.effect_of(event)
+        if not effect:
+            return before
         gradients = before if isinstance(before, Gradients) else Gradients("unknown")
-        if isinstance(event, Backward) and each.may_be_filled_by(event):
+        if effect == "fills":
             return gradients if gradients.state == "filled" else Gradients("filled", event)
-        if isinstance(event, GradientsCleared) and each.may_be_cleared_by(event):
+        if effect == "clears":
             return _cleared(gradients, event, each.is_cleared_by(event))
-        if isinstance(event, Escaped) and each.may_escape_in(event):
-            return Gradients("unknown")
-        if isinstance(event, OptimizerStepped) and each.is_stepped_by(event):
+        if effect == "steps":
             arriving.setdefault(event, set()).add(gradients)
-            return Gradients("unknown")
-        return gradients
+        return Gradients("unknown")
 
     return advance
 
