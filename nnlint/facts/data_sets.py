@@ -69,12 +69,28 @@ def loaders_behind(values: tuple[Value, ...]) -> Iterator[Loader]:
     """The loaders from whose batches any of these values was made."""
     seen: set[int] = set()
     for value in values:
-        for data in ancestors(value):
-            for given in data.inputs if data.operation in ("batch", "element") else ():
+        for data in _drawn_behind(value):
+            for given in data.inputs:
                 for loader in alternatives(given):
                     if isinstance(loader, Loader) and id(loader) not in seen:
                         seen.add(id(loader))
                         yield loader
+
+
+def _drawn_behind(value: Value) -> Iterator[Data]:
+    """The batches and elements that a value was made from, but not those from which the data set's transform has learned."""
+    pending, seen = [value], set[int]()
+    while pending:
+        for data in ancestors(pending.pop(), stop=_is_drawn):
+            if data.operation in ("batch", "element"):
+                yield data
+            elif data.operation == "batch part" and id(data) not in seen:
+                seen.add(id(data))
+                pending.append(data.inputs[1])
+
+
+def _is_drawn(data: Data) -> bool:
+    return data.operation in ("batch", "batch part")
 
 
 def whole_of(dataset: Value | None) -> Value | None:

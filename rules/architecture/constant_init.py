@@ -48,7 +48,7 @@ from nnlint.mending.importing import spelled
 from nnlint.operations import NORMALIZATIONS
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
-from nnlint.values import Data, Site
+from nnlint.values import Data, Site, number
 from nnlint.witness import Case, confirmed, not_reached, refuted
 
 MIXING = ("linear", "convolution", "transposed_convolution", "matmul")
@@ -77,8 +77,31 @@ def check(run: Run) -> Iterator[Problem]:
             elif id(before) in layers:
                 pairs.setdefault(layers[id(before)], (before, False))
     for key, (data, stays) in pairs.items():
-        if (stays or _is_hidden(run, data)) and not is_only_shown(run, constant[key]):
+        if _is_left_alone(run, data, constant[key]):
+            continue
+        if stays or _is_hidden(run, data):
             yield from _problem(data, constant[key], stays)
+
+
+def _is_left_alone(run: Run, data: Data, place: Site) -> bool:
+    """Whether the constant is only shown or asked for, or the layer has a single unit, which is like no other."""
+    units = data.layer.arguments.get("out_features") if data.layer is not None else None
+    return is_only_shown(run, place) or _is_asked_for(place) or (units is not None and number(units) == 1)
+
+
+def _is_asked_for(place: Site) -> bool:
+    """Whether the caller has to name the constant: it is a parameter that has no other default than None."""
+    call, function = (place.node, place.function) if isinstance(place, CodeSite) else (None, None)
+    if not isinstance(call, ast.Call) or not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return False
+    given = call.args[-1] if call.args else None
+    arguments = function.args
+    plain = [each.arg for each in (*arguments.posonlyargs, *arguments.args)]
+    defaults = dict(zip(plain[len(plain) - len(arguments.defaults) :], arguments.defaults, strict=True))
+    if not isinstance(given, ast.Name) or given.id not in plain:
+        return False
+    default = defaults.get(given.id)
+    return default is None or (isinstance(default, ast.Constant) and default.value is None)
 
 
 def _made_by(run: Run, operation: str) -> list[Data]:

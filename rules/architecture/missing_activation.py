@@ -37,7 +37,8 @@ import re
 from collections.abc import Iterator
 
 from nnlint.events import LayerApplied, Run
-from nnlint.facts.layers import REARRANGING, before, is_only_shown, made_by, place_of, wiring
+from nnlint.facts.layers import REARRANGING, before, made_by, place_of, wiring
+from nnlint.facts.tried_out import is_tried_out
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.mending import edits
 from nnlint.mending.importing import spelled
@@ -68,6 +69,8 @@ FACTORED = re.compile(
 )
 """Names of layers that are linear on purpose."""
 
+COMMENTED = re.compile(r"\s*#.*(?:relu|elu|tanh|sigmoid|silu|activation)\w*\(", re.IGNORECASE)
+
 ATTENDED = frozenset({"matmul", "attention", "bilinear"})
 SIZES = {
     "linear": ("in_features", "out_features"),
@@ -92,7 +95,7 @@ def _problem(run: Run, second: Data) -> Iterator[Problem]:
     if any(first.layer is None or not _is_redundant(run, first, second) for first in firsts):
         return
     place, behind = place_of(second), place_of(firsts[0])
-    if place is None or behind is None or is_only_shown(run, place):
+    if place is None or behind is None or is_tried_out(run, second, place):
         return
     yield Problem(
         place,
@@ -106,7 +109,9 @@ def _problem(run: Run, second: Data) -> Iterator[Problem]:
 
 def _is_redundant(run: Run, first: Data, second: Data) -> bool:
     return (
-        _are_made_together(first, second)
+        first.layer is not second.layer
+        and _are_made_together(first, second)
+        and not _is_commented_out(first, second)
         and not _is_factored(first, second)
         and _is_used_alone(run, first, second)
         and not any(FACTORED.search(name) for each in (first, second) for name in _names_of(each))
@@ -119,6 +124,15 @@ def _are_made_together(first: Data, second: Data) -> bool:
     if isinstance(one, CodeSite) and isinstance(other, CodeSite) and one.node is other.node:
         return True
     return len(first.calls) == len(second.calls) and (not first.calls or first.calls[-1] is second.calls[-1])
+
+
+def _is_commented_out(first: Data, second: Data) -> bool:
+    """Whether an activation stands between the two as a comment: it was taken out on purpose."""
+    one, other = place_of(first), place_of(second)
+    if not isinstance(one, CodeSite) or not isinstance(other, CodeSite) or one.module is not other.module:
+        return False
+    start, end = getattr(one.node, "end_lineno", 0) or 0, getattr(other.node, "lineno", 0)
+    return any(COMMENTED.match(line) for line in one.module.lines[start : max(start, end - 1)])
 
 
 def _is_factored(first: Data, second: Data) -> bool:

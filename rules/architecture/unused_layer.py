@@ -70,9 +70,14 @@ def _is_known(run: Run, network: Instance) -> bool:
     if not isinstance(cls, Class) or cls.node.name in run.base_names() or len(list(cls.lineage())) > 1:
         return False
     forward = cls.find("forward")
-    if not isinstance(forward, Function) or forward.node not in forward.module.followed:
+    if not isinstance(forward, Function) or forward.node not in forward.module.followed or _is_blank(forward):
         return False
     return not any(_reaches_by_name(cls.module, node) for node in cls.node.body)
+
+
+def _is_blank(forward: Function) -> bool:
+    """Whether the forward pass computes nothing: still to be written, or a stand-in."""
+    return not any(isinstance(part, (ast.Call, ast.BinOp, ast.Subscript)) for part in ast.walk(forward.node))
 
 
 def _reaches_by_name(module: Module, node: ast.stmt) -> bool:

@@ -51,7 +51,7 @@ from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.mending import edits
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
-from nnlint.values import Loader
+from nnlint.values import Loader, Site
 from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted
 
 ON_PURPOSE = re.compile(r"overfit|debug|extract|embed|distill", re.IGNORECASE)
@@ -95,6 +95,17 @@ def _is_right(loader: Loader) -> bool:
         or is_one_batch(loader)
         or is_in_random_order(loader.dataset)
         or is_in_order_on_purpose(loader)
+        or _is_chosen_by_name(site)
+    )
+
+
+def _is_chosen_by_name(site: Site | None) -> bool:
+    """Whether the call says for which data to shuffle: `shuffle=phase == "source"`."""
+    node = site.node if isinstance(site, CodeSite) else None
+    given = [each.value for each in node.keywords if each.arg == "shuffle"] if isinstance(node, ast.Call) else []
+    return any(
+        isinstance(each, ast.Compare) and any(isinstance(part, ast.Constant) for part in each.comparators)
+        for each in given
     )
 
 
