@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Hashable, Iterator
 from typing import NamedTuple
 
 from nnlint.events import Run
+from nnlint.facts.evaluation import HELD_OUT, words_of
 from nnlint.facts.identity import is_part_of, key_of, stored_parts, uncopied, wholes
 from nnlint.facts.roles import lower_bound_of_rows, upper_bound_of_rows
 from nnlint.graph import ancestors
+from nnlint.static.objects import CodeSite
 from nnlint.values import Constant, Data, Instance, Items, Site, Value
 
 LEARNS = frozenset(
@@ -46,7 +49,7 @@ class Leak(NamedTuple):
 
 def leaks(run: Run) -> Iterator[Leak]:
     """The fits that saw held-out data, each once."""
-    transforms = [each for each in (*_scalers(run), *_others(run)) if each.results and not _is_some_rows(each.subject)]
+    transforms = [each for each in (*_scalers(run), *_others(run)) if each.results and _may_leak(each.subject)]
     splits = list(_splits(run)) if transforms else []
     for transform in transforms:
         split = next((each for each in splits if _was_split_after(transform, each)), None)
@@ -97,6 +100,25 @@ def _is_slice(data: Data) -> bool:
     key = data.inputs[1] if len(data.inputs) > 1 else None
     first = key.items[0] if isinstance(key, Items) and key.items else key
     return isinstance(first, Data) and first.operation == "slice"
+
+
+def _may_leak(subject: Value) -> bool:
+    return not _is_some_rows(subject) and not _joins_arguments(subject)
+
+
+def _joins_arguments(subject: Value) -> bool:
+    """Whether the rows are those of two arguments, neither called held out: two domains, say, that are mapped together."""
+    whole = uncopied(subject)
+    site = whole.at if isinstance(whole, Data) and whole.operation in ("concatenate", "stack") else None
+    if not isinstance(site, CodeSite) or not isinstance(site.function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return False
+    given = site.node.args[:1] if isinstance(site.node, ast.Call) else []
+    parts = given[0].elts if given and isinstance(given[0], (ast.Tuple, ast.List)) else []
+    names = [each.id for each in parts if isinstance(each, ast.Name)]
+    arguments = {each.arg for each in site.function.args.args}
+    return len(names) == len(parts) > 1 and all(
+        name in arguments and words_of(name).isdisjoint(HELD_OUT) for name in names
+    )
 
 
 def _is_some_rows(value: Value) -> bool:

@@ -4,7 +4,8 @@
 Reports weights of layers that are set to zero or to one constant: by `nn.init`, by `fill_` or `zero_`, in a function that is
 applied to the network, or as an `nn.Parameter` of zeros. It is an error where a layer and the one behind it are both
 constant, as then their units never differ. A constant hidden layer between others is advice. Biases, normalisations,
-embeddings, the last layer, residual branches and adapters are left alone, and a network of one layer.
+embeddings, the last layer, residual branches and adapters are left alone, and a network of one layer, a layer of one unit, and
+a constant that the caller has to name.
 
 ## Why it matters
 Units with the same weights compute the same, get the same gradient and stay the same: a layer of 512 such units is one unit.

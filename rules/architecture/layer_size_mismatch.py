@@ -34,6 +34,7 @@ from collections.abc import Iterator
 from nnlint.events import Run, WeightsSeen
 from nnlint.facts.layers import before, made_by, place_of, related_call
 from nnlint.facts.networks import is_module, networks
+from nnlint.facts.tried_out import is_tried_out
 from nnlint.finding import Severity, Verdict
 from nnlint.mending import edits
 from nnlint.operations import ACTIVATIONS, CONTAINERS, NORMALIZATIONS
@@ -91,7 +92,7 @@ def _problem(run: Run, second: Data, wanted: int) -> Iterator[Problem]:
     first = feeding[0]
     if place is None or not isinstance(first, Data) or not all(_is_sure(each, second) for each in feeding):
         return
-    if _holds_unknown(run, second):
+    if _holds_unknown(run, second) or is_tried_out(run, second, place):
         return
     behind = place_of(first) if first.layer is not None else first.at
     yield Problem(

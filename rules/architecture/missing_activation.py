@@ -4,7 +4,8 @@
 Reports a linear layer or a convolution that takes the output of another one of its kind, or the flattened output of a
 convolution, with no more than a reshape, a dropout or a BatchNorm between: in a `Sequential`, or along `forward`. A pair
 whose middle is narrow enough to save weights (a low-rank factorisation, a bottleneck), depthwise and 1x1 convolutions,
-queries, keys and values, features that are used elsewhere too, and two modules that are made apart are left alone.
+queries, keys and values, features that are used elsewhere too, and two modules that are made apart are left alone; and so are
+layers that a file only tries out, and pairs between which an activation was commented out.
 
 ## Why it matters
 The composition of two affine maps is one affine map: the second layer adds weights and nothing that the first could not do. A

@@ -3,7 +3,8 @@
 ## What it does
 Reports four or more hidden layers in a row whose activation is a sigmoid or tanh, with no normalisation, no skip connection
 and no other activation between. An output activation does not count, and gates and recurrent cells have none of these stacks.
-Where all of them are tanh it is advice: with a careful initialisation such networks do train.
+Where all of them are tanh it is advice: with a careful initialisation such networks do train. A network that is called LeNet
+is left alone: it is rebuilt as it was published.
 
 ## Why it matters
 The slope of a sigmoid is one quarter at most, and next to nothing where it saturates: each layer takes the gradient down by a
@@ -41,7 +42,7 @@ import ast
 from collections.abc import Iterator
 
 from nnlint.events import Run, WeightsSeen
-from nnlint.facts.layers import REARRANGING, made_by, place_of, wiring
+from nnlint.facts.layers import REARRANGING, made_by, names_around, place_of, wiring
 from nnlint.finding import Applicability, Edit, Fix, Severity, Verdict
 from nnlint.graph import sources
 from nnlint.mending import edits
@@ -106,7 +107,7 @@ def _is_hidden(run: Run, activation: Data) -> bool:
 def _problem(run: Run, stack: list[Data]) -> Iterator[Problem]:
     first, last = _first_layer(stack), stack[-1]
     place = place_of(last)
-    if first is None or place is None:
+    if first is None or place is None or any("lenet" in name.lower() for name in names_around(last)):
         return
     following = next(iter(wiring(run).after(last, lambda each: each.operation in PASSED)), None)
     start, end = place_of(first), place_of(following) if following is not None else None

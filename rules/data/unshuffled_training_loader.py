@@ -3,7 +3,8 @@
 ## What it does
 Reports a DataLoader that a network is trained on and that is given neither `shuffle=True` nor a sampler, over a data set whose
 samples lie in the order in which they were read. Data that were split or shuffled at random before, time series and other
-sequences whose order means something, iterable data sets, a single batch with all the data and evaluation loaders are left alone.
+sequences whose order means something, iterable data sets, a single batch with all the data, loaders that a comparison keeps in
+order (`shuffle=split == "source"`) and evaluation loaders are left alone.
 
 ## Why it matters
 Files and tables are mostly sorted by class, by date or by source. A batch then shows one class only, each step undoes the one

@@ -3,7 +3,7 @@
 ## What it does
 Reports a dropout of 0.9 or more, as a module, a function, or between the layers of a recurrent network or a transformer; and one
 whose probability is called a "keep" probability in the code and is above 0.5. A default of the command line or of a settings
-class is reported where it is written.
+class is reported where it is written. The raw features of a graph's nodes (`F.dropout(data.x, ...)`) are left alone.
 
 ## Why it matters
 `p` is the probability of a unit to be dropped, and the rest is scaled up by 1 / (1 - p): at 0.9 one unit in ten passes, ten
@@ -80,12 +80,18 @@ def check(run: Run) -> Iterator[Problem]:
             key = id(data.layer) if data.layer is not None else id(data)
             drop = None if key in seen else _drop(data)
             seen.add(key)
-            if drop is None or data.option("training") is False:
+            if drop is None or data.option("training") is False or _drops_node_features(data):
                 continue
             is_keep = drop.probability > KEEPS_LESS and _is_called_keep(drop)
             if drop.probability >= LARGEST or is_keep:
                 problem = _problem(drop, is_keep)
                 yield problem if _may_train(run) else replace(problem, severity=Severity.ADVICE)
+
+
+def _drops_node_features(data: Data) -> bool:
+    """Whether the raw features of a graph's nodes are dropped: bags of words with thousands of entries stand that."""
+    given = data.inputs[0] if data.inputs else None
+    return isinstance(given, Data) and given.operation == "attribute" and given.name == "x"
 
 
 def _may_train(run: Run) -> bool:
