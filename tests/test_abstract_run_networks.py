@@ -47,6 +47,21 @@ def test_a_sequential_is_what_it_is_built_from(built: str) -> None:
     assert graph(f"\n{built}\nnet(x)") == ["linear(relu(linear(x)))"]
 
 
+@pytest.mark.parametrize("kept", ["self.b = act()", "self.add_module('b', act())"])
+def test_a_class_that_is_a_sequential_passes_through_parts_that_are_not_known(kept: str) -> None:
+    text = f"""
+from elsewhere import activation
+class Stem(nn.Sequential):
+    def __init__(self, act):
+        super().__init__()
+        self.add_module('a', nn.Linear(3, 4))
+        {kept}
+        self.c = nn.Linear(4, 2)
+Stem(activation)(x)
+"""
+    assert graph(text) == ["linear(activation(elsewhere.activation(), linear(x)))"]
+
+
 def test_layers_from_a_loop_over_sizes_are_all_there() -> None:
     text = """
 sizes = [3, 8, 8, 2]

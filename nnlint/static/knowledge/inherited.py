@@ -9,7 +9,7 @@ from nnlint.static.arguments import Arguments
 from nnlint.static.knowledge.common import method
 from nnlint.static.knowledge.layers import apply_layer, make_container
 from nnlint.static.machine import Machine
-from nnlint.values import Instance, Layer, Value
+from nnlint.values import Data, Instance, Layer, Value
 
 
 def initialize_inherited(machine: Machine, instance: Instance, given: Arguments, node: ast.AST) -> None:
@@ -26,7 +26,7 @@ def forward_inherited(machine: Machine, instance: Instance, given: Arguments, no
     """The forward of a torch base; None where there is none that is known."""
     base = _torch_base(instance)
     if base == "Sequential":
-        parts = {name: part for name, part in instance.attributes.items() if _is_module(part)}
+        parts = {name: part for name, part in instance.attributes.items() if _may_be_module(part)}
         return apply_layer(machine, Layer("Sequential", "sequential", {}, instance.at, parts), given, node, instance)
     if base in LAYERS:
         return apply_layer(machine, Layer(base, LAYERS[base][0], {}, instance.at), given, node, instance)
@@ -40,7 +40,10 @@ def _torch_base(instance: Instance) -> str:
     return ""
 
 
-def _is_module(value: Value) -> bool:
+def _may_be_module(value: Value) -> bool:
+    """Whether the part is a layer, a network, or what a function that is not at hand has made: an activation, say."""
+    if isinstance(value, Data):
+        return value.operation == "call"
     return isinstance(value, Layer) or (isinstance(value, Instance) and value.is_network)
 
 
