@@ -9,7 +9,7 @@ from nnlint.static.arguments import Arguments
 from nnlint.static.knowledge.common import method
 from nnlint.static.knowledge.layers import apply_layer, make_container
 from nnlint.static.machine import Machine
-from nnlint.values import Data, Instance, Layer, Value
+from nnlint.values import Data, Instance, Layer, Value, alternatives
 
 
 def initialize_inherited(machine: Machine, instance: Instance, given: Arguments, node: ast.AST) -> None:
@@ -41,10 +41,13 @@ def _torch_base(instance: Instance) -> str:
 
 
 def _may_be_module(value: Value) -> bool:
-    """Whether the part is a layer, a network, or what a function that is not at hand has made: an activation, say."""
-    if isinstance(value, Data):
-        return value.operation == "call"
-    return isinstance(value, Layer) or (isinstance(value, Instance) and value.is_network)
+    """Whether the part is a layer, a network, one of several, or what a function that is not at hand has made."""
+    return any(
+        isinstance(each, Layer)
+        or (isinstance(each, Instance) and each.is_network)
+        or (isinstance(each, Data) and each.operation == "call")
+        for each in alternatives(value)
+    )
 
 
 @method("forward", "__call__")
