@@ -185,9 +185,10 @@ class OptimizerStepped(Event):
 
 @dataclass(eq=False, slots=True)
 class SchedulerStepped(Event):
-    """The learning rate moves on."""
+    """The learning rate moves on; `metric` is what the scheduler is told there, an epoch or a measure."""
 
     scheduler: Value
+    metric: Value | None = None
 
 
 @dataclass(eq=False, slots=True)

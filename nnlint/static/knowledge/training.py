@@ -133,7 +133,7 @@ def _step(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) ->
         machine.emit(OptimizerStepped(machine.site(node), stepped, argument(machine, node, given, stepped), scaler))
         return NONE
     if isinstance(receiver, Scheduler):
-        machine.emit(SchedulerStepped(machine.site(node), receiver))
+        machine.emit(SchedulerStepped(machine.site(node), receiver, given.get(0, "metrics", "metric", "epoch")))
         return NONE
     if isinstance(first, Function) and (isinstance(receiver, Data) or is_optimizer_like(receiver)):
         result = machine.call(first, Arguments(), node)
