@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from nnlint.events import Backward, GradientsClipped, LoaderMade, OptimizerMade, OptimizerStepped, SchedulerMade
+from nnlint.events import (
+    Backward,
+    GradientsClipped,
+    LoaderMade,
+    OptimizerMade,
+    OptimizerStepped,
+    SchedulerMade,
+    SchedulerStepped,
+)
 from nnlint.values import Loader, Optimizer, Scheduler, number
 from tests.abstract import expression, faults, runs, seen, told, training
 
@@ -388,3 +396,11 @@ def test_an_optimizer_holds_the_layers_that_its_network_has_when_it_is_made() ->
     [run] = runs(text)
     [made] = run.events(OptimizerMade)
     assert len(made.held) == 2
+
+
+def test_a_step_of_a_scheduler_tells_the_metric_that_it_is_given() -> None:
+    [run] = runs(
+        training("") + "\nfrom torch.optim.lr_scheduler import ReduceLROnPlateau\n"
+        "scheduler = ReduceLROnPlateau(optimizer)\nscheduler.step(0.5)\nscheduler.step(metrics=0.25)\nscheduler.step()"
+    )
+    assert [number(event.metric) for event in run.events(SchedulerStepped)] == [0.5, 0.25, None]

@@ -20,6 +20,9 @@ KEEPS = regex(r"save|checkpoint|ckpt|deepcopy|state_dict|snapshot", re.IGNORECAS
 MODEL = regex(r"model|net|state|weight|param|check_?point|ckpt|encoder|classifier|^self\.save", re.IGNORECASE)
 """Calls that keep something, and words of a network or its weights."""
 
+STOPPER = regex(r"early_?stop", re.IGNORECASE)
+"""Names of early stopping that is not at hand."""
+
 IMAGES = regex(r"fig|plot|image|img|figure|\bplt\b|csv|json|txt|pred|result|metric|log", re.IGNORECASE)
 """Calls that save something else than a network."""
 
@@ -48,7 +51,7 @@ class Selection:
 def selections_on_test_data(run: Run) -> Iterator[Selection]:
     """Each place where the test set decides, once."""
     seen: set[object] = set()
-    for found in (*_comparisons(run), *_schedules(run)):
+    for found in (*_comparisons(run), *_schedules(run), *_stoppers(run)):
         node = found.at.node if isinstance(found.at, CodeSite) else found.at
         if node not in seen:
             seen.add(node)
@@ -56,14 +59,18 @@ def selections_on_test_data(run: Run) -> Iterator[Selection]:
 
 
 def _comparisons(run: Run) -> Iterator[Selection]:
+    known: dict[ast.AST, tuple[str, int]] = {}
     for data in run.operations.get("compare", ()):
         if not isinstance(data, Data) or not isinstance(data.at, CodeSite) or len(data.inputs) != 2:
             continue
-        what, measured = _decided_by(data.at)
+        node = data.at.node
+        if node not in known:
+            known[node] = _decided_by(data.at)
+        what, measured = known[node]
         if not what:
             continue
         drawn = _test_data_behind(data.inputs[measured])
-        if drawn is None:
+        if drawn is None or not _is_meant_as_test(data.at, drawn):
             continue
         outside = _call_from_outside(data, drawn)
         yield Selection(outside or data.at, _named(drawn), what, data.at if outside is not None else None)
@@ -74,8 +81,17 @@ def _schedules(run: Run) -> Iterator[Selection]:
         scheduler = step.scheduler
         if isinstance(scheduler, Scheduler) and scheduler.kind == "ReduceLROnPlateau" and step.metric is not None:
             drawn = _test_data_behind(step.metric)
-            if drawn is not None:
+            if drawn is not None and _is_meant_as_test(step.at, drawn):
                 yield Selection(step.at, _named(drawn), "the learning rate")
+
+
+def _stoppers(run: Run) -> Iterator[Selection]:
+    """The measures that are handed to early stopping of a library."""
+    for data in (*run.operations.get("call", ()), *run.operations.get("method", ())):
+        if isinstance(data, Data) and len(data.inputs) > 1 and data.at is not None and STOPPER.search(data.name):
+            drawn = _test_data_behind(data.inputs[1])
+            if drawn is not None and _is_meant_as_test(data.at, drawn):
+                yield Selection(data.at, _named(drawn), "the end of the training")
 
 
 # What a comparison decides
@@ -198,6 +214,16 @@ def _test_data_behind(measure: Value) -> Data | None:
             elif part or isinstance(source, Loader):
                 return None
     return found
+
+
+def _is_meant_as_test(at: Site, drawn: Data) -> bool:
+    """Whether the test set is not the validation set by another name: a measure is called one of it, without more to go by."""
+    text = ast.unparse(at.node) if isinstance(at, CodeSite) else ""
+    if not any(map(VALIDATION.match, words_of(text))):
+        return True
+    loader = _named(drawn)
+    whole = list(alternatives(loader.dataset)) if isinstance(loader, Loader) else []
+    return bool(whole) and all(isinstance(each, Data) and each.option("train") is False for each in whole)
 
 
 def _sources(data: Data) -> Iterator[Value]:

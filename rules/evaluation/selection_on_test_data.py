@@ -3,8 +3,9 @@
 ## What it does
 Reports where a measure over data that are certainly called a test set (`test_loader`, `testset`, `X_test`) is compared with the
 best so far, and the comparison decides which weights are saved or kept or when the training stops; and where it is what
-`ReduceLROnPlateau` is told. A validation split by any name, measures over several parts, and a best figure that is only
-printed are left alone. Off by default: on benchmarks without a validation split this is a custom, if a bad one.
+`ReduceLROnPlateau` or early stopping is told. A validation split (also one that is called a test set where it is made and
+validation where it decides), measures over several parts, and a best figure that is only printed are left alone. Off by default:
+on benchmarks without a validation split this is a custom, if a bad one.
 
 ## Why it matters
 The figure that is reported is the largest of as many draws as there were epochs, so it is too good, and the more so the smaller
