@@ -68,7 +68,7 @@ def _rank(value: Value | None, known: Known, depth: int) -> int | None:
         return None if inner is None else inner + 1
     if not isinstance(value, Data) or not depth:
         return None
-    if _is_reshaped(value):
+    if is_reshaped(value):
         return None
     if id(value) not in known:
         known[id(value)] = None
@@ -76,7 +76,7 @@ def _rank(value: Value | None, known: Known, depth: int) -> int | None:
     return known[id(value)]
 
 
-def _is_reshaped(data: Data) -> bool:
+def is_reshaped(data: Data) -> bool:
     """Whether the shape was changed in place: `x.resize_(n, 1)`, `x.shape = (n, 1)`."""
     return RESHAPED_KEY in data.parts or isinstance(data.parts.get("shape"), Items)
 
@@ -361,7 +361,7 @@ def ends_in_one(value: Value | None, depth: int = DEEPEST) -> bool:
 
 
 def _ends_in_one(value: Value, depth: int) -> bool:
-    if not isinstance(value, Data) or not depth or _is_reshaped(value):
+    if not isinstance(value, Data) or not depth or is_reshaped(value):
         return False
     if value.operation == "linear":
         return value.width == 1

@@ -11,7 +11,7 @@ from collections.abc import Hashable
 from nnlint.facts.identity import COPIES, key_of, uncopied
 from nnlint.operations import ACTIVATIONS, REDUCTIONS
 from nnlint.static.objects import CodeSite
-from nnlint.values import Constant, Data, Either, Items, Value, number
+from nnlint.values import NONE, Constant, Data, Either, Items, Value, number
 
 Size = Hashable
 Shape = tuple[Size, ...]
@@ -125,17 +125,43 @@ def size_of(value: Value) -> Size:
 
 def _rows_of_array(value: Data) -> Size:
     """Of `len(x)`, `x.shape[0]` and `x.size(0)`, that size of x; None where the value is none of them."""
-    measured: tuple[Value, int] | None = None
-    if value.operation == "length" and value.inputs:
-        measured = (value.inputs[0], 0)
-    elif value.operation in ("index", "method") and len(value.inputs) > 1:
-        position = number(value.inputs[1])
-        first = value.inputs[0]
-        if value.operation == "method" and value.name == "size" and position is not None:
-            measured = (first, int(position))
-        elif isinstance(first, Data) and first.name in ("shape", "size") and position is not None and first.inputs:
-            measured = (first.inputs[0], int(position))
+    measured = measured_by(value)
     return None if measured is None else dimension_of(*measured)
+
+
+def measured_by(value: Value) -> tuple[Value, int] | None:
+    """The array and its dimension that `len(x)`, `x.shape[0]` and `x.size(0)` tell of; None where the value is none of them."""
+    if not isinstance(value, Data):
+        return None
+    if value.operation == "length" and value.inputs:
+        return value.inputs[0], 0
+    if value.operation not in ("index", "method") or len(value.inputs) < 2:
+        return None
+    position = number(value.inputs[1])
+    if position is None:
+        return None
+    if value.operation == "method":
+        return (value.inputs[0], int(position)) if value.name == "size" else None
+    sizes = _all_sizes(value.inputs[0])
+    is_from_end = position < 0 and sizes is not value.inputs[0]
+    return (sizes.inputs[0], int(position)) if sizes is not None and not is_from_end else None
+
+
+def _all_sizes(value: Value) -> Data | None:
+    """The `x.shape` or `x.size()` that is indexed: itself, as a list, or the front of it."""
+    while isinstance(value, Data) and value.inputs and (value.operation in ("list", "tuple") or _is_front(value)):
+        value = value.inputs[0]
+    is_whole = isinstance(value, Data) and value.name in ("shape", "size") and value.inputs
+    return value if isinstance(value, Data) and is_whole else None
+
+
+def _is_front(value: Data) -> bool:
+    """Whether it is a slice from the start: `x.shape[:2]`."""
+    key = value.inputs[1] if value.operation == "index" and len(value.inputs) > 1 else None
+    if not isinstance(key, Data) or key.operation != "slice" or not key.inputs:
+        return False
+    lower, _, step = (*key.inputs, NONE, NONE)[:3]
+    return number(lower) in (None, 0) and isinstance(lower, Constant) and number(step) in (None, 1)
 
 
 def dimension_of(array: Value, position: int) -> Size:

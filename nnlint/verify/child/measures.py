@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import permutations
 from typing import Any
 
 import torch
@@ -14,6 +15,9 @@ LARGEST_MEASURED = 4_000_000
 
 MOST_ROWS = 1000
 """Of more rows, only the first are compared column by column."""
+
+MOST_DIMENSIONS = 5
+"""Of arrays with more dimensions, no transpositions are tried."""
 
 Numbers = dict[str, float]
 
@@ -154,6 +158,20 @@ def sum_gaps(value: object) -> Numbers:
         return {}
     dimensions = {"0": 0, "1": 1, "last": -1}
     return {f"sum_gap_{name}": float((detached.sum(each) - 1).abs().max()) for name, each in dimensions.items()}
+
+
+def displaced(before: Any, after: Any) -> Numbers:
+    """The share of elements that no transposition to the second shape puts where they are; nothing if none leads there."""
+    if not isinstance(before, Tensor) and not hasattr(before, "__array__"):
+        return {}
+    first, second = as_tensor(before), as_tensor(after)
+    if first is None or second is None or not 1 < first.dim() <= MOST_DIMENSIONS or first.numel() > LARGEST_MEASURED:
+        return {}
+    if sorted(first.shape) != sorted(second.shape) or not first.numel():
+        return {}
+    moved = (first.permute(order) for order in permutations(range(first.dim())))
+    shares = [float((each != second).double().mean()) for each in moved if each.shape == second.shape]
+    return {"displaced": min(shares)}
 
 
 def finite(value: float) -> float | None:

@@ -94,6 +94,9 @@ class Sightings:
         raw = next((parts[role].value for role in ("argument", "left") if role in parts), None)
         if raw is not None:
             numbers |= affine_map(raw, value)
+        for role in ("receiver", "argument"):
+            if role in parts:
+                numbers |= measures.displaced(parts[role].value, value)
         self._record(number, "value", numbers)
         self._keep(number, parts["argument"].value if value is None and "argument" in parts else value)
 
