@@ -227,10 +227,12 @@ def _is_meant_as_test(at: Site, drawn: Data) -> bool:
 
 
 def _sources(data: Data) -> Iterator[Value]:
-    """The loaders or arrays that an operation draws from or gives to a network."""
+    """The loaders, arrays or masks that an operation draws from, gives to a network or takes a part by."""
     if data.operation in ("batch", "element"):
         for value in data.inputs[:1]:
             yield from alternatives(value)
+    elif data.operation == "index" and isinstance(key := data.inputs[-1], Data):
+        yield key  # the nodes of a graph that a mask takes
     elif data.operation == "output":
         yield from (each for each in data.inputs[2:] if not _is_drawn(each))
 
