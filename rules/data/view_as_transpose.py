@@ -56,7 +56,7 @@ SAME_SHAPE = (
 )
 """Operations whose result has the shape of their first input, dimension by dimension."""
 
-MAY_HAVE_ONES = frozenset("unsqueeze pool mean sum max min norm expand matmul".split())
+MAY_HAVE_ONES = frozenset("unsqueeze pool mean sum max min norm expand matmul".split()) | {"state of"}
 """Operations whose result often has a dimension of 1, which a view may move."""
 
 RESHAPING = frozenset("view reshape flatten unflatten unfold".split())
@@ -93,13 +93,17 @@ def check(run: Run) -> Iterator[Problem]:
 
 def _reordered(run: Run, data: Data) -> Reordered | None:
     sizes = sizes_of(data)
-    root = _root(data.inputs[0]) if data.inputs else None
-    if sizes is None or root is None or len(sizes) < 2 or "order" in data.options:
+    if sizes is None or not data.inputs or len(sizes) < 2 or "order" in data.options:
         return None
-    places = [_dimension_of(root, size, len(sizes)) for size in sizes]
-    order = _order(places)
-    if order is None or rank_of(data.inputs[0]) not in (None, len(order)):
+    root, last = _root(data.inputs[0]), len(sizes)
+    places, order = _places(root, sizes, last), None
+    while root is not None and (order := _order(places)) is None and (given := _input_but_width(root)) is not None:
+        root, last = _root(given), len(sizes) - 1
+        places = _places(root, sizes, last)
+    if root is None or order is None or rank_of(data.inputs[0]) not in (None, len(order)):
         return None
+    if order[last:] != tuple(range(last, len(order))):
+        return None  # a layer's width may be 1
     if None in places and not _is_certain(run, root, order, places.index(None)):
         return None
     if not _moves_elements(data.inputs[0], order) or _may_have_ones(root):
@@ -117,6 +121,19 @@ def _root(value: Value) -> Data | None:
             return value
         value = value.inputs[0]
     return None
+
+
+def _input_but_width(root: Data) -> Value | None:
+    """What a linear or recurrent layer was given: its output has the same dimensions but the last."""
+    return root.inputs[0] if root.operation in ("linear", "recurrent") and root.inputs else None
+
+
+def _places(root: Data | None, sizes: list[Value], last: int) -> list[int | None]:
+    """Which dimension in front of the last one each size is; None for other sizes."""
+    if root is None:
+        return []
+    found = [_dimension_of(root, size, len(sizes)) for size in sizes]
+    return [place if place is not None and place < last else None for place in found]
 
 
 def _dimension_of(root: Data, size: Value, rank: int) -> int | None:
@@ -172,12 +189,12 @@ def _may_have_ones(root: Data) -> bool:
         return True
     if root.operation in ("view", "reshape"):
         return not _is_cut_to_constants(root)
-    if root.layer is not None and root.layer.number("out_channels") == 1:
+    if root.width == 1 or (root.layer is not None and root.layer.number("out_channels") == 1):
         return True
     if root.operation != "index":
         return False
     key = root.inputs[1] if len(root.inputs) > 1 else None
-    is_state = isinstance(root.inputs[0], Data) and root.inputs[0].operation == "recurrent" and number(key) != 0
+    is_state = isinstance(root.inputs[0], Data) and root.inputs[0].operation == "state of"
     return is_state or not (isinstance(key, Constant) and isinstance(key.value, (int, str)))
 
 
