@@ -141,3 +141,18 @@ def test_a_script_that_draws_nothing_at_random_runs_alike_under_all_seeds() -> N
 def said_of(known: Effect) -> str:
     verdicts = {CLEAR: Verdict(Status.CONFIRMED, "measured", effect=known)}
     return conclude([WRITTEN, arm("a", *LEARNED, mended=(CLEAR,))], verdicts, "R²").partition(";")[0]
+
+
+def test_too_few_steps_tell_nothing_of_what_a_finding_costs() -> None:
+    def once(label: str, value: float, *mended: Finding) -> Arm:
+        return Arm(label, mended, score=value, steps=1, scores=((1, value),))
+
+    told = said([once("as written", 0.55), once("a", 0.58, CLEAR)])
+    assert "cannot be told" in told
+    assert "nothing here" not in told
+
+
+def test_what_is_harmless_on_made_up_data_is_said_to_be_so_there() -> None:
+    arms = [arm("as written", *LEARNED), arm("a", *LEARNED, mended=(CLEAR,))]
+    verdicts = {CLEAR: Verdict(Status.CONFIRMED, "measured", effect=effects(arms, "accuracy")[CLEAR])}
+    assert "changes nothing here, on data that were made up" in conclude(arms, verdicts, "accuracy", is_made_up=True)

@@ -25,6 +25,9 @@ BOUNDED = frozenset({"accuracy", "AUC"})
 COLLAPSE = 0.3
 """A score that ends this far below its peak has collapsed."""
 
+ENOUGH_STEPS = 10
+"""After fewer steps no network has learned enough to lose anything."""
+
 SMOOTHED = 3
 """So many scores are averaged: a single one depends on where the run was stopped."""
 
@@ -154,8 +157,11 @@ def harm(effect: Effect) -> float:
     return gain
 
 
-def conclude(arms: Sequence[Arm], verdicts: Mapping[Finding, Verdict], measure: str) -> str:
-    """Which finding does the harm, which ones are harmless here, and what the mended run reaches; in plain sentences."""
+def conclude(arms: Sequence[Arm], verdicts: Mapping[Finding, Verdict], measure: str, is_made_up: bool = False) -> str:
+    """Which finding does the harm, which ones are harmless here, and what the mended run reaches; in plain sentences.
+
+    On data that were made up (`is_made_up`) a fault may be harmless that is none on the user's own.
+    """
     effects_of = {f: verdict.effect for f, verdict in verdicts.items() if verdict.effect and _stands(verdict)}
     if not effects_of:
         return ""
@@ -175,11 +181,28 @@ def conclude(arms: Sequence[Arm], verdicts: Mapping[Finding, Verdict], measure: 
             f"with {_name(finding)} alone mended, {measure} goes down by {-_change(effects_of[finding]):.2f}: the rest of the "
             "script is tuned to it"
         )
-    idle = [finding for finding in rest if finding not in hiding]
+    unsure = [f for f in rest if f not in hiding and not _is_idle(effects_of[f])]
+    if unsure:
+        sentences.append(
+            f"what {_listed(_name(f) for f in unsure)} {_costs(unsure)} cannot be told from so few or unsteady scores"
+        )
+    idle = [finding for finding in rest if finding not in hiding and finding not in unsure]
     if idle:
+        where = "here, on data that were made up" if is_made_up else "here"
         changes = "changes" if len(idle) == 1 else "change"
-        sentences.append(f"{_listed(_name(f) for f in idle)} {changes} nothing here")
+        sentences.append(f"{_listed(_name(f) for f in idle)} {changes} nothing {where}")
     return "; ".join([*sentences, _reached(arms, measure)])
+
+
+def _is_idle(effect: Effect) -> bool:
+    """Whether a finding that costs no more than the unrest of the scores costs little, seen over enough steps."""
+    steps = dict(effect).get("steps")
+    is_early = isinstance(steps, float) and steps < ENOUGH_STEPS
+    return not is_early and harm(effect) < COLLAPSE
+
+
+def _costs(findings: Sequence[Finding]) -> str:
+    return "costs" if len(findings) == 1 else "cost"
 
 
 def _stands(verdict: Verdict) -> bool:

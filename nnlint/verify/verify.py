@@ -18,7 +18,7 @@ from nnlint.verify.arms import Plan, first_plans, left_plans
 from nnlint.verify.effects import arm_of, conclude, effects, measure_of
 from nnlint.verify.harness import DRIVER, driver
 from nnlint.verify.ladder import WAYS, Rung, climb, has_trained, hindrance
-from nnlint.verify.made_up import reserved
+from nnlint.verify.made_up import made_up, reserved
 from nnlint.verify.protocol import Probe, Request
 from nnlint.verify.reading import Reader
 from nnlint.verify.runner import Runner, require_torch, runner
@@ -162,7 +162,9 @@ class _Trial:
             tuple(arms),
             stood_in=written.stood_in,
             measure=measure,
-            conclusion=conclude(arms, self.verdicts, measure) if measure else self._without_score(),
+            conclusion=conclude(arms, self.verdicts, measure, bool(made_up(written)))
+            if measure
+            else self._without_score(),
             repeats=repeats,
             seconds=time.monotonic() - self.start,
             notes=tuple(dict.fromkeys(self.notes)),
