@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
+import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -195,3 +198,20 @@ def test_a_run_sees_a_copy_and_links_to_what_is_large(tmp_path: Path) -> None:
     assert not (copy / "data" / "small.txt").is_symlink()
     assert (copy / "data" / "large.bin").is_symlink() and (copy / "pipe").is_symlink()
     assert not (copy / ".env").exists()
+
+
+@pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGINT])
+def test_who_ends_the_verifier_early_finds_nothing_left(tmp_path: Path, asked: signal.Signals) -> None:
+    (tmp_path / "train.py").write_text(FAULTY.replace("range(20)", "range(10**9)"))
+    (tmp_path / "temporary").mkdir()
+    line = [sys.executable, "-m", "nnlint", "--verify", "--verify-steps", "1000000", "train.py"]
+    environment = {**os.environ, "TMPDIR": str(tmp_path / "temporary")}
+    process = subprocess.Popen(line, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    until = time.monotonic() + 60
+    while not list((tmp_path / "temporary").glob("nnlint-*/*")) and time.monotonic() < until:
+        time.sleep(0.1)
+    process.send_signal(asked)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"Traceback" not in errors
+    assert list((tmp_path / "temporary").iterdir()) == []

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gc
+import signal
+import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from nnlint.command.console import (
@@ -140,11 +143,25 @@ def _verified(fixed: Fixed, settings: Settings) -> Report:
     progress = Progress(not settings.quiet)
     limits = Limits(settings.verify_steps, settings.verify_timeout, settings.jobs or cores())
     try:
-        return verify(fixed.report, fixed.documents, limits, lambda now: lint_documents(now, settings), progress)
+        with _ended_cleanly():
+            return verify(fixed.report, fixed.documents, limits, lambda now: lint_documents(now, settings), progress)
     except (VerifierMissing, RunnerFailed) as error:
         raise RunError(str(error)) from error
     finally:
         progress.clear()
+
+
+@contextmanager
+def _ended_cleanly() -> Iterator[None]:
+    """Who asks the process to end gets what an interrupt gets: the runs are ended, and their folder is removed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _write_page(report: Report, settings: Settings) -> None:
