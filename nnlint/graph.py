@@ -7,6 +7,7 @@ from itertools import islice
 
 from nnlint.operations import TRANSPARENT
 from nnlint.values import (
+    NONE,
     Constant,
     Data,
     Either,
@@ -197,3 +198,45 @@ def _owner_of(weight: Value) -> Value:
             return holder.owners[0]
         return holder
     return weight
+
+
+MOST_ENDS_FOLLOWED = 200
+
+
+def ends_of(
+    value: Value | None, is_end: Callable[[Data], bool], before: Callable[[Data], tuple[Value, ...]]
+) -> list[tuple[Data, frozenset[str]]]:
+    """The data in which the ways back from a value end, each with the operations that were passed on the way.
+
+    `before` gives what a value goes back to, nothing where that is not known. None at all where any way ends in anything else.
+    """
+    found: list[tuple[Data, frozenset[str]]] = []
+    pending: list[tuple[Value | None, frozenset[str]]] = [(value, frozenset())]
+    for _ in range(MOST_ENDS_FOLLOWED):
+        if not pending:
+            return found
+        current, passed = pending.pop()
+        if isinstance(current, Either):
+            pending.extend((each, passed) for each in current.alternatives if each is not NONE)
+        elif not isinstance(current, Data):
+            return []
+        elif is_end(current):
+            found.append((current, passed))
+        else:
+            earlier = before(current)
+            if not earlier:
+                return []
+            pending.extend((each, passed | {current.operation}) for each in earlier)
+    return []
+
+
+def kept_inputs(data: Data, keeping: frozenset[str], terms: Callable[[Data], tuple[Value, ...]]) -> tuple[Value, ...]:
+    """What an operation leaves as it is: the input of one that is `keeping`, the `terms` of arithmetic on two values."""
+    if not data.inputs:
+        return ()
+    first = data.inputs[0]
+    if data.operation in keeping:
+        return tuple(first.items) if isinstance(first, Items) and first.items else (first,)
+    if data.operation in ("add", "subtract", "multiply", "divide") and len(data.inputs) == 2:
+        return terms(data)
+    return ()

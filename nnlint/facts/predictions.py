@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from nnlint.events import LossComputed, Run
-from nnlint.graph import ancestors, content, sources
+from nnlint.facts.scales import is_of_training
+from nnlint.graph import ancestors, content, ends_of, kept_inputs, sources
 from nnlint.operations import TRANSPARENT
-from nnlint.values import NONE, Constant, Data, Either, Items, Site, Value, number
+from nnlint.values import Constant, Data, Site, Value, number
 
 BOUNDING = frozenset({"softmax", "sigmoid"})
 """Operations whose results lie between 0 and 1."""
@@ -21,8 +22,6 @@ PROBABILITY_KEEPING = LOGIT_KEEPING | {"mean", "pool", "clamp", "relu", "log", "
 
 ENDS_OPEN = frozenset("linear convolution transposed_convolution bilinear add subtract upsample matmul call".split())
 """Operations after which a network's output is any number."""
-
-MOST_FOLLOWED = 200
 
 
 class Bound(NamedTuple):
@@ -61,23 +60,7 @@ def _site(data: Data) -> Site:
 
 def bounds_of(prediction: Value | None) -> list[Bound]:
     """The softmaxes and sigmoids that reach a loss last: one for each path. None at all where any path may reach it without."""
-    found: list[Bound] = []
-    pending: list[tuple[Value | None, frozenset[str]]] = [(prediction, frozenset())]
-    for _ in range(MOST_FOLLOWED):
-        if not pending:
-            return found
-        value, passed = pending.pop()
-        if isinstance(value, Either):
-            pending.extend((each, passed) for each in value.alternatives if each is not NONE)
-        elif isinstance(value, Data) and _is_bounding(value):
-            found.append(Bound(value, passed))
-        else:
-            inner = _inner(value) if isinstance(value, Data) else ()
-            if not inner:
-                return []
-            assert isinstance(value, Data)
-            pending.extend((each, passed | {value.operation}) for each in inner)
-    return []
+    return [Bound(data, passed) for data, passed in ends_of(prediction, _is_bounding, _inner)]
 
 
 def _is_bounding(data: Data) -> bool:
@@ -89,14 +72,7 @@ def _is_bounding(data: Data) -> bool:
 
 def _inner(data: Data) -> tuple[Value, ...]:
     """Of what a value is a view, an average, a logarithm or a shift; nothing where it may be anything else."""
-    if not data.inputs:
-        return ()
-    first = data.inputs[0]
-    if data.operation in PROBABILITY_KEEPING:
-        return tuple(first.items) if isinstance(first, Items) and first.items else (first,)
-    if data.operation in ("add", "subtract", "multiply", "divide") and len(data.inputs) == 2:
-        return _terms(data)
-    return ()
+    return kept_inputs(data, PROBABILITY_KEEPING, _terms)
 
 
 def _terms(data: Data) -> tuple[Value, ...]:
@@ -131,10 +107,12 @@ def losses_over_probabilities(run: Run, kinds: frozenset[str]) -> Iterator[Bound
     trained = {
         id(network)
         for event, found in zip(losses, bounds, strict=True)
-        if not found and _trains(event)
+        if not found and is_of_training(event)
         for network in _networks(event.prediction)
     }
-    pairs = [BoundLoss(event, found, _trains(event)) for event, found in zip(losses, bounds, strict=True) if found]
+    pairs = [
+        BoundLoss(event, found, is_of_training(event)) for event, found in zip(losses, bounds, strict=True) if found
+    ]
     for loss in sorted(pairs, key=lambda each: not each.is_of_training):
         in_network = all(bound.is_in_network for bound in loss.bounds)
         if (
@@ -153,10 +131,6 @@ def _normalized(event: LossComputed) -> Value | None:
     if not all(isinstance(each, Data) and each.operation == "log_softmax" for each in logarithms):
         return None
     return event.prediction
-
-
-def _trains(event: LossComputed) -> bool:
-    return not (isinstance(event.value, Data) and event.value.gradient is False)
 
 
 def _networks(prediction: Value) -> Iterator[Value]:

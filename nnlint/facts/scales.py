@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 from nnlint.events import LossComputed, Run
 from nnlint.facts.layers import place_of
-from nnlint.graph import ancestors, content
+from nnlint.graph import ancestors, content, ends_of, kept_inputs
 from nnlint.lazy import regex
 from nnlint.operations import NORMALIZATIONS, TRANSPARENT, WEIGHTED
 from nnlint.static.objects import CodeSite
-from nnlint.values import MODE_KEY, NONE, Constant, Data, Either, Items, Site, Value
+from nnlint.values import MODE_KEY, Constant, Data, Site, Value
 from nnlint.zoo import layers_of
 
 
@@ -54,31 +54,12 @@ FACTORS = frozenset({"parameter", "attribute", "argument", "name"})
 CLASSIFIERS = regex(r"^torchvision\.(?!.*(?:fcn|deeplab|lraspp|googlenet|inception))")
 HEADS = frozenset({"fc", "classifier", "head", "heads"})
 GRAPH_LAYER = regex(r"^(?:torch_geometric|dgl)\.nn\.(?:\w+\.)*\w*(?:Conv|GATv2)\d?$")
-MOST_FOLLOWED = 200
 
 
 def endings(prediction: Value | None) -> list[Ending]:
     """What a prediction ends in: one for each path; none at all where any path is not known."""
-    found: list[Ending] = []
-    pending: list[tuple[Value | None, frozenset[str]]] = [(prediction, frozenset())]
-    for _ in range(MOST_FOLLOWED):
-        if not pending:
-            return found
-        value, passed = pending.pop()
-        if isinstance(value, Either):
-            pending.extend((each, passed) for each in value.alternatives if each is not NONE)
-            continue
-        if not isinstance(value, Data):
-            return []
-        scale = _scale_of(value)
-        if scale is not None:
-            found.append(Ending(scale, value, passed))
-            continue
-        inner = _inner(value)
-        if not inner:
-            return []
-        pending.extend((each, passed | {value.operation}) for each in inner)
-    return []
+    found = ends_of(prediction, lambda data: _scale_of(data) is not None, _inner)
+    return [Ending(scale, data, passed) for data, passed in found if (scale := _scale_of(data)) is not None]
 
 
 def raw_endings(prediction: Value | None) -> list[Ending]:
@@ -130,14 +111,7 @@ def _is_library_network(data: Data) -> bool:
 
 def _inner(data: Data) -> tuple[Value, ...]:
     """Of what a value is a view, an average, a sum or a multiple; nothing where it may be anything else."""
-    if not data.inputs:
-        return ()
-    first = data.inputs[0]
-    if data.operation in KEEPING:
-        return tuple(first.items) if isinstance(first, Items) and first.items else (first,)
-    if data.operation in ("add", "subtract", "multiply", "divide") and len(data.inputs) == 2:
-        return _terms(data)
-    return ()
+    return kept_inputs(data, KEEPING, _terms)
 
 
 def _terms(data: Data) -> tuple[Value, ...]:
