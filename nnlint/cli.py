@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import io
 import os
 import sys
 from collections.abc import Callable
@@ -73,7 +72,7 @@ def exit_status(arguments: list[str]) -> int:
     try:
         return int(command.main(arguments, prog_name="nnlint", standalone_mode=False) or CLEAN)
     except click.ClickException as error:
-        _show_usage(error)
+        say(f"error: {_in_one_line(error)}")
         return FAILED
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
@@ -93,12 +92,10 @@ def exit_status(arguments: list[str]) -> int:
         return FAILED
 
 
-def _show_usage(error: click.ClickException) -> None:
-    from nnlint.command.console import tell
-
-    shown = io.StringIO()
-    error.show(shown)
-    tell(shown.getvalue())
+def _in_one_line(error: click.ClickException) -> str:
+    """What click has to say about the options, in the form of all other errors."""
+    message = " ".join(error.format_message().split()).removesuffix(".").replace(". Did you", "; did you")
+    return f"{message[:1].lower()}{message[1:]}"
 
 
 def _prints(text: Callable[[click.Context], str]) -> Callable[[click.Context, click.Parameter, bool], None]:

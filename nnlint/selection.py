@@ -9,6 +9,8 @@ from nnlint.catalogue import all_rules, unloadable
 from nnlint.rule import Rule
 
 EXACT_LENGTH = 99
+MOST_NAMED = 20
+"""Codes, that one line can name."""
 
 
 class UnknownSelectorError(Exception):
@@ -20,6 +22,10 @@ def find_rule(text: str) -> Rule:
     for rule in all_rules():
         if _names(text, rule):
             return rule
+    codes = [rule.code for rule in all_rules() if _match_length(text, rule)]
+    if codes:
+        shown = "--list-rules shows them" if len(codes) > MOST_NAMED else ", ".join(codes)
+        raise UnknownSelectorError(f"{text!r} is no rule but the beginning of {len(codes)} codes: {shown}")
     raise UnknownSelectorError(_unknown(text))
 
 
@@ -69,9 +75,11 @@ def _names(text: str, rule: Rule) -> bool:
 
 
 def _unknown(text: str) -> str:
-    known = [name for rule in all_rules() for name in (rule.code, rule.name)]
-    wanted = text.upper() if text.upper().startswith("NN") else text.lower()
     import difflib  # a mistake is rare, and the module large
 
-    nearest = difflib.get_close_matches(wanted, known, n=1, cutoff=0.5)
+    is_code = text.upper().startswith("NN")
+    wanted = text.upper() if is_code else text.lower()
+    known = [name for rule in all_rules() for name in (rule.code, rule.name)]
+    same_topic = [name for name in known if is_code and name.startswith(wanted[:3])]
+    nearest = difflib.get_close_matches(wanted, same_topic or known, n=1, cutoff=0.5)
     return f"no rule is called {text!r}" + (f"; did you mean {nearest[0]}?" if nearest else "")

@@ -66,8 +66,10 @@ def test_an_abstract_run_that_fails_costs_that_file_alone(command: Command) -> N
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--no-such-option"], "No such option"),
-        (["--output-format", "xml"], "xml"),
+        (["--no-such-option"], "no such option '--no-such-option'"),
+        (["--quite"], "no such option '--quite'; did you mean '--quiet'?"),
+        (["--output-file"], "option '--output-file' requires an argument"),
+        (["--output-format", "xml"], "invalid value for '--output-format': 'xml' is not one of 'text'"),
         (["--select", "NN9O1"], "--select: no rule is called 'NN9O1'; did you mean NN901?"),
         (["--ignore", "sintax-error"], "did you mean syntax-error?"),
         (["--select", ""], "--select: names no rule, so that nothing would be found"),
@@ -75,6 +77,9 @@ def test_an_abstract_run_that_fails_costs_that_file_alone(command: Command) -> N
         (["--select", "", "--extend-select", "NN901"], "--select: names no rule"),
         (["--explain", ""], "--explain: no rule is called ''"),
         (["--explain", "unused-supression"], "did you mean unused-suppression?"),
+        (["--explain", "NN250"], "--explain: no rule is called 'NN250'; did you mean NN2"),
+        (["--explain", "nn9"], "--explain: 'nn9' is no rule but the beginning of 2 codes: NN901, NN902"),
+        (["--explain", "NN"], " codes: --list-rules shows them"),
         (["--isolated", "--config", "x.toml"], "exclude each other"),
         (["--stdin-filename", "a.py"], "--stdin-filename: standard input is not read; name it as -"),
         (["--jobs", "0"], "--jobs"),
@@ -84,6 +89,8 @@ def test_bad_options_exit_with_2_and_say_why(command: Command, arguments: list[s
     outcome = command(*arguments)
     assert outcome.status == 2
     assert message in outcome.errors
+    assert outcome.errors.startswith("nnlint: error: ")
+    assert len(outcome.errors.splitlines()) == 1
     assert outcome.output == ""
 
 
