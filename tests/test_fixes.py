@@ -30,6 +30,26 @@ def test_safe_fixes_are_applied_and_counted(command: Command) -> None:
     assert "Fixed 2 findings." in outcome.output
 
 
+@pytest.mark.parametrize("arguments", [(), ("--output-format", "json"), ("--output-file", "out.txt")])
+def test_standard_error_tells_that_files_were_changed(command: Command, arguments: tuple[str, ...]) -> None:
+    command.write("a.py", "FAULT = FAULT = 1\n")
+    command.write("b.py", "FAULT = 1\n")
+    assert command("--fix", *arguments, ".").errors == "nnlint: 3 findings fixed in 2 files\n"
+    assert command("--fix", *arguments, ".").errors == ""
+
+
+@pytest.mark.parametrize("arguments", [("--quiet",), ("--output-format", "text"), ("--diff", "--quiet")])
+def test_standard_error_says_nothing_of_fixes_that_are_told_already(command: Command, arguments: tuple[str, ...]) -> None:
+    command.write("a.py", "FAULT = 1\n")
+    assert command("--fix", *arguments, "a.py").errors == ""
+
+
+def test_standard_error_tells_of_a_fix_of_standard_input(command: Command) -> None:
+    outcome = command("--fix", "-", stdin=b"FAULT = 1\n")
+    assert outcome.output == "MENDED = 1\n"
+    assert outcome.errors == "nnlint: 1 finding fixed in 1 file\n"
+
+
 def test_unsafe_fixes_only_where_asked_for(command: Command) -> None:
     file = command.write("a.py", "RISKY = 1\n")
     assert command("--unsafe-fixes", "a.py").status == 1
@@ -112,6 +132,7 @@ def test_a_file_that_cannot_be_written_is_an_error_and_stays_whole(
     outcome = command("--fix", "a.py")
     assert outcome.status == 2
     assert "the fixed file cannot be written: Permission denied" in outcome.output
+    assert outcome.errors == "nnlint: fixes were written to 0 of 1 file\n"
     assert file.read_text() == "FAULT = 1\n"
     assert [path.name for path in command.folder.iterdir()] == ["a.py"]
 

@@ -82,7 +82,9 @@ def _run(request: Request) -> int:
     )
     fixed = _lint(collected.documents, settings, hidden, progress)
     if settings.fix and not settings.diff:
-        fixed.errors += write_documents(collected.documents, fixed.documents)
+        unwritten = [*write_documents(collected.documents, fixed.documents)]
+        fixed.errors += unwritten
+        _tell_fixed(collected.documents, fixed, len(unwritten), settings)
     if settings.verify:
         fixed.report = _verified(fixed, settings)
     elif settings.report:
@@ -200,13 +202,33 @@ def _show_diff(before: Sequence[Document], fixed: Fixed, report: Report, setting
     return _status(report, settings)
 
 
+def _tell_fixed(before: Sequence[Document], fixed: Fixed, unwritten: int, settings: Settings) -> None:
+    """How much was mended, on standard error, unless the report itself ends with that."""
+    changed = sum(old.data != new.data for old, new in zip(before, fixed.documents, strict=True))
+    is_in_report = _format_name(settings) == "text" and settings.output_file is None
+    if not changed or settings.quiet or is_in_report:
+        return
+    if unwritten:
+        say(f"fixes were written to {changed - unwritten} of {_files(changed)}")
+    else:
+        say(f"{_findings(fixed.count)} fixed in {_files(changed)}")
+
+
 def _findings(count: int) -> str:
     return "1 finding" if count == 1 else f"{count} findings"
 
 
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count} files"
+
+
+def _format_name(settings: Settings) -> str:
+    return settings.output_format or ("text" if is_terminal(settings.output_file) else "concise")
+
+
 def _show(request: Request, fixed: Fixed, report: Report) -> None:
     settings, target = request.settings, request.settings.output_file
-    name = settings.output_format or ("text" if is_terminal(target) else "concise")
+    name = _format_name(settings)
     shown = FORMATS[name](report, _presentation(settings, fixed.count))
     if target is not None or name not in SHOWS_ERRORS:
         tell_errors(report.errors)
