@@ -28,11 +28,63 @@ def test_folders_are_walked_and_only_python_and_notebooks_are_read(command: Comm
 
 
 @made_up
-def test_a_named_file_is_linted_whatever_it_is_called(command: Command) -> None:
+def test_a_named_file_is_linted_wherever_it_lies(command: Command) -> None:
     command.write("train", FAULTY)
     command.write("build/a.py", FAULTY)
     command.write(".gitignore", "train\n")
     assert paths(command, "train", "build/a.py") == ["build/a.py", "train"]
+
+
+@made_up
+@pytest.mark.parametrize(
+    ("path", "before"),
+    [
+        ("train", ""),
+        ("train", "#!/usr/bin/env python3\n"),
+        ("train", "#!/opt/conda/bin/python3.11 -u\r\n"),
+        ("train.cgi", "#! /usr/bin/env -S uv run --script\n"),
+        ("train.in", "\ufeff#!/usr/bin/pypy3\n"),
+        ("train.PYW", ""),
+        ("types.pyi", "#!/bin/sh\n"),
+        ("app.wsgi", ""),
+    ],
+)
+def test_a_named_file_is_python_by_its_name_or_its_first_line(command: Command, path: str, before: str) -> None:
+    command.write(path, before + FAULTY)
+    assert paths(command, path) == [path]
+
+
+@made_up
+@pytest.mark.parametrize(
+    ("path", "content", "reason"),
+    [
+        ("README.txt", "Train it with FAULT.\n", "its name ends in .txt, and no first line #! calls Python"),
+        ("data.csv", "1,2\n3,4\n", "its name ends in .csv"),
+        ("settings.yaml", "rate: FAULT\n", "its name ends in .yaml"),
+        ("train.py.bak", FAULTY, "its name ends in .bak"),
+        ("run", "#!/bin/bash\nFAULT=1\n", "its first line names another language than Python"),
+        ("Makefile", "all:\n\tFAULT\n", "does not parse"),
+        ("binary", b"\x7fELF\xff\0", "does not parse"),
+    ],
+)
+def test_a_named_file_that_is_no_python_is_an_error_and_the_others_are_linted(
+    command: Command, path: str, content: str | bytes, reason: str
+) -> None:
+    command.write(path, content)
+    command.write("a.py", FAULTY)
+    outcome = command(path, "a.py")
+    assert outcome.status == 2
+    assert outcome.findings == ["a.py:1:1 NN101"]
+    assert f"{path}: error: not linted: " in outcome.output
+    assert reason in outcome.output
+    assert command(".").findings == ["a.py:1:1 NN101"]
+
+
+def test_a_script_without_an_ending_that_does_not_parse_is_a_finding_where_its_first_line_calls_python(
+    command: Command,
+) -> None:
+    command.write("train", "#!/usr/bin/env python\nx = (\n")
+    assert command("train").findings == ["train:2:5 NN901"]
 
 
 @made_up

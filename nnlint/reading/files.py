@@ -11,6 +11,7 @@ from pathlib import Path
 
 from nnlint.reading.document import Document
 from nnlint.reading.documents import read_document
+from nnlint.reading.kinds import why_no_python
 from nnlint.reading.patterns import IgnoreFiles, Patterns
 from nnlint.reading.raw import read_bytes
 from nnlint.records import dataclass, field
@@ -57,7 +58,7 @@ def read_paths(
 
     Folders are walked in the order of their names, without what `exclude` or a `.gitignore` matches, without hidden
     tool folders, and without following links to folders. What is named itself is read unless `exclude` matches it, as
-    pre-commit and editors name every file.
+    pre-commit and editors name every file, or it is neither Python nor a notebook.
     """
     collected = Collected()
     for path in paths:
@@ -73,7 +74,7 @@ def read_paths(
             for file in _walk(collected, top, exclude, IgnoreFiles(top)):
                 _read_file(collected, file)
         else:
-            _read_file(collected, path)
+            _read_file(collected, path, is_named=True)
     return collected
 
 
@@ -124,7 +125,7 @@ def _excluded(path: str) -> Note:
     return Note(path, None, "skipped: the settings exclude it")
 
 
-def _read_file(collected: Collected, path: str) -> None:
+def _read_file(collected: Collected, path: str, is_named: bool = False) -> None:
     if not path or "\0" in path:
         collected.errors.append(outer_error(path.replace("\0", "?"), "this is no path"))
         return
@@ -142,7 +143,13 @@ def _read_file(collected: Collected, path: str) -> None:
         collected.fail(path, error, _why(path))
         return
     absolute = os.path.abspath(path) if stat.S_ISREG(mode) else None  # noqa: PTH100
-    collected.documents.append(read_document(shown_path(path), absolute, data))
+    document = read_document(shown_path(path), absolute, data)
+    why_not = why_no_python(document) if is_named and absolute is not None else None
+    if why_not:
+        remedy = "what is Python all the same can come on standard input, as -"
+        collected.errors.append(outer_error(document.path, f"not linted: {why_not}; {remedy}"))
+    else:
+        collected.documents.append(document)
 
 
 def _why(path: str) -> str:
