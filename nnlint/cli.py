@@ -176,6 +176,7 @@ def command(context: click.Context, /, paths: tuple[str, ...], **options: Any) -
     Exit status: 0 nothing to report, 1 findings, 2 the run itself failed.
     """
     if options["server"]:
+        _check_alone(context)
         context.exit(_serve())
     elif options["explain"] is not None or options["list_rules"]:
         context.exit(_show_rules(options))
@@ -210,6 +211,19 @@ def _show_rules(options: dict[str, Any]) -> int:
             raise click.UsageError(f"--explain: {error}") from error
         emit(output.explain(rule, is_coloured(options["color"] or "auto", target), terminal_width(target)), target)
     return FAILED if unloadable() else CLEAN
+
+
+def _check_alone(context: click.Context) -> None:
+    """Raises UsageError where anything but --server is given: it would be passed by."""
+    given = [
+        f"--{name.replace('_', '-')}" if name != "paths" else "a path"
+        for name in context.params
+        if name != "server" and context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise click.UsageError(
+            f"--server takes the files from the editor and the settings from their own file: {given[0]} has no place beside it"
+        )
 
 
 def _serve() -> int:

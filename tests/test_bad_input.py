@@ -135,7 +135,8 @@ def test_warnings_of_pythons_parser_are_not_shown(command: Command) -> None:
     ("content", "place", "message"),
     [
         ('{"cells": [', "1:12", "this is not valid JSON"),
-        ("", "1:1", "this is not valid JSON"),
+        ("", "1:1", "it is empty, and a notebook is JSON"),
+        (" \n\n", "1:1", "it is empty, and a notebook is JSON"),
         ("[]", "1:1", "no list of cells"),
         ('{"nbformat": 4}', "1:1", "no list of cells"),
         ('{"cells": [1]}', "1:1", "cell 1 of the notebook is no object"),

@@ -190,6 +190,32 @@ def test_a_folder_that_cannot_be_made_only_costs_time(command: Command) -> None:
     assert (outcome.findings, outcome.errors) == (["train.py:8:5 NN102"], "")
 
 
+@pytest.mark.parametrize("by", ["option", "settings"])
+@pytest.mark.parametrize("name", ["a_file", "a_file/below"])
+def test_a_named_folder_that_cannot_be_made_is_told_once(command: Command, by: str, name: str) -> None:
+    command.write("train.py", FAULTY)
+    command.write("a_file", "kept")
+    if by == "settings":
+        command.write("nnlint.toml", f'cache-dir = "{name}"')
+    outcome = command("--fix", *(["--cache-dir", name] if by == "option" else []), "train.py")
+    first, *others = outcome.errors.splitlines()
+    assert outcome.status == 0
+    assert first.startswith("nnlint: --cache-dir ")
+    assert f"{name}: nothing can be kept there: " in first
+    assert others == ["nnlint: 1 finding fixed in 1 file"]
+    assert command("--cache-dir", name, "--quiet", "train.py").errors == ""
+    assert command("--cache-dir", name, "--no-cache", "train.py").errors == ""
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="permissions of POSIX, which do not bind root")
+def test_a_named_folder_that_cannot_be_written_is_told(command: Command) -> None:
+    command.write("train.py", FAULTY)
+    (command.folder / "locked").mkdir(mode=0o500)
+    outcome = command("--cache-dir", "locked", "train.py")
+    assert outcome.findings == ["train.py:8:5 NN102"]
+    assert outcome.errors == "nnlint: --cache-dir locked: nothing can be kept there: Permission denied\n"
+
+
 def test_a_full_disk_only_costs_time(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     command.write("train.py", FAULTY)
     monkeypatch.setattr(Path, "write_bytes", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))

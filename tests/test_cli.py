@@ -83,6 +83,9 @@ def test_an_abstract_run_that_fails_costs_that_file_alone(command: Command) -> N
         (["--isolated", "--config", "x.toml"], "exclude each other"),
         (["--stdin-filename", "a.py"], "--stdin-filename: standard input is not read; name it as -"),
         (["--jobs", "0"], "--jobs"),
+        (["--server", "--fix"], "--fix has no place beside it"),
+        (["--server", "--select", "NN1", "--quiet"], "--select has no place beside it"),
+        (["--server", "."], "a path has no place beside it"),
     ],
 )
 def test_bad_options_exit_with_2_and_say_why(command: Command, arguments: list[str], message: str) -> None:
@@ -210,7 +213,7 @@ def test_unsafe_fixes_alone_are_said_to_do_nothing(command: Command) -> None:
     assert (outcome.status, outcome.errors) == (1, hint)
     assert file.read_text() == "RISKY = 1\n"
     assert command("--unsafe-fixes", "--quiet", "a.py").errors == ""
-    assert command("--unsafe-fixes", "--fix", "a.py").errors == ""
+    assert command("--unsafe-fixes", "--fix", "a.py").errors == "nnlint: 1 finding fixed in 1 file\n"
     command.write("nnlint.toml", "unsafe-fixes = true\n")
     assert command("a.py").errors == "", "in the settings it says what --fix is to do"
 

@@ -39,7 +39,9 @@ def test_standard_error_tells_that_files_were_changed(command: Command, argument
 
 
 @pytest.mark.parametrize("arguments", [("--quiet",), ("--output-format", "text"), ("--diff", "--quiet")])
-def test_standard_error_says_nothing_of_fixes_that_are_told_already(command: Command, arguments: tuple[str, ...]) -> None:
+def test_standard_error_says_nothing_of_fixes_that_are_told_already(
+    command: Command, arguments: tuple[str, ...]
+) -> None:
     command.write("a.py", "FAULT = 1\n")
     assert command("--fix", *arguments, "a.py").errors == ""
 

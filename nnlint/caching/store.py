@@ -7,6 +7,7 @@ not what was written, is as if it were not there; what cannot be written is left
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 from pathlib import Path
@@ -49,6 +50,14 @@ class Store:
             with contextlib.suppress(OSError):
                 aside.unlink()
         self._prune()
+
+    def trouble(self) -> str:
+        """Why nothing can be kept here; "" where something can. The folder is made."""
+        try:
+            self._make_folder()
+        except OSError as error:
+            return error.strerror or str(error)
+        return "" if os.access(self.folder, os.R_OK | os.W_OK | os.X_OK) else os.strerror(errno.EACCES)
 
     def _make_folder(self) -> None:
         if not self.folder.is_dir():

@@ -72,6 +72,7 @@ def _run(request: Request) -> int:
         request.paths, Patterns(settings.root, settings.exclude), stdin_filename=request.stdin_filename
     )
     _check_targets(request, collected.documents)
+    _tell_of_cache(settings)
     if settings.fix or settings.diff or settings.verify or settings.diff_base is not None:
         gc.enable()  # each of several analyses leaves its trees behind
     progress = Progress(not settings.quiet)
@@ -111,6 +112,17 @@ def _check_targets(request: Request, documents: Sequence[Document]) -> None:
             check_target(target, linted, config, baseline)
     if request.write_baseline is not None:
         check_target(request.write_baseline, linted, config)
+
+
+def _tell_of_cache(settings: Settings) -> None:
+    """That the folder which was asked for can keep nothing: the run goes on without it."""
+    if settings.cache_dir is None or settings.no_cache or settings.verify or settings.quiet:
+        return
+    from nnlint.caching.store import Store
+
+    trouble = Store(settings.cache_dir).trouble()
+    if trouble:
+        say(f"--cache-dir {settings.cache_dir}: nothing can be kept there: {trouble}")
 
 
 def _lint(documents: Sequence[Document], settings: Settings, hidden: Hidden, progress: Progress) -> Fixed:

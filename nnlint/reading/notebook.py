@@ -63,6 +63,8 @@ def read_notebook(path: str, file: str | None, data: bytes) -> Document:
     except DecodeError as error:
         return undecodable(path, file, data, error)
     except json.JSONDecodeError as error:
+        if not data.strip():
+            return _no_notebook(path, file, data, 1, 1, "it is empty, and a notebook is JSON")
         return _no_notebook(path, file, data, error.lineno, error.colno, f"this is not valid JSON: {_lower(error.msg)}")
     except (ValueError, RecursionError):
         return _no_notebook(path, file, data, 1, 1, "its JSON is nested too deeply, or holds a number that is too long")
