@@ -146,7 +146,10 @@ def items_written(value: ast.expr | None) -> int | None:
 
 
 def methods_of_networks(run: Run) -> frozenset[int]:
-    """The identities of the functions that are methods of the run's networks, also inherited ones."""
+    """The identities of the functions that are methods of the run's networks, also inherited ones.
+
+    Class methods and static ones are left out: they make networks rather than being a part of their passes.
+    """
     return run.remember("methods of networks", run, _methods_of_networks)
 
 
@@ -156,8 +159,13 @@ def _methods_of_networks(run: Run) -> frozenset[int]:
         id(node)
         for cls in classes.values()
         for node in cls.node.body
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and not _is_of_class(node)
     )
+
+
+def _is_of_class(method: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    names = [each.id for each in method.decorator_list if isinstance(each, ast.Name)]
+    return "classmethod" in names or "staticmethod" in names
 
 
 def is_inside_network(run: Run, data: Data) -> bool:
