@@ -38,7 +38,7 @@ def made_up_rules(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Replaces the catalogue and the abstract run by made-up ones, for tests of what happens around them."""
     count = itertools.count()
     monkeypatch.setattr(catalogue, "_catalogue_rules", lambda: iter(made_up.RULES))
-    monkeypatch.setattr("nnlint.lint.Project", made_up.Project)
+    monkeypatch.setattr("nnlint.analysis.Project", made_up.Project)
     monkeypatch.setattr("nnlint.caching.cached_lint.own_code", lambda: f"made up {next(count)}")  # nothing is cached
     catalogue.forget()
     yield

@@ -5,6 +5,7 @@ The pipeline around the rules is tested with them, so that these tests hold what
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ class Project:
     """Stands in for the abstract run: one run for every source that parses, two where it says TWICE."""
 
     sources: Sequence[Source]
+    together: Sequence[Source] = ()
+    trees: dict[str, ast.Module] = field(default_factory=dict)
     broken: list[SyntaxProblem] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     disk: Disk = DISK

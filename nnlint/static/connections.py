@@ -57,6 +57,14 @@ class Connections:
                     waiting.append(file)
         return frozenset(reached)
 
+    def together(self) -> dict[str, str]:
+        """For each file that is connected to another one, the first, by its name, of all that hang together with it."""
+        first: dict[str, str] = {}
+        for file in sorted(self.links):
+            if file not in first:
+                first.update(dict.fromkeys(self.around([file]), file))
+        return first
+
     def _imports(self, document: Document, folders: Folders) -> Iterator[str]:
         text = document.source.text if document.source else ""
         folder = str(Path(document.file or "").parent)

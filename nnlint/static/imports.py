@@ -140,16 +140,22 @@ class Importer:
         return self.by_file[file]
 
     def _read(self, file: str) -> Module | None:
-        if self.project.disk.size(file) > LARGEST_IMPORT:
-            return None
-        document = self.project.disk.read(file)
-        source = None if document is None else document.source
+        source = self._source(file)
         if source is None:
             return None
         broken = len(self.project.broken)
         tree = self.project.tree(source)
         del self.project.broken[broken:]
         return None if tree is None else self.add(source, tree)
+
+    def _source(self, file: str) -> Source | None:
+        known = self.project.by_file.get(file)
+        if known is not None:
+            return known
+        if self.project.disk.size(file) > LARGEST_IMPORT:
+            return None
+        document = self.project.disk.read(file)
+        return None if document is None else document.source
 
     def _run(self, machine: Machine, module: Module) -> None:
         """Run a module's top level as an import does, in this run."""

@@ -77,6 +77,7 @@ class Surroundings(Protocol):
     """What a run asks of the project around it."""
 
     sources: Sequence[Source]
+    by_file: dict[str, Source]
     broken: list[SyntaxProblem]
     budget: Budget
     disk: Disk

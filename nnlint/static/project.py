@@ -36,13 +36,16 @@ DEEPEST_RECURSION = 4000
 
 @dataclass
 class Project:
-    """The linted files, and the disk on which their imports are found.
+    """The files whose runs are made, and where their imports are found: among `together`, then on the disk.
 
+    `together` are all linted files that hang together with them by imports, `trees` what was parsed of these before.
     `runs` is lazy: a run may be dropped before the next one is made.
     `broken` holds the files that do not parse, `notes` what was cut short or not followed; both fill as the runs are made.
     """
 
     sources: Sequence[Source]
+    together: Sequence[Source] = ()
+    trees: dict[str, ast.Module] = field(default_factory=dict)
     broken: list[SyntaxProblem] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     disk: Disk = DISK
@@ -52,12 +55,13 @@ class Project:
         self._base_names: Set[str] | None = None
         self._noted: set[tuple[str, int | None, str]] = set()
         self.budget = Budget()
+        self.by_file = {source.file: source for source in (*self.together, *self.sources) if source.file}
         self.importer = Importer(self)
 
     def base_names(self) -> Set[str]:
         """The words in the lists of bases of all classes of the project."""
         if self._base_names is None:
-            found = (BASES.findall(source.text) for source in self.sources)
+            found = (BASES.findall(source.text) for source in self.together or self.sources)
             self._base_names = {word for bases in found for each in bases for word in WORD.findall(each)}
         return self._base_names
 
@@ -79,8 +83,12 @@ class Project:
 
     def tree(self, source: Source) -> ast.Module | None:
         """The tree of a source. None, and what is wrong is kept, where it does not parse."""
+        known = self.trees.get(source.path)
+        if known is not None:
+            return known
         try:
-            return parse(source.text)
+            found = self.trees[source.path] = parse(source.text)
+            return found
         except Newer:
             self.note(source, None, "not analysed: its syntax needs a newer Python than the one that runs nnlint")
         except Unparsable as problem:

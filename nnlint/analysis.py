@@ -1,0 +1,133 @@
+"""One unit in, what the rules find in its runs out: a pure function, whose result can be sent from process to process."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable, Sequence
+
+from nnlint.events import Run
+from nnlint.finding import Finding, Place, Plan, Related
+from nnlint.reading.disk import DISK, Disk
+from nnlint.reading.syntax_messages import syntax_finding
+from nnlint.records import dataclass, field
+from nnlint.report import InternalError, Note
+from nnlint.rule import Problem, Rule
+from nnlint.source import Source
+from nnlint.static.project import Project
+from nnlint.static.syntax import SyntaxProblem
+from nnlint.units import Unit
+
+Progress = Callable[[str], None]
+"""Called with the path of each run before the rules look at it."""
+
+
+@dataclass
+class Analysis:
+    """What was found, by code and place, before anything is silenced; what failed, and what was cut short."""
+
+    findings: dict[tuple[str, Place], Finding] = field(default_factory=dict)
+    errors: list[InternalError] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+
+    def add(self, findings: Iterable[Finding]) -> None:
+        """Keeps one finding for each code and place: the gravest, and of those alike the first."""
+        for finding in findings:
+            key = (finding.code, finding.place)
+            known = self.findings.get(key)
+            if known is None or finding.severity.rank < known.severity.rank:
+                self.findings[key] = finding
+
+    def join(self, other: Analysis) -> None:
+        """Adds all of another analysis."""
+        self.add(other.findings.values())
+        self.errors += other.errors
+        self.notes += other.notes
+
+
+Trees = dict[str, ast.Module]
+"""The trees of files that hang together, by their paths: they serve all units of these files."""
+
+
+def analyse(
+    unit: Unit,
+    rules: Sequence[Rule],
+    disk: Disk = DISK,
+    trees: Trees | None = None,
+    progress: Progress = lambda path: None,
+) -> Analysis:
+    """The analysis of the runs of a unit. What a rule or the abstract run fails on becomes an error of it."""
+    analyst = _Analyst(unit, rules, disk, {} if trees is None else trees, progress)
+    analyst.analyse([document.source for document in unit.documents if document.source])
+    return analyst.analysis
+
+
+@dataclass
+class _Analyst:
+    unit: Unit
+    rules: Sequence[Rule]
+    disk: Disk
+    trees: Trees
+    progress: Progress
+    analysis: Analysis = field(default_factory=Analysis)
+    runs_seen: set[str] = field(default_factory=set)
+
+    def analyse(self, sources: Sequence[Source]) -> None:
+        """Gathers the findings of all runs. Where the abstract run fails as a whole, each source is read by itself."""
+        together = [document.source for document in self.unit.together if document.source]
+        project = Project(sources, together, self.trees, disk=self.disk)
+        failure = None
+        try:
+            for run in project.runs():
+                self.progress(run.path)
+                self.runs_seen.add(run.path)
+                self._ask_rules(run)
+        except Exception as error:
+            failure = _described(error)
+        self.analysis.notes += project.notes
+        self.analysis.add(self._from_syntax(problem) for problem in project.broken)
+        if failure and len(sources) == 1:
+            message = f"the analysis of this file failed with {failure}"
+            self.analysis.errors.append(InternalError(sources[0].path, None, message))
+        elif failure:
+            for source in [source for source in sources if source.path not in self.runs_seen]:
+                self.analyse([source])
+
+    def _ask_rules(self, run: Run) -> None:
+        for rule in self.rules:
+            try:
+                self.analysis.add(_from_problem(rule, problem, run) for problem in rule.check(run))
+            except Exception as error:
+                message = f"the rule {rule.code} {rule.name} failed on this file with {_described(error)}"
+                self.analysis.errors.append(InternalError(run.path, None, message))
+
+    def _from_syntax(self, problem: SyntaxProblem) -> Finding:
+        documents = [document for document in self.unit.documents if document.path == problem.place.path]
+        lines = documents[0].text.lines(problem.place.cell) if documents else ()
+        return syntax_finding(problem.place, problem.message, lines)
+
+
+def _described(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _from_problem(rule: Rule, problem: Problem, run: Run) -> Finding:
+    return Finding(
+        code=rule.code,
+        name=rule.name,
+        severity=problem.severity or rule.severity,
+        message=problem.message,
+        place=problem.at.place,
+        label=problem.label,
+        related=tuple(Related(site.place, message) for site, message in problem.related),
+        help=problem.help,
+        url=rule.url,
+        fix=problem.fix,
+        plan=Plan(
+            run.path,
+            not run.symbolic,
+            tuple(site.place for site in problem.probes),
+            problem.control,
+            problem.exposure,
+        ),
+    )
