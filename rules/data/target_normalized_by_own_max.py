@@ -82,7 +82,7 @@ def check(run: Run) -> Iterator[Problem]:
 
 def _compares_shapes(comparison: Comparison) -> bool:
     """Whether the prediction is scaled by itself too: then the loss compares shapes, as a correlation does, and no values."""
-    return any(scaling.is_own for scaling in scalings_behind(comparison.prediction))
+    return any(scaling.is_of_same_array for scaling in scalings_behind(comparison.prediction))
 
 
 def _is_of_target(scaling: Scaling) -> bool:

@@ -36,11 +36,13 @@ def _add_argument(machine: Machine, receiver: Value, given: Arguments, node: ast
     name = _destination(given)
     default = given.get(None, "default")
     action = given.get(None, "action")
-    if default is None and isinstance(action, Constant):
-        default = FLAGS.get(str(action.value))
+    unset = FLAGS.get(str(action.value)) if isinstance(action, Constant) else None
+    default = default or unset
     if name and isinstance(default, Constant) and default.value is not None:
-        replaceable = Constant(_typed(default.value, given), default.at, overridable=True)
-        machine.write(receiver.parts, (OPTION, name), replaceable)
+        # a flag that stores what it holds anyway, as `store_true` with a default of True, changes nothing
+        is_open = unset is None or bool(default.value) is truth(unset)
+        option = Constant(_typed(default.value, given), default.at, overridable=is_open)
+        machine.write(receiver.parts, (OPTION, name), option)
     return NONE
 
 
