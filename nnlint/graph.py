@@ -135,12 +135,21 @@ def networks_behind(value: Value | None) -> list[Value]:
     return found
 
 
-CUTS = frozenset({"detach", "item", "argmax", "compare"})
+CUTS = frozenset({"detach", "item", "argmax", "compare", "length"})
+LOOKS = frozenset(
+    "shape size ndim ndimension dim dtype device numel nelement layout is_cuda requires_grad grad_fn".split()
+)
+"""What tells about a tensor without its numbers."""
 
 
 def cuts_graph(data: Data) -> bool:
     """Whether gradients stop at this operation."""
-    return data.gradient is False or data.operation in CUTS
+    return data.gradient is False or data.operation in CUTS or only_looks(data)
+
+
+def only_looks(data: Data) -> bool:
+    """Whether the data tell about a tensor without its numbers: its size, its type."""
+    return data.operation in LOOKS or (data.operation in ("attribute", "method") and data.name in LOOKS)
 
 
 def parameters_of(value: Value) -> Iterator[Value]:
@@ -158,6 +167,7 @@ def parameters_of(value: Value) -> Iterator[Value]:
         if isinstance(current, Layer):
             yield current
             pending.extend(current.attributes.values())
+            pending.extend(owners_listed(current))
         elif isinstance(current, Instance):
             if current.is_network:
                 yield current
@@ -168,6 +178,13 @@ def parameters_of(value: Value) -> Iterator[Value]:
             pending.extend(current.items)
         elif isinstance(current, Either):
             pending.extend(current.alternatives)
+
+
+def owners_listed(layer: Layer) -> Iterator[Value]:
+    """The networks and layers whose parameters a list of torch's own holds: `ParameterList(net.parameters())`."""
+    for held in layer.attributes.values():
+        if isinstance(held, Parameters):
+            yield from held.owners
 
 
 def parts_held(value: Value) -> Iterator[Value]:

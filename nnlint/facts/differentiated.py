@@ -60,13 +60,13 @@ def training_calls(run: Run) -> tuple[ModelCalled, ...]:
 def _training_calls(run: Run) -> tuple[ModelCalled, ...]:
     if not any(run.events(Backward)):
         return ()
-    stepped, through = _stepped(run), reached(run)
+    through = reached(run)
     return tuple(
         call
         for call in run.events(ModelCalled)
         if call.gradient is not False
         and any(id(output) in through for output in elements(call.output))
-        and _may_be_stepped(run, call.model, stepped)
+        and may_be_stepped(run, call.model)
     )
 
 
@@ -82,7 +82,9 @@ def _stepped(run: Run) -> set[int] | None:
     return found
 
 
-def _may_be_stepped(run: Run, model: Value, stepped: set[int] | None) -> bool:
+def may_be_stepped(run: Run, model: Value) -> bool:
+    """Whether an optimizer steps any part of the network, as far as is known."""
+    stepped = run.remember("stepped parts", run, _stepped)
     parts = run.remember("parts", model, parts_of)
     return stepped is None or parts is None or not stepped.isdisjoint(parts)
 

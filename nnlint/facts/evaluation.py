@@ -22,7 +22,7 @@ from nnlint.events import (
 )
 from nnlint.facts.gradients import parts_of
 from nnlint.facts.users import Users, users
-from nnlint.graph import ancestors, cuts_graph, parameters_of
+from nnlint.graph import ancestors, cuts_graph, only_looks, parameters_of
 from nnlint.lazy import regex
 from nnlint.operations import FOREIGN
 from nnlint.records import dataclass
@@ -57,11 +57,6 @@ DIFFERENTIATES = regex(
     r"backward|optimi[sz]e|train_?(?:step|batch)|update_(?:param|weight|model|net|policy)|apply_grad|minimi[sz]e", re.I
 )
 """Names of functions that are not at hand, or not followed, and may differentiate what they are given."""
-
-LOOKS = frozenset(
-    "shape size ndim ndimension dim dtype device numel nelement layout is_cuda requires_grad grad_fn".split()
-)
-"""What tells about a tensor without its numbers: an output of which nothing else is asked is no evaluation."""
 
 METRIC = regex(
     r"accuracy|f1|precision|recall|auc|iou|dice|score|psnr|ssim|bleu|rouge|mse|mae|rmse|r2|perplexity|confusion|metric",
@@ -424,19 +419,15 @@ def _says_held_out(data: Data) -> bool:
 
 
 def _fate(uses: Users, outputs: list[Data]) -> list[Data]:
-    """The data that were made from these, nearest first."""
+    """The data that were made from these, nearest first. An output of which only the size is asked is no evaluation."""
     pending, found = list(outputs), dict[int, Data]()
     while pending and len(found) < MOST_FOLLOWED:
         current = pending.pop(0)
         for user in uses.of(current):
-            if id(user) not in found and not _only_looks(user):
+            if id(user) not in found and not only_looks(user):
                 found[id(user)] = user
                 pending.append(user)
     return list(found.values())
-
-
-def _only_looks(data: Data) -> bool:
-    return data.operation in LOOKS or (data.operation in ("attribute", "method") and data.name in LOOKS)
 
 
 def _acts(fate: list[Data]) -> bool:

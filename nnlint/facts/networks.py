@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from nnlint.events import ModelBuilt, OptimizerMade, Run
-from nnlint.graph import parameters_of
+from nnlint.graph import owners_listed, parameters_of
 from nnlint.operations import LAYERS
 from nnlint.static.objects import Class, CodeSite, Function
 from nnlint.values import Data, Instance, Layer, Value, alternatives, elements
@@ -68,6 +68,7 @@ def _own_parts(holder: Value) -> Iterator[Value]:
             yield from (part for part in alternatives(held) if is_module(part))
     if isinstance(holder, Layer):
         yield from (part for given in holder.arguments.values() for part in elements(given) if is_module(part))
+        yield from owners_listed(holder)
 
 
 def applied_layers(run: Run) -> frozenset[int]:

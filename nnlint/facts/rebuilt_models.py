@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nnlint.events import ModelBuilt, ModelCalled, OptimizerStepped, Run, StateUsed
-from nnlint.facts.differentiated import differentiated
+from nnlint.facts.differentiated import differentiated, may_be_stepped
 from nnlint.facts.loops import counts_epochs, draws_batches, is_over_choices, words_in
 from nnlint.facts.remaking import Remade, holds_own_training, remade
 from nnlint.static.objects import CodeSite
@@ -57,4 +57,6 @@ def _is_by_mistake(run: Run, each: Remade[ModelBuilt]) -> bool:
 
 
 def _is_stepped(run: Run, each: Remade[ModelBuilt]) -> bool:
-    return any(each.iteration in step.iterations for step in run.events(OptimizerStepped))
+    """Whether a step in the same pass may be one of this network, which a copy that is only asked never takes."""
+    takes_steps = any(each.iteration in step.iterations for step in run.events(OptimizerStepped))
+    return takes_steps and may_be_stepped(run, each.made.model)

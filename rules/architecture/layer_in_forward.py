@@ -52,7 +52,7 @@ from nnlint.mending import edits
 from nnlint.operations import NORMALIZATIONS
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite, FunctionNode
-from nnlint.values import FROZEN_KEY, Data, Layer, Value, truth
+from nnlint.values import FROZEN_KEY, Data, Instance, Layer, Value, truth
 from nnlint.witness import Case, confirmed, not_reached, refuted
 
 PREPARES = re.compile(r"^(?:__init__|_*(?:build|make|init|reset|setup|create|configure|add|load|get)(?:_|$).*)$")
@@ -80,7 +80,7 @@ def _problem(run: Run, made: Value, at: object, stack: tuple[object, ...]) -> It
     functions = [site.function for site in stack if isinstance(site, CodeSite) and site.function is not None]
     if not any(function is at.function for function in functions) or not _is_forward(run, functions):
         return
-    if id(made) in optimized(run) or _is_kept_once(at) or _has_own_weights(made):
+    if id(made) in optimized(run) or _is_kept_once(at) or _has_own_weights(made) or _is_another_of_its_kind(made, at):
         return
     is_norm = isinstance(made, Layer) and made.operation in NORMALIZATIONS
     if is_norm and isinstance(made, Layer) and _has_no_weights(made):
@@ -107,6 +107,11 @@ def _is_kept_once(at: CodeSite) -> bool:
     statement = at.statement
     kept = isinstance(statement, (ast.Assign, ast.AnnAssign, ast.Expr)) and not _is_local(statement)
     return kept and any(isinstance(each, GUARDS) for each in edits.blocks_around(at))
+
+
+def _is_another_of_its_kind(made: Value, at: CodeSite) -> bool:
+    """Whether a method makes a network of its own class: a copy, as `new` or `clone` give it, and no part of the pass."""
+    return isinstance(made, Instance) and any(at.function in cls.node.body for cls in made.cls.lineage())
 
 
 def _is_local(statement: ast.stmt) -> bool:

@@ -79,7 +79,7 @@ def check(run: Run) -> Iterator[Problem]:
 
 
 def _problem(run: Run, network: Instance, name: str, held: Value) -> Iterator[Problem]:
-    lost = [each for each in alternatives(held) if _is_lost(run, each)]
+    lost = [each for each in alternatives(held) if _is_lost(run, each) and not _is_listed_for_others(run, network, each)]
     if not lost or overrides(network, "parameters"):
         return
     statement = assignment_of(network, name)
@@ -122,6 +122,14 @@ def _is_lost(run: Run, value: Value) -> bool:
     if any(each.operation == "parameter" for each in ancestors(value)):
         return _is_made_of_parameter(run, value)
     return _is_plain_with_gradient(value)
+
+
+def _is_listed_for_others(run: Run, network: Instance, value: Value) -> bool:
+    """Whether the network keeps the tensor in a list, too, and this run does not show who trains what is listed."""
+    if id(network) in optimized(run):
+        return False
+    lists = [held for held in network.attributes.values() if isinstance(held, (Items, Entries))]
+    return any(each is value for held in lists for each in elements(held))
 
 
 def _is_held(run: Run, value: Value) -> bool:
