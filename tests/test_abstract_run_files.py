@@ -183,6 +183,15 @@ def test_a_module_that_imports_itself_is_no_trap(tmp_path: Path) -> None:
     assert len(seen(files, tmp_path)) == 1
 
 
+def test_a_name_that_leads_a_file_to_itself_means_the_package_above(tmp_path: Path) -> None:
+    files = {
+        "train.py": _main("from utils.model import train_one", "train_one"),
+        "utils/model.py": "from model import train_one\n",
+        "model/__init__.py": STEP,
+    }
+    assert faults(files, folder=tmp_path) == ["NN102 model/__init__.py:3"]
+
+
 def test_a_missing_module_leaves_its_names_unknown(tmp_path: Path) -> None:
     files = {"train.py": _main("from nowhere import train_one; from .missing import helper", "train_one")}
     assert faults(files, folder=tmp_path) == []

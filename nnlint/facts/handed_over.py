@@ -17,7 +17,10 @@ READS_OPTIMIZER = regex(
     r"print|save|len|isinstance|state_dict|zero_grad|^scale$|unscale_|log|dump|format|append|sched|warmup|lr|watch|id$|str|type",
     re.I,
 )
-"""Code that gets hold of an optimizer, and does not step it."""
+"""Code that gets hold of an optimizer, and does not step it, unless it says that it does."""
+
+STEPS = regex(r"(?:^|_)(?:step|optimi[sz]e|minimi[sz]e|apply_grad\w*)(?:_|$)", re.I)
+"""Names of code that steps an optimizer, whatever else they say: `step_and_update_lr`."""
 
 READS_NETWORK = regex(
     r"print|summary|watch|graph|flop|profile|count|param|init|register|isinstance|hasattr|state|save|load|share|cuda|optim|sched|len|"
@@ -39,8 +42,7 @@ DIFFERENTIATES = regex(r"back|scaler|step|optim|train|updat|minimi|fit|grad|lear
 def may_be_stepped_elsewhere(run: Run, each: Trained) -> bool:
     """Whether code that is not at hand gets hold of the optimizer, or a method of it that is not known is called: it may step."""
     return gets_hold_of(run, each.optimizer) or any(
-        each.may_escape_in(escaped) and not READS_OPTIMIZER.search(escaped.callee.rpartition(".")[2])
-        for escaped in run.events(Escaped)
+        each.may_escape_in(escaped) and not _only_reads(escaped.callee) for escaped in run.events(Escaped)
     )
 
 
@@ -85,9 +87,14 @@ def _given_to_unknown(run: Run) -> frozenset[int]:
     found: set[int] = set()
     for operation in ("call", "method"):
         for made in run.operations.get(operation, ()):
-            if isinstance(made, Data) and not READS_OPTIMIZER.search(made.name.rpartition(".")[2]):
+            if isinstance(made, Data) and not _only_reads(made.name):
                 found.update(id(given) for value in made.inputs for given in elements(value))
     return frozenset(found)
+
+
+def _only_reads(callee: str) -> bool:
+    name = callee.rpartition(".")[2]
+    return READS_OPTIMIZER.search(name) is not None and not STEPS.search(name)
 
 
 def reads_gradients(site: object) -> bool:

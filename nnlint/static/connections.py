@@ -11,7 +11,7 @@ from pathlib import Path
 from nnlint.lazy import regex
 from nnlint.reading.disk import Disk
 from nnlint.reading.document import Document
-from nnlint.static.imports import LARGEST_IMPORT, Folders, imported_file
+from nnlint.static.imports import LARGEST_IMPORT, Folders, imported_file, other_than_itself
 
 IMPORT = regex(
     r"(?:^|[;:])[ \t]*(?:from[ \t]+(?P<base>[.\w]+)[ \t]+import[ \t]*(?P<names>\([^)]*\)|.*)|import[ \t]+(?P<modules>.*))",
@@ -72,7 +72,7 @@ class Connections:
             key = (folder, name, level)
             if key not in self.resolved:
                 self.resolved[key] = imported_file(folders, folder, name, level)
-            file = self.resolved[key]
+            file = other_than_itself(folders, document.file or "", self.resolved[key], name, level)
             if file is not None:
                 yield file
 

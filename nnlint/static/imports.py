@@ -131,7 +131,7 @@ class Importer:
         key = (folder, "." * level + name)
         if key not in self.found:
             self.found[key] = imported_file(self.folders, folder, name, level)
-        return self.found[key]
+        return other_than_itself(self.folders, here.source.file, self.found[key], name, level)
 
     def _load(self, file: str) -> Module | None:
         if file not in self.by_file:
@@ -227,6 +227,16 @@ def imported_file(folders: Folders, folder: str, name: str, level: int = 0) -> s
         return None
     file = _resolved(folders, folder, name, level)
     return None if file is not None and not level and _is_framework(file, name) else file
+
+
+def other_than_itself(folders: Folders, file: str, found: str | None, name: str, level: int) -> str | None:
+    """The file that is meant where a name would lead a file to itself: scripts that are run from above mean another.
+
+    In `utils/model.py`, `import model` means the package `model` beside `utils`.
+    """
+    if found != file or level:
+        return found
+    return imported_file(folders, os.path.dirname(os.path.dirname(file)), name)
 
 
 def _is_framework(file: str, name: str) -> bool:

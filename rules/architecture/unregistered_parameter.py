@@ -79,7 +79,9 @@ def check(run: Run) -> Iterator[Problem]:
 
 
 def _problem(run: Run, network: Instance, name: str, held: Value) -> Iterator[Problem]:
-    lost = [each for each in alternatives(held) if _is_lost(run, each) and not _is_listed_for_others(run, network, each)]
+    lost = [
+        each for each in alternatives(held) if _is_lost(run, each) and not _is_listed_for_others(run, network, each)
+    ]
     if not lost or overrides(network, "parameters"):
         return
     statement = assignment_of(network, name)
