@@ -364,6 +364,17 @@ def test_a_known_condition_takes_its_arm() -> None:
     assert seen(text) == ["'plain'"]
 
 
+@pytest.mark.parametrize("test", ["x and False", "x and 1 > 2 and y", "not (x or True)"])
+def test_one_part_can_settle_a_condition_of_which_others_are_not_known(test: str) -> None:
+    text = training(f"""
+        for x, y in loader:
+            if {test}:
+                optimizer.zero_grad()
+            optimizer.step()
+    """)
+    assert told(text) == ["step 5"]
+
+
 def test_both_arms_leave_what_they_bound() -> None:
     text = training("""
         act = F.relu if fast else F.gelu

@@ -40,6 +40,7 @@ def looked_at(text: str, before: str = "") -> str:
         ("1 < 2, 'a' in ['a'], 'b' in {'a': 1}", "True, True, False"),
         ("1 if x else 2", "1 or 2"),
         ("None or 3, 0 and x, 1 and 2", "3, 0, 2"),
+        ("x and False, x and 0 and y, x or False and y", "False, 0, x"),
         ("x or 3", "x or 3"),
         ("None is None, model is None, model is not None", "True, False, True"),
         ("[1, 2, 3][1:], [1, 2, 3][-1], (1, 2)[x]", "[2, 3], 3, 1 or 2"),

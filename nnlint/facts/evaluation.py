@@ -165,7 +165,7 @@ class _Reader:
                 continue
             context, function = _context(call)
             fate = _fate(users(self.run), outputs)
-            if context != "acting" and not _acts(fate) and self.is_used(call, outputs, fate):
+            if context != "acting" and not _acts(fate, self.kept) and self.is_used(call, outputs, fate):
                 yield Evaluation(
                     call,
                     _place(self.run, call),
@@ -430,8 +430,10 @@ def _fate(uses: Users, outputs: list[Data]) -> list[Data]:
     return list(found.values())
 
 
-def _acts(fate: list[Data]) -> bool:
-    return any(data.operation == "method" and data.name == "step" for data in fate)
+def _acts(fate: list[Data], kept: set[int]) -> bool:
+    """Whether the answer is an action: it steps an environment, or the logarithm of its probability is kept for later."""
+    methods = [data for data in fate if data.operation == "method"]
+    return any(data.name == "step" or (data.name == "log_prob" and id(data) in kept) for data in methods)
 
 
 def _is_measured(fate: list[Data], losses: set[int]) -> bool:

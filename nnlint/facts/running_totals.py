@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from nnlint.events import Accumulated, Backward, Differentiated, Event, Iteration, OptimizerStepped, Run
+from nnlint.events import Accumulated, Backward, Differentiated, Event, Iteration, Loop, OptimizerStepped, Run
 from nnlint.facts.differentiated import behind
 from nnlint.facts.gradients import OPEN_OPERATIONS
 from nnlint.graph import ancestors, cuts_graph, networks_behind
@@ -141,6 +141,17 @@ def _outlives(run: Run, totals: Sequence[Accumulated], total: Accumulated, loss:
         and (not steps or any(each.order < step < total.order for step in steps))
         for each in before
     )
+
+
+def lives_on(run: Run, total: Accumulated, loop: Loop) -> bool:
+    """Whether a later pass of the loop adds to the same total: it is not begun anew in each."""
+    number = next((each.number for each in total.iterations if each.loop is loop), 0)
+    for later in run.events(Accumulated):
+        is_later = any(each.loop is loop and each.number > number for each in later.iterations)
+        if is_later and _same_node(later, total):
+            behind_it = {id(each) for each in ancestors(later.total, stop=cuts_graph)} | {id(later.total)}
+            return later.total is total.total or id(total.result) in behind_it
+    return False
 
 
 def _is_of_earlier_pass(event: Event, here: Iteration) -> bool:

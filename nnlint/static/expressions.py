@@ -178,7 +178,7 @@ def _boolean(machine: Machine, node: ast.BoolOp) -> Value:
         value = machine.evaluate(operand)
         known = truth(value)
         if known is stops_at:
-            values.append(value)
+            values = [*values, value] if stops_at else [value]  # of `a and False`, nothing is left that holds
             break
         if known is None or (operand is node.values[-1] and not values):
             values.append(value)

@@ -178,12 +178,25 @@ def element(machine: Machine, over: Value, number: int, node: ast.AST) -> Value:
         return _pick(known_elements(over) or [], number) or machine.data("element", (over,), node)
     if isinstance(over, Either):
         choices = [each for each in over.alternatives if each is not NONE]
-        return element(machine, choices[0], number, node) if choices else machine.data("element", (over,), node)
+        if not choices:
+            return machine.data("element", (over,), node)
+        return element(machine, _weights_of_all(machine, choices, node) or choices[0], number, node)
     if isinstance(over, Instance):
         return _of_instance(machine, over, number, node)
     if isinstance(over, Data):
         return _of_data(machine, over, number, node)
     return machine.data("element", (over,), node)
+
+
+def _weights_of_all(machine: Machine, choices: list[Value], node: ast.AST) -> Value | None:
+    """Where the parameters of one of several networks are iterated, those of all: what is done to the one is not known apart."""
+    is_named = [isinstance(each, Data) and each.operation == "named parameters" for each in choices]
+    lists = [each.inputs[0] if isinstance(each, Data) and each.inputs else each for each in choices]
+    parameters = [each for each in lists if isinstance(each, Parameters)]
+    if len(choices) < 2 or len(parameters) < len(choices) or len(set(is_named)) > 1:
+        return None
+    merged = Parameters(tuple(owner for each in parameters for owner in each.owners), machine.site(node))
+    return machine.data("named parameters", (merged,), node) if is_named[0] else merged
 
 
 def _pick(values: list[Value], number: int) -> Value | None:

@@ -28,6 +28,8 @@ def _if(machine: Machine, node: ast.If) -> str | None:
         test_node, negated = test_node.operand, not negated
     value = machine.evaluate(test_node)
     known = truth(value)
+    if known is None and isinstance(test_node, ast.BoolOp) and _ends_true(machine, test_node):
+        known = True
     if known is not None:
         return machine.execute(node.body if known is not negated else node.orelse)
     if not node.orelse and not negated and _guards_against_none(value):
@@ -38,6 +40,11 @@ def _if(machine: Machine, node: ast.If) -> str | None:
         implied = implied[::-1]
     swapped = negated is not denies
     return machine.branch(key, arms[::-1] if swapped else arms, implied[::-1] if swapped else implied)
+
+
+def _ends_true(machine: Machine, test: ast.BoolOp) -> bool:
+    """Whether one part of the `or` that was just evaluated holds, whatever those before it are."""
+    return isinstance(test.op, ast.Or) and truth(machine.operands[-1]) is True
 
 
 def _implied(machine: Machine, test: ast.expr) -> tuple[tuple[tuple[Hashable, bool], ...], ...]:

@@ -86,7 +86,8 @@ def check(run: Run) -> Iterator[Problem]:
 
 def _is_left_alone(run: Run, data: Data, place: Site) -> bool:
     """Whether the constant is only shown or asked for, or the layer has a single unit, which is like no other."""
-    units = data.layer.arguments.get("out_features") if data.layer is not None else None
+    given = data.layer.arguments if data.layer is not None else {}
+    units = given.get("out_features") or given.get("out_channels")
     return is_only_shown(run, place) or _is_asked_for(place) or (units is not None and number(units) == 1)
 
 

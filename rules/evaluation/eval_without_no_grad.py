@@ -44,6 +44,8 @@ from collections.abc import Iterator
 from nnlint.events import Accumulated, Backward, Loop, ModelCalled, ModeSwitched, OptimizerMade, Run
 from nnlint.facts.differentiated import recorded_behind, wants_input_gradient
 from nnlint.facts.evaluation import Evaluation, one_of_each, switched_here, trains_inside
+from nnlint.facts.own_gradients import differentiates_inside, switches_off_inside
+from nnlint.facts.running_totals import lives_on
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.graph import ancestors, parameters_of
 from nnlint.mending import edits
@@ -79,7 +81,12 @@ def _records_in_vain(run: Run, evaluation: Evaluation) -> bool:
     call = evaluation.call
     if call.gradient is not True or not _is_meant(run, evaluation):
         return False
-    return not _is_frozen(run, call.model) and not wants_input_gradient(call)
+    return not (
+        _is_frozen(run, call.model)
+        or wants_input_gradient(call)
+        or differentiates_inside(run, call.model)
+        or switches_off_inside(call)
+    )
 
 
 def _is_meant(run: Run, evaluation: Evaluation) -> bool:
@@ -171,7 +178,15 @@ def _kept(run: Run, evaluation: Evaluation) -> Accumulated | None:
         return None  # the steps of a decoder, inside the network's own method
     outputs = {id(each) for each in elements(call.output)}
     later = (total for total in run.events(Accumulated) if total.order > call.order and total.iterations)
-    return next((total for total in later if not outputs.isdisjoint(recorded_behind(run, total.value))), None)
+    return next(
+        (
+            total
+            for total in later
+            if not outputs.isdisjoint(recorded_behind(run, total.value))
+            and lives_on(run, total, call.iterations[-1].loop)
+        ),
+        None,
+    )
 
 
 def _draws_data(loop: Loop) -> bool:

@@ -1,0 +1,63 @@
+"""Networks that see to gradients themselves: whose own code differentiates in the forward pass, or switches recording off."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from nnlint.events import ModelCalled, Run
+from nnlint.graph import parameters_of
+from nnlint.static.objects import Class, CodeSite
+from nnlint.values import Instance, Value
+
+DIFFERENTIATES = frozenset({"grad", "enable_grad"})
+"""What only a forward pass that differentiates has a use for; `backward` may as well stand in a network's own training."""
+
+SWITCHES_OFF = frozenset({"no_grad", "inference_mode"})
+CALLED = frozenset({"forward", "__call__"})
+
+
+def differentiates_inside(run: Run, model: Value) -> bool:
+    """Whether the network, or one of its parts, takes gradients in its own methods: fast weights, an energy's force.
+
+    Without recording it could not.
+    """
+    networks = (part for part in parameters_of(model) if isinstance(part, Instance))
+    classes = {id(cls): cls for network in networks for cls in network.cls.lineage()}
+    return any(run.remember("differentiating class", cls, _differentiates) for cls in classes.values())
+
+
+def _differentiates(cls: Class) -> bool:
+    return any(_calls(node, DIFFERENTIATES) for node in cls.node.body)
+
+
+def switches_off_inside(call: ModelCalled) -> bool:
+    """Whether the called network is an argument whose annotation names a class that is at hand, and records nothing."""
+    return any(
+        isinstance(node, ast.FunctionDef) and node.name in CALLED and _calls(node, SWITCHES_OFF)
+        for cls in _annotated(call)
+        for owner in cls.lineage()
+        for node in owner.node.body
+    )
+
+
+def _annotated(call: ModelCalled) -> Iterator[Class]:
+    """The classes at hand in the annotation of the argument that is called."""
+    at = call.at
+    function = at.function if isinstance(at, CodeSite) else None
+    called = at.node.func if isinstance(at, CodeSite) and isinstance(at.node, ast.Call) else None
+    if not isinstance(called, ast.Name) or not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return
+    for each in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs):
+        if each.arg == called.id and each.annotation is not None and isinstance(at, CodeSite):
+            named = (node.id for node in ast.walk(each.annotation) if isinstance(node, ast.Name))
+            yield from (cls for name in named if isinstance(cls := at.module.names.get(name), Class))
+
+
+def _calls(node: ast.AST, names: frozenset[str]) -> bool:
+    """Whether anything of these names is called in the code, or decorates it."""
+    for each in ast.walk(node):
+        used = [each.func] if isinstance(each, ast.Call) else getattr(each, "decorator_list", [])
+        if any((one.attr if isinstance(one, ast.Attribute) else getattr(one, "id", "")) in names for one in used):
+            return True
+    return False
