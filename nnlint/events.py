@@ -135,13 +135,25 @@ class ModelCalled(Event):
 
 
 @dataclass(eq=False, slots=True)
+class OneOf:
+    """One call of one of `count` functions or layers, whichever a setting has chosen."""
+
+    node: object
+    count: int
+
+
+@dataclass(eq=False, slots=True)
 class LossComputed(Event):
-    """A loss function compares a prediction with a target; `kind` is its operation ("cross_entropy", ...)."""
+    """A loss function compares a prediction with a target; `kind` is its operation ("cross_entropy", ...).
+
+    `one_of` is the call that computes it, directly or inside, where that calls one of several functions.
+    """
 
     kind: str
     prediction: Value
     target: Value | None
     value: Value
+    one_of: OneOf | None = field(default=None, kw_only=True)
 
 
 @dataclass(eq=False, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from nnlint.events import LossComputed, Run
+from nnlint.facts.chosen_losses import is_chosen_with
 from nnlint.facts.scales import is_of_training
 from nnlint.graph import ancestors, content, ends_of, kept_inputs, sources
 from nnlint.operations import TRANSPARENT
@@ -100,7 +101,8 @@ class BoundLoss(NamedTuple):
 def losses_over_probabilities(run: Run, kinds: frozenset[str]) -> Iterator[BoundLoss]:
     """The losses of these kinds that are given probabilities, those that a network is trained with first.
 
-    A network that gives logits while it is trained, and probabilities in evaluation, is left alone.
+    A network that gives logits while it is trained, and probabilities in evaluation, is left alone; and so is a loss that a
+    setting chooses out of several.
     """
     losses = [event for event in run.events(LossComputed) if event.kind in kinds]
     bounds = [bounds_of(_normalized(event)) for event in losses]
@@ -114,6 +116,8 @@ def losses_over_probabilities(run: Run, kinds: frozenset[str]) -> Iterator[Bound
         BoundLoss(event, found, is_of_training(event)) for event, found in zip(losses, bounds, strict=True) if found
     ]
     for loss in sorted(pairs, key=lambda each: not each.is_of_training):
+        if is_chosen_with(run, loss.event, kinds, (bound.data for bound in loss.bounds)):
+            continue
         in_network = all(bound.is_in_network for bound in loss.bounds)
         if (
             loss.is_of_training

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from nnlint.events import LossComputed, Run
+from nnlint.facts.chosen_losses import is_chosen_with
 from nnlint.facts.layers import place_of
 from nnlint.graph import ancestors, content, ends_of, kept_inputs
 from nnlint.lazy import regex
@@ -150,6 +151,7 @@ def losses_on(run: Run, kinds: frozenset[str], scales: Iterable[Scale]) -> list[
         for event, found in pairs
         if found
         and _node(event.at) not in chosen
+        and not is_chosen_with(run, event, kinds, (ending.data for ending in found))
         and (is_of_training(event) or not any(id(each) in right for each in _networks(event)))
     ]
 

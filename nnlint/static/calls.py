@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from nnlint.events import ModelBuilt, ModelCalled
+from nnlint.events import ModelBuilt, ModelCalled, OneOf
 from nnlint.static.access import attribute, index, store_attribute, store_index
 from nnlint.static.arguments import Arguments
 from nnlint.static.candidates import affordable, having, was_only_read
@@ -118,21 +118,26 @@ def call(machine: Machine, callee: Value, given: Arguments, node: ast.AST) -> Va
     if isinstance(callee, Either):
         known = [each for each in callee.alternatives if each is not NONE]
         able = [each for each in known if takes(each, given)]
-        return _call_one_of(machine, affordable(able or known), given, node)
+        return _call_one_of(machine, able or known, given, node)
     if isinstance(callee, Data):
         return knowledge.call_unknown(machine, callee, given, node)
     return machine.data("call", (callee, *given.values()), node)
 
 
-def _call_one_of(machine: Machine, callees: list[Value], given: Arguments, node: ast.AST) -> Value:
+def _call_one_of(machine: Machine, callees: Sequence[Value], given: Arguments, node: ast.AST) -> Value:
     found: list[Value] = []
+    called = affordable(callees)
 
     def arm(callee: Value) -> Callable[[], None]:
         return lambda: found.append(call(machine, callee, given, node))
 
     if len(callees) == 1:
-        return call(machine, callees[0], given, node)
-    machine.branch(None, [arm(callee) for callee in callees])
+        return call(machine, called[0], given, node)
+    around, machine.one_of = machine.one_of, OneOf(node, len(callees))
+    try:
+        machine.branch(None, [arm(callee) for callee in called])
+    finally:
+        machine.one_of = around
     return join_all(found)
 
 
@@ -156,7 +161,7 @@ def call_method(machine: Machine, receiver: Value, name: str, given: Arguments, 
             return join_all(call_method(machine, each, name, given, node) for each in told)
         bound = [Bound(each, name) for each in having(receiver.alternatives, name)]
         able = [each for each in bound if takes(each, given)]
-        result = _call_one_of(machine, affordable(able or bound), given, node)
+        result = _call_one_of(machine, able or bound, given, node)
         return Either(alternatives(result), open=True) if receiver.open else result
     if isinstance(receiver, (Layer, Optimizer)):
         held = receiver.attributes.get(name)

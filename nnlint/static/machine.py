@@ -17,7 +17,9 @@ from nnlint.events import (
     Event,
     Iteration,
     Loop,
+    LossComputed,
     ModelCalled,
+    OneOf,
     OptimizerStepped,
     Run,
 )
@@ -170,6 +172,7 @@ class Machine:
         self.reads_gradients = False
         self.outputs: dict[Hashable, tuple[Value, Value, tuple[Value, ...]]] = {}
         self.pending: list[Callable[[], None]] = []
+        self.one_of: OneOf | None = None
         self.meant_calls: dict[int, ast.Call] = {}
 
     # Evaluation
@@ -237,6 +240,8 @@ class Machine:
         event.conditions = self.conditions
         if isinstance(event, ModelCalled):
             event.within = self._network_around()
+        if isinstance(event, LossComputed):
+            event.one_of = self.one_of
         if isinstance(event, OptimizerStepped):
             self._count(event)
         self.run.record(event)
