@@ -58,6 +58,13 @@ DIFFERENTIATES = regex(
 )
 """Names of functions that are not at hand, or not followed, and may differentiate what they are given."""
 
+TORCH = regex(
+    r"^[ \t]*(?:from[ \t]+\S+[ \t]+import[ \t]+\*|(?:import|from)[ \t]+(?:[\w.]+,[ \t]*)*"
+    r"(?:torch\w*|pytorch\w*|lightning|transformers|timm|diffusers|accelerate|fastai|monai|mmcv|mmengine|catalyst|ignite|skorch|dgl)\b)",
+    re.MULTILINE,
+)
+"""What a module imports whose networks are torch's."""
+
 METRIC = regex(
     r"accuracy|f1|precision|recall|auc|iou|dice|score|psnr|ssim|bleu|rouge|mse|mae|rmse|r2|perplexity|confusion|metric",
     re.I,
@@ -212,8 +219,19 @@ def _is_of_calls(data: Data, nodes: set[object]) -> bool:
 
 
 def _is_foreign(run: Run, call: ModelCalled) -> bool:
-    """Whether the call stands in a module of another framework, whose words are torch's and whose rules are not."""
-    return isinstance(call.at, CodeSite) and run.remember("foreign", call.at.module, _imports_another)
+    """Whether the call is one of another framework, or of one that is written by hand: its words are torch's, not its rules."""
+    if not isinstance(call.at, CodeSite):
+        return False
+    if run.remember("foreign", call.at.module, _imports_another):
+        return True
+    modules = [site.module for site in (call.at, *call.calls) if isinstance(site, CodeSite)]
+    if isinstance(call.model, Instance):
+        modules += [cls.module for cls in call.model.cls.lineage()]
+    return not any(run.remember("speaks of torch", module, _speaks_of_torch) for module in modules)
+
+
+def _speaks_of_torch(module: Module) -> bool:
+    return TORCH.search(module.source.text) is not None
 
 
 def _imports_another(module: Module) -> bool:

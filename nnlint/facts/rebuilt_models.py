@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nnlint.events import ModelBuilt, ModelCalled, OptimizerStepped, Run, StateUsed
-from nnlint.facts.differentiated import differentiated, may_be_stepped
+from nnlint.facts.differentiated import differentiated, may_be_stepped, training_calls
 from nnlint.facts.loops import counts_epochs, draws_batches, is_over_choices, words_in
 from nnlint.facts.remaking import Remade, holds_own_training, remade
 from nnlint.static.objects import CodeSite
@@ -57,6 +57,6 @@ def _is_by_mistake(run: Run, each: Remade[ModelBuilt]) -> bool:
 
 
 def _is_stepped(run: Run, each: Remade[ModelBuilt]) -> bool:
-    """Whether a step in the same pass may be one of this network, which a copy that is only asked never takes."""
+    """Whether a pass takes steps, and not those of another network that is trained there, of which this is a copy."""
     takes_steps = any(each.iteration in step.iterations for step in run.events(OptimizerStepped))
-    return takes_steps and may_be_stepped(run, each.made.model)
+    return takes_steps and (may_be_stepped(run, each.made.model) or not training_calls(run))

@@ -54,6 +54,8 @@ def context_gradient(machine: Machine, context: Value) -> tuple[bool, bool | Non
     """Whether a `with` context switches gradient recording, and to what (None: not known)."""
     if isinstance(context, External):
         return context.name.endswith(("no_grad", "inference_mode")), False
+    if isinstance(context, Data) and context.operation in ("call", "method"):
+        return context.name.endswith(("no_grad", "inference_mode")), False  # the script's own, or under another name
     if not isinstance(context, Data) or context.operation != "gradient switch":
         return False, None
     before = context.parts.get("before")
