@@ -1,4 +1,9 @@
-"""`python -m nnlint`."""
+"""The command `nnlint`, and `python -m nnlint`."""
+
+import signal
+
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # who interrupts the imports below sees no traceback of them
 
 from nnlint.cli import main
 

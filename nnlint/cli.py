@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -47,11 +48,19 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):  # a path or a line of source may not fit the encoding of the terminal
             stream.reconfigure(errors="backslashreplace")
     gc.disable()
+    _on_interrupt(signal.default_int_handler)
     status = exit_status(sys.argv[1:])
+    _on_interrupt(signal.SIG_DFL)
     gc.freeze()  # the process ends, and its memory with it: Python need not look for garbage first
     if "nnlint.verify" not in sys.modules and "coverage" not in sys.modules and _is_all_written():
         os._exit(status)  # nor take every object apart
     sys.exit(status)
+
+
+def _on_interrupt(handler: Any) -> None:
+    """What an interrupt does from here on, unless whoever started the process wants none."""
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, handler)
 
 
 def _is_all_written() -> bool:

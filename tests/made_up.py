@@ -77,8 +77,10 @@ def finds(word: str, replacement: str | None, applicability: Applicability) -> C
 
 
 def raises(run: Run) -> Iterator[Problem]:
-    """A check that fails where the text says RAISE."""
+    """A check that fails where the text says RAISE, and in which somebody interrupts the run where it says INTERRUPT."""
     assert isinstance(run, TextRun)
+    if "INTERRUPT" in run.source.text:
+        raise KeyboardInterrupt
     if "RAISE" in run.source.text:
         raise LookupError("no such tensor")
     yield from ()

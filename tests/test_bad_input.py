@@ -112,6 +112,18 @@ def test_what_is_very_long_is_read_to_its_end(command: Command, text: str) -> No
     assert [found.partition(" ")[2] for found in command("long.py").findings] == ["NN102"]
 
 
+@pytest.mark.parametrize(("lines", "is_asked"), [(10, True), (100_000, False)])
+def test_whether_a_newer_python_could_read_it_is_not_asked_of_large_tables(
+    command: Command, monkeypatch: pytest.MonkeyPatch, lines: int, is_asked: bool
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("libcst.parse_module", asked.append)
+    monkeypatch.setattr("sys.version_info", (3, 11))
+    command.write("table.py", "TABLE = [\n" + "    0.25,\n" * lines + "    0.25 0.5,\n]\n")
+    command("table.py")
+    assert bool(asked) == is_asked
+
+
 @pytest.mark.parametrize(
     "line",
     ["except " + "a" * 50_000, "print " + "a," * 50_000, "x = " + "a." * 50_000 + "b?", "%" * 50_000, "(" * 50_000],

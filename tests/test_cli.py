@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -245,14 +246,70 @@ def test_an_unexpected_failure_is_one_line(command: Command, monkeypatch: pytest
     assert len(outcome.errors.splitlines()) == 1
 
 
-def test_an_interrupt_is_quiet(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "where",
+    [
+        "command.run.read_paths",
+        "caching.cached_lint.lint_cached",
+        "analysis.Project",
+        "lint.select_rules",
+    ],
+)
+def test_an_interrupt_is_quiet(command: Command, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     def interrupt(*arguments: object, **options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("nnlint.command.run.read_paths", interrupt)
-    outcome = command(".")
+    monkeypatch.setattr(f"nnlint.{where}", interrupt)
+    command.write("a.py", "import torch\n")
+    outcome = command("a.py")
     assert outcome.status == 130
-    assert outcome.errors.strip() == ""
+    assert (outcome.output, outcome.errors.strip()) == ("", "")
+
+
+@made_up
+def test_an_interrupt_of_a_rule_is_no_failure_of_that_rule(command: Command) -> None:
+    command.write("a.py", "INTERRUPT = 1\n")
+    outcome = command("a.py")
+    assert (outcome.status, outcome.output, outcome.errors.strip()) == (130, "", "")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_an_interrupt_of_the_process_is_quiet(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "nnlint", "-"],
+        cwd=tmp_path,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdin and process.stdout and process.stderr
+        process.stdin.write(b"x = 1\n" * 100_000)  # more than a pipe holds: the command has begun to read
+        process.stdin.flush()
+        process.send_signal(signal.SIGINT)
+        process.stdin.close()
+        assert process.wait() == 130
+        assert (process.stdout.read(), process.stderr.read().strip()) == (b"", b"")
+
+
+INTERRUPTED_START = """
+import os, runpy, signal, sys
+
+class Finder:
+    @staticmethod
+    def find_spec(name, *others):
+        if name == "click":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Finder)
+sys.argv = ["nnlint", "--version"]
+runpy.run_module("nnlint", run_name="__main__")
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_an_interrupt_of_the_start_is_quiet(tmp_path: Path) -> None:
+    done = python("-c", INTERRUPTED_START, folder=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")

@@ -15,6 +15,8 @@ from nnlint.finding import Place
 from nnlint.records import dataclass
 
 DEEPEST_NESTING = 60
+LONGEST_IN_DOUBT = 500_000
+"""Characters. libcst takes seconds for more of them, and what is so long was written by a program, which knows no new syntax."""
 
 
 class Newer(Exception):
@@ -84,7 +86,11 @@ def _may_be_newer(error: SyntaxError) -> bool:
 
 def _is_newer(text: str) -> bool:
     """Whether libcst, which knows the newest grammar, can read it. Not asked of deep nesting, on which its parser dies."""
-    if _nesting(text) > DEEPEST_NESTING or not re.search(r"except\s*\*|\btype\s|\[|f[\"']|t[\"']|match\s", text):
+    if (
+        len(text) > LONGEST_IN_DOUBT
+        or _nesting(text) > DEEPEST_NESTING
+        or not re.search(r"except\s*\*|\btype\s|\[|f[\"']|t[\"']|match\s", text)
+    ):
         return False
     import libcst
 
