@@ -24,6 +24,10 @@ CATALOGUE = [rule for rule in all_rules() if rule not in PROGRAM_RULES]
 RULE_FILES = sorted(file for file in (ROOT / "rules").rglob("*.py") if file.name != "__init__.py")
 ENGINE_FILES = sorted((ROOT / "nnlint").rglob("*.py"))
 CORE = ("NN101", "NN102", "NN201", "NN301", "NN401")
+NOT_IN_NOTEBOOKS = {
+    "NN118": "the processes of a distributed training are started from a file",
+    "NN411": "the processes of a distributed training are started from a file",
+}
 HEADINGS = ["What it does", "Why it matters", "Example"]
 
 each_rule = pytest.mark.parametrize("rule", CATALOGUE, ids=lambda rule: rule.code)
@@ -77,6 +81,13 @@ def test_has_enough_faulty_and_clean_fixtures(rule: Rule) -> None:
     own = [case for case in cases() if case.rule_name == rule.name]
     assert len([case for case in own if case.is_faulty]) >= least
     assert len([case for case in own if not case.is_faulty]) >= least
+
+
+@each_rule
+def test_has_a_faulty_notebook_where_the_fault_occurs_in_notebooks(rule: Rule) -> None:
+    own = [case for case in cases() if case.rule_name == rule.name and case.is_faulty]
+    notebooks = [file for case in own for file in case.files() if file.suffix == ".ipynb"]
+    assert bool(notebooks) == (rule.code not in NOT_IN_NOTEBOOKS)
 
 
 @each_rule
