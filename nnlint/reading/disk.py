@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nnlint.reading.document import Document
 from nnlint.reading.documents import read_document
-from nnlint.reading.files import read_shown, shown_path
+from nnlint.reading.files import shown_path
 from nnlint.records import dataclass, field
 
 
@@ -20,11 +20,8 @@ class Disk:
 
     def is_file(self, path: Path) -> bool:
         """Whether there is a file of that path."""
-        if self.others:
-            real = os.path.realpath(path)
-            if real in self.others:
-                return self.others[real] is not None
-        return path.is_file()
+        is_other, data = self._other(path)
+        return data is not None if is_other else path.is_file()
 
     def names(self, folder: str) -> frozenset[str] | None:
         """The names in a folder; None where they are not known, or some files are those of another time."""
@@ -39,9 +36,9 @@ class Disk:
 
     def size(self, file: str) -> int:
         """The bytes of a file; 0 where it is not there."""
-        data = self.others.get(os.path.realpath(file)) if self.others else None
-        if data is not None:
-            return len(data)
+        is_other, data = self._other(file)
+        if is_other:
+            return len(data or b"")
         try:
             return Path(file).stat().st_size
         except OSError:
@@ -49,23 +46,26 @@ class Disk:
 
     def data(self, path: str) -> bytes | None:
         """The bytes of a file; None where it is not there or cannot be read."""
-        full = os.path.abspath(path)  # noqa: PTH100
-        real = os.path.realpath(full)
-        if real in self.others:
-            return self.others[real]
+        is_other, data = self._other(path)
+        if is_other:
+            return data
         try:
-            return Path(full).read_bytes()
+            return Path(path).read_bytes()
         except OSError:
             return None
 
     def read(self, path: str) -> Document | None:
         """The document of a file; None where it is not there or cannot be read."""
         full = os.path.abspath(path)  # noqa: PTH100 - links stay as they are named
-        real = os.path.realpath(full)
-        if real not in self.others:
-            return read_shown(full)
-        data = self.others[real]
+        data = self.data(full)
         return None if data is None else read_document(shown_path(full), full, data)
+
+    def _other(self, file: str | Path) -> tuple[bool, bytes | None]:
+        """Whether a file is one of the others, and its bytes as they were then."""
+        if not self.others:
+            return False, None
+        real = os.path.realpath(file)
+        return real in self.others, self.others.get(real)
 
 
 DISK = Disk()

@@ -86,15 +86,6 @@ def shown_path(path: str) -> str:
     return (os.path.relpath(full, folder) if inside else full).replace(os.sep, "/")
 
 
-def read_shown(path: str) -> Document | None:
-    """The document of a file that was not named but imported; None where it cannot be read."""
-    full = os.path.abspath(path)  # noqa: PTH100
-    try:
-        return read_document(shown_path(full), full, Path(full).read_bytes())
-    except OSError:
-        return None
-
-
 def _is_folder(path: str) -> bool:
     return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises where a path may not be entered or is too long
 

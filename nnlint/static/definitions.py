@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 
-from nnlint.static import calls
 from nnlint.static.knowledge import dispatch as knowledge
 from nnlint.static.machine import Frame, Machine, executes
 from nnlint.static.objects import Class, External, Function, Module
+from nnlint.static.parameters import defaults_of
 from nnlint.values import Data, Either, Value
 
 
@@ -17,7 +17,7 @@ def _function(machine: Machine, node: ast.FunctionDef | ast.AsyncFunctionDef) ->
     decorators = tuple(machine.evaluate(decorator) for decorator in node.decorator_list)
     in_class = frame.function is None and frame.owner is not None
     scopes = (frame.locals, *frame.closure) if frame.function is not None else frame.closure
-    made = Function(node, frame.module, scopes, calls.defaults_of(machine, node.args), frame.owner, decorators)
+    made = Function(node, frame.module, scopes, defaults_of(machine, node.args), frame.owner, decorators)
     made.kind = _method_kind(node) if in_class else "function"
     machine.write(frame.locals, node.name, knowledge.decorated(machine, made, node))
     return None

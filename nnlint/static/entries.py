@@ -12,13 +12,14 @@ from contextlib import contextmanager
 
 from nnlint.events import Backward, OptimizerStepped, Run
 from nnlint.static.arguments import Arguments
-from nnlint.static.calls import call_function, call_instance, instantiate, symbolic_argument
+from nnlint.static.calls import call_function, call_instance, instantiate
 from nnlint.static.knowledge.fitting import STEPS, inherited_steps, is_step, run_step
 from nnlint.static.knowledge.frameworks import is_composer
 from nnlint.static.knowledge.lightning import steps_by_hand
 from nnlint.static.knowledge.modules import set_mode
 from nnlint.static.machine import CutShort, Frame, Machine, Surroundings
 from nnlint.static.objects import Class, Function, Module
+from nnlint.static.parameters import symbolic_argument
 from nnlint.trace import Block, LoopRun
 from nnlint.values import MODE_KEY, NONE, Data, Instance, Layer, Optimizer, Value, alternatives, elements
 

@@ -16,6 +16,7 @@ from nnlint.static.iteration import element_passes, loop_over, spread
 from nnlint.static.knowledge.common import owners_in
 from nnlint.static.machine import EVALUATORS, Evaluator, Machine
 from nnlint.static.objects import Function
+from nnlint.static.parameters import defaults_of
 from nnlint.static.tests import test_key
 from nnlint.values import (
     FALSE,
@@ -320,7 +321,7 @@ def _formatted_value(machine: Machine, node: ast.FormattedValue) -> Value:
 def _lambda(machine: Machine, node: ast.Lambda) -> Value:
     frame = machine.frame
     scopes = (frame.locals, *frame.closure) if frame.function is not None else ()
-    return Function(node, frame.module, scopes, calls.defaults_of(machine, node.args), frame.owner)
+    return Function(node, frame.module, scopes, defaults_of(machine, node.args), frame.owner)
 
 
 @_evaluates(ast.NamedExpr)

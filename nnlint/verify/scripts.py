@@ -10,8 +10,8 @@ from pathlib import Path
 from nnlint.catalogue import rules_by_code
 from nnlint.finding import Edit, Finding, Fix, Place
 from nnlint.mending.fixes import UnfitFixError, edited_document, fix_documents
+from nnlint.reading.disk import DISK
 from nnlint.reading.document import Document
-from nnlint.reading.files import read_shown
 from nnlint.report import Report
 from nnlint.source import Source
 from nnlint.verify.protocol import Probe
@@ -88,13 +88,13 @@ def scripts(report: Report, documents: Sequence[Document]) -> list[Script]:
     read = {document.path: document for document in documents}
     for finding in report.findings:
         for place in places_of(finding):
-            document = read.get(place.path) or read_shown(place.path)
+            document = read.get(place.path) or DISK.read(place.path)
             if document is not None:
                 read[place.path] = document
     return [
         Script(document, _root(document), tuple(findings), read)
         for path, findings in by_script.items()
-        if (document := read.get(path) or read_shown(path)) is not None
+        if (document := read.get(path) or DISK.read(path)) is not None
     ]
 
 

@@ -36,6 +36,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nnlint.events import LossComputed, Run
+from nnlint.facts.log_probabilities import ROUNDING, above_zero, given_instead, shown, with_logarithm
 from nnlint.facts.scales import Ending, Scale, is_of_training, losses_on
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.graph import ancestors
@@ -48,9 +49,6 @@ from nnlint.witness import Case, confirmed, not_reached, numbers, refuted
 LOSSES = frozenset({"nll_loss"})
 WRONG = (Scale.RAW, Scale.PROBABILITIES)
 WITH_LOG = {"nll_loss": "cross_entropy", "NLLLoss": "CrossEntropyLoss"}
-LOGARITHMIC = {"softmax": "log_softmax", "Softmax": "LogSoftmax"}
-ROUNDING = 1e-3
-"""How far the sums of 32-bit (or 16-bit) probabilities may be from 1."""
 
 
 def check(run: Run) -> Iterator[Problem]:
@@ -68,25 +66,23 @@ def _picks_only(run: Run, event: LossComputed) -> bool:
 
 
 def _problem(event: LossComputed, found: list[Ending]) -> Problem:
-    raw = [each for each in found if each.scale is Scale.RAW]
-    ending = raw[0] if raw else found[0]
-    what = "raw outputs" if raw else "probabilities"
+    ending = given_instead(found)
+    is_raw = ending.scale is Scale.RAW
     return Problem(
         event.at,
-        _message(event, bool(raw)),
+        _message(event, ending.scale),
         label="expects log-probabilities",
-        related=((ending.at, f"gives {what}"),) if ending.at is not None else (),
-        help="use `cross_entropy`, which takes raw outputs" if raw else "use `log_softmax` in place of the softmax",
+        related=shown(ending),
+        help="use `cross_entropy`, which takes raw outputs" if is_raw else "use `log_softmax` in place of the softmax",
         fix=_fix(event, found),
         severity=None if is_of_training(event) else Severity.WARNING,
     )
 
 
-def _message(event: LossComputed, is_raw: bool) -> str:
-    what = "raw outputs" if is_raw else "probabilities"
+def _message(event: LossComputed, given: Scale) -> str:
     if not is_of_training(event):
-        return f"the evaluation loss takes {what} for log-probabilities, so it is no measure of the fit"
-    if is_raw:
+        return f"the evaluation loss takes {given.value} for log-probabilities, so it is no measure of the fit"
+    if given is Scale.RAW:
         return "nll_loss takes raw outputs for log-probabilities, so it falls without end while all outputs grow"
     return "nll_loss takes probabilities for log-probabilities, so samples that are quite wrong have almost no gradient"
 
@@ -99,7 +95,7 @@ def _fix(event: LossComputed, found: list[Ending]) -> Fix | None:
     places = {id(each.at): each for each in found}
     if len(places) != 1 or found[0].scale is not Scale.PROBABILITIES:
         return None
-    return edits.fix(Applicability.UNSAFE, "use log_softmax", called_instead(found[0].at, LOGARITHMIC))
+    return with_logarithm(found[0])
 
 
 def witness(case: Case) -> Verdict:
@@ -107,11 +103,9 @@ def witness(case: Case) -> Verdict:
     seen = [each for each in case.at(LossComputed) if each.kind in LOSSES and "exp_row_sum_max" in each.numbers]
     if not seen:
         return not_reached(case)
-    highest = max(numbers(seen, "prediction_max"))
-    if highest > ROUNDING:
-        return confirmed(
-            f"the loss receives numbers up to {highest:.3g}; a log-probability is never above 0", highest=highest
-        )
+    verdict = above_zero(seen)
+    if verdict is not None:
+        return verdict
     sums = min(numbers(seen, "exp_row_sum_min")), max(numbers(seen, "exp_row_sum_max"))
     if max(abs(each - 1) for each in sums) > ROUNDING:
         return confirmed(

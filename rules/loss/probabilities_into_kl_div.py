@@ -34,18 +34,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nnlint.events import LossComputed, Run
+from nnlint.facts.log_probabilities import above_zero, given_instead, shown, with_logarithm
 from nnlint.facts.scales import Ending, Scale, endings, is_of_training, losses_on, of_scale
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.graph import ancestors
-from nnlint.mending import edits
-from nnlint.mending.renaming import called_instead
 from nnlint.rule import Problem, Rule
 from nnlint.values import Value
-from nnlint.witness import Case, confirmed, not_reached, numbers, refuted
+from nnlint.witness import Case, not_reached, refuted
 
 LOSSES = frozenset({"kl_div"})
-LOGARITHMIC = {"softmax": "log_softmax", "Softmax": "LogSoftmax"}
-ROUNDING = 1e-3
 
 
 def check(run: Run) -> Iterator[Problem]:
@@ -60,26 +57,23 @@ def _is_predicted(value: Value | None) -> bool:
 
 
 def _problem(event: LossComputed, found: list[Ending]) -> Problem:
-    raw = [each for each in found if each.scale is Scale.RAW]
-    ending = raw[0] if raw else found[0]
-    what = "raw outputs" if raw else "probabilities"
+    ending = given_instead(found)
     is_swapped = bool(of_scale(endings(event.target), {Scale.LOGARITHMS})) and event.target is not None
     return Problem(
         event.at,
-        f"kl_div takes {what} for log-probabilities, so its smallest value is not where the two distributions agree",
+        f"kl_div takes {ending.scale.value} for log-probabilities, so its smallest value is not where the distributions agree",
         label="expects log-probabilities first",
-        related=((ending.at, f"gives {what}"),) if ending.at is not None else (),
+        related=shown(ending),
         help="swap the arguments: log-probabilities come first" if is_swapped else "give it `log_softmax` first",
-        fix=None if raw or is_swapped else _fix(found),
+        fix=None if is_swapped else _fix(found),
         severity=None if is_of_training(event) else Severity.WARNING,
     )
 
 
 def _fix(found: list[Ending]) -> Fix | None:
     """The softmax that is only taken for the loss becomes log_softmax."""
-    if len(found) != 1 or "output" in found[0].passed:
-        return None
-    return edits.fix(Applicability.UNSAFE, "use log_softmax", called_instead(found[0].at, LOGARITHMIC))
+    is_alone = len(found) == 1 and found[0].scale is Scale.PROBABILITIES
+    return with_logarithm(found[0]) if is_alone and "output" not in found[0].passed else None
 
 
 def witness(case: Case) -> Verdict:
@@ -87,12 +81,7 @@ def witness(case: Case) -> Verdict:
     seen = [each for each in case.at(LossComputed) if each.kind in LOSSES and "prediction_max" in each.numbers]
     if not seen:
         return not_reached(case)
-    highest = max(numbers(seen, "prediction_max"))
-    if highest > ROUNDING:
-        return confirmed(
-            f"the loss receives numbers up to {highest:.3g}; a log-probability is never above 0", highest=highest
-        )
-    return refuted(f"in {len(seen)} losses no number is above 0")
+    return above_zero(seen) or refuted(f"in {len(seen)} losses no number is above 0")
 
 
 rule = Rule(
