@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 
 from nnlint.catalogue import all_rules
 from nnlint.finding import Applicability, Edit, Finding, Fix, Place
@@ -23,17 +24,23 @@ def unused_suppressions(suppressions: Suppressions, judged: Sequence[Rule], all_
     where all the default rules were (`all_defaults`), and a bare `noqa` never, as it may speak to other tools.
     """
     source = suppressions.source
-    found = (_unused(source, directive, judged, all_defaults) for directive in suppressions.directives)
+    may_be_unused = cache(
+        lambda code, is_noqa: _is_judged(code, is_noqa, judged)
+    )  # few codes stand in thousands of comments
+    found = (_unused(source, directive, may_be_unused, all_defaults) for directive in suppressions.directives)
     return suppressions.unsilenced([finding for finding in found if finding])
 
 
-def _unused(source: Source, directive: Directive, judged: Sequence[Rule], all_defaults: bool) -> Finding | None:
+def _unused(
+    source: Source, directive: Directive, may_be_unused: Callable[[str, bool], bool], all_defaults: bool
+) -> Finding | None:
     if directive.malformed:
         return _malformed(source, directive)
     if directive.codes is None:
         is_judged = all_defaults and not directive.is_noqa and not directive.used
         return _finding(source, directive, "this comment silences nothing", ()) if is_judged else None
-    unused = [code for code in _each_once(directive.codes) if _is_unused(code, directive, judged)]
+    listed = (code for code in _each_once(directive.codes) if code not in directive.used)
+    unused = [code for code in listed if may_be_unused(code, directive.is_noqa)]
     if not unused:
         return None
     kept = tuple(code for code in _each_once(directive.codes) if code not in unused)
@@ -44,14 +51,10 @@ def _each_once(codes: Sequence[str]) -> Sequence[str]:
     return tuple(dict.fromkeys(codes))
 
 
-def _is_unused(code: str, directive: Directive, judged: Sequence[Rule]) -> bool:
-    return code not in directive.used and _is_judged(code, directive, judged)
-
-
-def _is_judged(code: str, directive: Directive, judged: Sequence[Rule]) -> bool:
-    meant = [rule for rule in all_rules() if means(code, rule, directive.is_noqa)]
+def _is_judged(code: str, is_noqa: bool, judged: Sequence[Rule]) -> bool:
+    meant = [rule for rule in all_rules() if means(code, rule, is_noqa)]
     if not meant:
-        return not directive.is_noqa or CODE.fullmatch(code) is not None
+        return not is_noqa or CODE.fullmatch(code) is not None
     return all(rule in judged and rule is not UNUSED_SUPPRESSION for rule in meant)
 
 
