@@ -9,7 +9,7 @@ from typing import NamedTuple
 from nnlint.events import Run
 from nnlint.facts.evaluation import HELD_OUT, words_of
 from nnlint.facts.identity import is_part_of, key_of, stored_parts, uncopied, wholes
-from nnlint.facts.roles import lower_bound_of_rows, upper_bound_of_rows
+from nnlint.facts.roles import ASKS, lower_bound_of_rows, upper_bound_of_rows
 from nnlint.graph import ancestors
 from nnlint.static.objects import CodeSite
 from nnlint.values import Constant, Data, Instance, Items, Site, Value
@@ -160,6 +160,11 @@ def _was_split_before(transform: LearnedTransform, split: Split) -> bool:
     )
 
 
+def _sums_up(data: Data) -> bool:
+    """Whether the data are answers to the data behind them, or their score: no part of these rows is in them."""
+    return data.operation == "output" or (data.operation == "method" and data.name in ASKS)
+
+
 def _behind(value: Value) -> Iterator[Data]:
     """All that data were made from, what was stored in their columns and what a data set holds included."""
     pending: list[Value] = [value]
@@ -167,7 +172,7 @@ def _behind(value: Value) -> Iterator[Data]:
     while pending:
         current = pending.pop()
         held = list(current.attributes.values()) if isinstance(current, Instance) else [current]
-        for data in (each for part in held for each in ancestors(part)):
+        for data in (each for part in held for each in ancestors(part, stop=_sums_up)):
             if id(data) not in seen:
                 seen.add(id(data))
                 yield data

@@ -6,8 +6,10 @@ from collections.abc import Hashable, Iterator
 from functools import lru_cache
 
 from nnlint.events import Run
-from nnlint.facts.identity import key_of, label_of, uncopied, wholes
+from nnlint.facts.identity import key_of, label_of, uncopied, wholes, words_of
 from nnlint.facts.roles import (
+    TEST_WORDS,
+    TRAIN_WORDS,
     Feed,
     comparisons,
     feeds,
@@ -57,7 +59,17 @@ def _candidates(run: Run) -> list[Scaling]:
 
 
 def _is_of_data_set(scaling: Scaling) -> bool:
+    if _is_of_vector(scaling):
+        return False
     return scaling.is_own and not is_of_batch(scaling.subject) and not is_per_sample(scaling.result)
+
+
+def _is_of_vector(scaling: Scaling) -> bool:
+    """Whether it makes a unit vector, or shares that sum to one, where nothing says that the data are samples."""
+    if scaling.kind != "ratio" or not {each.operation for each in scaling.statistics} <= {"norm", "sum"}:
+        return False
+    words = {*words_of(_name(scaling)), *words_of(label_of(scaling.subject))}
+    return words.isdisjoint(TEST_WORDS | TRAIN_WORDS)
 
 
 def _overwritten(candidates: list[Scaling]) -> Iterator[Foreign]:

@@ -38,6 +38,20 @@ class Stale(NamedTuple):
     used: StateUsed | Escaped | None
 
 
+def is_kept_last(kept: StateKept) -> bool:
+    """Whether the weights are kept because of the epoch's number alone: the last ones, which the live ones are."""
+    tests = [block.test for block in edits.blocks_around(kept.at) if isinstance(block, ast.If)] if kept.at else []
+    compared = [each for test in tests for each in ast.walk(test) if isinstance(each, ast.Compare)]
+    if BEST.search(kept.name) or not any(_counts(each) for each in compared):
+        return False
+    return all(isinstance(each.ops[0], (ast.Eq, ast.NotEq, ast.In)) for each in compared)
+
+
+def _counts(compared: ast.Compare) -> bool:
+    """Whether a comparison is one of a number of epochs or steps: `epoch % 10 == 9`."""
+    return any(isinstance(each, ast.BinOp) and isinstance(each.op, ast.Mod) for each in ast.walk(compared))
+
+
 def stale_states(run: Run) -> Iterator[Stale]:
     """The weights of a run that are used after they changed, one for each place that keeps them."""
     nodes = dict.fromkeys(_node(event) for event in run.events(StateKept) if event.iterations and _owners(event))

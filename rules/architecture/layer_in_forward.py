@@ -52,7 +52,7 @@ from nnlint.mending import edits
 from nnlint.operations import NORMALIZATIONS
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite, FunctionNode
-from nnlint.values import FROZEN_KEY, Data, Instance, Layer, Value, truth
+from nnlint.values import FROZEN_KEY, Data, Instance, Layer, Value, elements, truth
 from nnlint.witness import Case, confirmed, not_reached, refuted
 
 PREPARES = re.compile(r"^(?:__init__|_*(?:build|make|init|reset|setup|create|configure|add|load|get)(?:_|$).*)$")
@@ -80,7 +80,9 @@ def _problem(run: Run, made: Value, at: object, stack: tuple[object, ...]) -> It
     functions = [site.function for site in stack if isinstance(site, CodeSite) and site.function is not None]
     if not any(function is at.function for function in functions) or not _is_forward(run, functions):
         return
-    if id(made) in optimized(run) or _is_kept_once(at) or _has_own_weights(made) or _is_another_of_its_kind(made, at):
+    if id(made) in optimized(run) or _is_kept_once(at) or _has_own_weights(made):
+        return
+    if _is_another_of_its_kind(made, at) or _wraps_its_maker(made, at):
         return
     is_norm = isinstance(made, Layer) and made.operation in NORMALIZATIONS
     if is_norm and isinstance(made, Layer) and _has_no_weights(made):
@@ -111,7 +113,20 @@ def _is_kept_once(at: CodeSite) -> bool:
 
 def _is_another_of_its_kind(made: Value, at: CodeSite) -> bool:
     """Whether a method makes a network of its own class: a copy, as `new` or `clone` give it, and no part of the pass."""
-    return isinstance(made, Instance) and any(at.function in cls.node.body for cls in made.cls.lineage())
+    return isinstance(made, Instance) and _is_method_of(made, at)
+
+
+def _wraps_its_maker(made: Value, at: CodeSite) -> bool:
+    """Whether all that has weights in it is the network whose method makes it: a view of that network, as for inference."""
+    if not isinstance(made, Instance):
+        return False
+    parts = [each for held in made.attributes.values() for each in elements(held)]
+    makers = [part for part in parts if isinstance(part, Instance) and _is_method_of(part, at)]
+    return bool(makers) and not any(trainable_layers(part) for part in parts if part not in makers)
+
+
+def _is_method_of(network: Instance, at: CodeSite) -> bool:
+    return any(at.function in cls.node.body for cls in network.cls.lineage())
 
 
 def _is_local(statement: ast.stmt) -> bool:

@@ -97,6 +97,7 @@ def _is_right(loader: Loader) -> bool:
         or is_in_random_order(loader.dataset)
         or is_in_order_on_purpose(loader)
         or _is_chosen_by_name(site)
+        or _is_asked_for(site)
     )
 
 
@@ -108,6 +109,17 @@ def _is_chosen_by_name(site: Site | None) -> bool:
         isinstance(each, ast.Compare) and any(isinstance(part, ast.Constant) for part in each.comparators)
         for each in given
     )
+
+
+def _is_asked_for(site: Site | None) -> bool:
+    """Whether the caller of the function around says whether to shuffle, and has said no."""
+    node = site.node if isinstance(site, CodeSite) else None
+    function = site.function if isinstance(site, CodeSite) else None
+    if not isinstance(node, ast.Call) or not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return False
+    arguments = {each.arg for each in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)}
+    given = [each.value for each in node.keywords if each.arg == "shuffle"]
+    return any(isinstance(each, ast.Name) and each.id in arguments for each in given)
 
 
 def _fix(site: CodeSite) -> Fix | None:

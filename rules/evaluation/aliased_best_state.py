@@ -38,7 +38,7 @@ import ast
 from collections.abc import Iterator
 
 from nnlint.events import OptimizerStepped, Run, StateKept, ValueSeen
-from nnlint.facts.kept_states import Stale, stale_states, written_for
+from nnlint.facts.kept_states import Stale, is_kept_last, stale_states, written_for
 from nnlint.finding import Applicability, Edit, Fix, Severity, Verdict
 from nnlint.mending import edits
 from nnlint.mending.importing import spelled
@@ -50,7 +50,8 @@ from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refu
 def check(run: Run) -> Iterator[Problem]:
     """One problem for each place that keeps live weights."""
     for stale in stale_states(run):
-        yield _problem(stale)
+        if not is_kept_last(stale.kept):
+            yield _problem(stale)
 
 
 def _problem(stale: Stale) -> Problem:

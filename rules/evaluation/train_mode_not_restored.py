@@ -43,8 +43,8 @@ import ast
 from collections.abc import Hashable, Iterator
 from typing import Any, NamedTuple
 
-from nnlint.events import Escaped, Event, ModelCalled, ModeSwitched, OptimizerStepped, Run
-from nnlint.facts.differentiated import training_calls
+from nnlint.events import Backward, Escaped, Event, ModelCalled, ModeSwitched, OptimizerStepped, Run
+from nnlint.facts.differentiated import recorded_behind, training_calls
 from nnlint.facts.evaluation import evaluations
 from nnlint.facts.modes import holds_mode_dependent, may_switch, switches_part, switches_whole
 from nnlint.facts.spellings import is_bound_in, network_spelling
@@ -53,7 +53,7 @@ from nnlint.mending import edits
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.trace import Block, follow, select
-from nnlint.values import Value
+from nnlint.values import Value, elements
 from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted, unverified
 
 
@@ -72,7 +72,7 @@ def check(run: Run) -> Iterator[Problem]:
     if not any(run.events(OptimizerStepped)):
         return
     reported: set[Any] = set()
-    calls = training_calls(run)
+    calls = [call for call in training_calls(run) if _is_trained_in_pass(run, call)]
     evaluating = {id(evaluation.call) for evaluation in evaluations(run)}
     for model in {id(call.model): call.model for call in calls}.values():
         trained = {id(call) for call in calls if call.model is model and holds_mode_dependent(run, call)}
@@ -83,6 +83,14 @@ def check(run: Run) -> Iterator[Problem]:
             if _node(switch) not in reported:
                 reported.add(_node(switch))
                 yield _problem(switch, call)
+
+
+def _is_trained_in_pass(run: Run, call: ModelCalled) -> bool:
+    """Whether the pass that makes the call differentiates what it gives: what it leaves for another may not be used there."""
+    depth = len(call.iterations)
+    outputs = {id(each) for each in elements(call.output)}
+    passes = (event for event in run.events(Backward) if event.iterations[:depth] == call.iterations)
+    return any(not outputs.isdisjoint(recorded_behind(run, event.loss)) for event in passes)
 
 
 def _steps(run: Run, model: Value) -> Block:

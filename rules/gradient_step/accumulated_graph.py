@@ -79,14 +79,50 @@ def _problem(found: LiveTotal, at: Site) -> Problem:
     related = [(found.loss.at, "differentiated by itself here")]
     if at is not found.total.at:
         related.append((found.total.at, "kept here, graph and all"))
+    is_begun_anew = _is_begun_anew(at)
+    growth = "until the total is begun anew" if is_begun_anew else "with every step"
     return Problem(
         at,
-        "memory grows with every step, because the total keeps the graph of each loss that joins it",
+        f"memory grows {growth}, because the total keeps the graph of each loss that joins it",
         label="keeps the graph of this step",
         related=tuple(related),
         help=_help(found, at),
         fix=_fix(found, at),
+        severity=Severity.ADVICE if is_begun_anew else None,
     )
+
+
+def _is_begun_anew(at: Site) -> bool:
+    """Whether the loop that adds to the total also sets it back, every so many steps: what it keeps is bounded."""
+    node = at.node if isinstance(at, CodeSite) else None
+    total = (
+        node.target if isinstance(node, ast.AugAssign) else node.targets[0] if isinstance(node, ast.Assign) else None
+    )
+    loops = edits.loops_around(at)
+    if total is None or not loops:
+        return False
+    name = ast.unparse(total)
+    return any(
+        isinstance(each, ast.Assign) and each is not node and name in _set_back(each) for each in ast.walk(loops[-1])
+    )
+
+
+def _set_back(statement: ast.Assign) -> list[str]:
+    """What an assignment binds to a number or to an empty list."""
+    found: list[str] = []
+    for target in statement.targets:
+        targets = target.elts if isinstance(target, ast.Tuple) else [target]
+        value = statement.value
+        values = (
+            value.elts if isinstance(value, ast.Tuple) and isinstance(target, ast.Tuple) else [value] * len(targets)
+        )
+        pairs = zip(targets, values, strict=False)
+        found += [ast.unparse(each) for each, given in pairs if isinstance(given, ast.Constant) or _is_empty(given)]
+    return found
+
+
+def _is_empty(node: ast.expr) -> bool:
+    return isinstance(node, ast.List) and not node.elts
 
 
 # The help and the fix
