@@ -99,7 +99,7 @@ def _has_gradient(value: Value) -> bool:
     while isinstance(current, Data):
         node = current.at.node if isinstance(current.at, CodeSite) else None
         asks = isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "requires_grad_"
-        if asks or truth(current.parts.get("requires_grad") or current.options.get("requires_grad")):
+        if asks or truth(current.parts.get("requires_grad")) or truth(current.options.get("requires_grad")):
             return True
         current = current.inputs[0] if current.operation in COPIES and current.inputs else None
     return False

@@ -11,7 +11,7 @@ from nnlint.source import Source
 NAMED = regex(r"^test_.*\.py$|_test\.py$")
 TOOLS = regex(r"^[ \t\f]*(?:import|from)\s+(?:pytest|unittest|absl\.testing|torch\.testing\._internal)\b", re.MULTILINE)
 CASES = regex(r"^class \w+\(\s*(?:unittest\.)?TestCase\s*[,)]", re.MULTILINE)
-TESTS = regex(r"^[ \t\f]*(?:async )?def test_\w+\(", re.MULTILINE)
+TESTS = regex(r"^[ \t\f]*(?:async )?def _?test_\w+\(", re.MULTILINE)
 ASSERTS = regex(r"^[ \t\f]+assert\b", re.MULTILINE)
 
 
