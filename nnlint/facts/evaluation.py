@@ -21,6 +21,7 @@ from nnlint.events import (
     StateUsed,
 )
 from nnlint.facts.gradients import parts_of
+from nnlint.facts.identity import stored_parts
 from nnlint.facts.users import Users, users
 from nnlint.graph import ancestors, cuts_graph, only_looks, parameters_of
 from nnlint.lazy import regex
@@ -317,6 +318,8 @@ def _behind(run: Run) -> set[int] | None:
             pending.extend(current.inputs)
             if current.options:
                 pending.extend(current.options.values())
+            if current.parts:
+                pending.extend(stored_parts(current))  # losses[i] = ..., and their sum is differentiated
         elif type(current) is not Constant:
             pending.extend(_inside(current))
     return seen

@@ -18,7 +18,7 @@ from nnlint.facts.differentiated import recorded_behind
 from nnlint.facts.gradients import Trained, is_one_of_several, parts_of
 from nnlint.facts.handed_over import READS_NETWORK, may_be_stepped_elsewhere
 from nnlint.facts.live_graphs import graph_behind
-from nnlint.facts.rebuilt_models import rebuilt_models
+from nnlint.facts.rebuilt_models import has_weights, rebuilt_models
 from nnlint.graph import ancestors, cuts_graph, parameters_of, parts_held
 from nnlint.operations import WEIGHTED
 from nnlint.records import dataclass
@@ -133,6 +133,8 @@ def _node(site: object) -> object:
 
 def _is_trained_by(run: Run, call: ModelCalled, backward: Backward) -> bool:
     if not isinstance(call.model, (Instance, Layer)) or call.gradient is not True or _is_frozen(call.model):
+        return False
+    if not run.remember("has weights", call.model, has_weights):
         return False
     return _is_behind(run, call, backward)
 

@@ -8,11 +8,17 @@ from nnlint.events import ModelBuilt, ModelCalled, OptimizerStepped, Run, StateU
 from nnlint.facts.differentiated import differentiated, may_be_stepped, training_calls
 from nnlint.facts.loops import counts_epochs, draws_batches, is_over_choices, words_in
 from nnlint.facts.remaking import Remade, holds_own_training, remade
+from nnlint.graph import parameters_of
+from nnlint.operations import ACTIVATIONS, LOSS_OPERATIONS
 from nnlint.static.objects import CodeSite
-from nnlint.values import NONE, Value, alternatives, elements
+from nnlint.values import NONE, Data, Instance, Layer, Value, alternatives, elements
 
 STEPS = frozenset("step steps timestep timesteps iter iters iteration iterations".split())
 """Words of loops whose passes take one step each."""
+
+
+MAY_HOLD_WEIGHTS = frozenset({"parameter", "call", "method", "random", "zeros", "ones"})
+"""What makes a parameter, or a module that is not at hand."""
 
 
 def rebuilt_models(run: Run) -> tuple[Remade[ModelBuilt], ...]:
@@ -21,7 +27,7 @@ def rebuilt_models(run: Run) -> tuple[Remade[ModelBuilt], ...]:
 
 
 def _rebuilt_models(run: Run) -> tuple[Remade[ModelBuilt], ...]:
-    made = [event for event in run.events(ModelBuilt) if event.iterations]
+    made = [event for event in run.events(ModelBuilt) if event.iterations and has_weights(event.model)]
     if not made or not any(run.events(OptimizerStepped)):
         return ()
     by_model = {id(event.model): event for event in made}
@@ -34,6 +40,21 @@ def _rebuilt_models(run: Run) -> tuple[Remade[ModelBuilt], ...]:
                 if node not in found and _is_by_mistake(run, each):
                     found[node] = each
     return tuple(found.values())
+
+
+def has_weights(model: Value) -> bool:
+    """Whether anything in the network may be trained: a loss function that is written as a module has nothing."""
+    if not isinstance(model, Instance):
+        return True
+    for network in parameters_of(model):
+        if isinstance(network, Layer) and network.operation not in LOSS_OPERATIONS | ACTIVATIONS:
+            return True
+        held = network.attributes.values() if isinstance(network, Instance) else ()
+        if any(
+            isinstance(each, Data) and each.operation in MAY_HOLD_WEIGHTS for value in held for each in elements(value)
+        ):
+            return True
+    return False
 
 
 def _nothing_in_common(event: ModelBuilt) -> Sequence[Value]:

@@ -148,11 +148,16 @@ def measured_by(value: Value) -> tuple[Value, int] | None:
 
 
 def _all_sizes(value: Value) -> Data | None:
-    """The `x.shape` or `x.size()` that is indexed: itself, as a list, or the front of it."""
+    """The `x.shape` or `x.size()` that is indexed: itself, as a list, or the front of it.
+
+    `x.size[1]` is asked of a picture of Pillow's, whose width comes first.
+    """
     while isinstance(value, Data) and value.inputs and (value.operation in ("list", "tuple") or _is_front(value)):
         value = value.inputs[0]
-    is_whole = isinstance(value, Data) and value.name in ("shape", "size") and value.inputs
-    return value if isinstance(value, Data) and is_whole else None
+    if not isinstance(value, Data) or not value.inputs:
+        return None
+    is_whole = value.name == "shape" or (value.name == "size" and value.operation == "method")
+    return value if is_whole else None
 
 
 def _is_front(value: Data) -> bool:

@@ -8,7 +8,7 @@ from pathlib import PurePath
 from nnlint.lazy import regex
 from nnlint.source import Source
 
-NAMED = regex(r"^test_.*\.py$|_test\.py$")
+NAMED = regex(r"^test_.*\.py$|_test\.py$|^tests\.py$")
 TOOLS = regex(r"^[ \t\f]*(?:import|from)\s+(?:pytest|unittest|absl\.testing|torch\.testing\._internal)\b", re.MULTILINE)
 CASES = regex(r"^class \w+\(\s*(?:unittest\.)?TestCase\s*[,)]", re.MULTILINE)
 TESTS = regex(r"^[ \t\f]*(?:async )?def _?test_\w+\(", re.MULTILINE)

@@ -94,6 +94,8 @@ def _is_left_alone(run: Run, data: Data, place: Site) -> bool:
 def _is_asked_for(place: Site) -> bool:
     """Whether the caller has to name the constant: it is a parameter that has no other default than None."""
     call, function = (place.node, place.function) if isinstance(place, CodeSite) else (None, None)
+    if isinstance(function, ast.Lambda):
+        return True
     if not isinstance(call, ast.Call) or not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
         return False
     given = call.args[-1] if call.args else None

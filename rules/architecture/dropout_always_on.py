@@ -124,7 +124,20 @@ def _is_decided(site: CodeSite) -> bool:
     tests += [each.test for each in ast.walk(statement) if isinstance(each, ast.IfExp)]
     tests += [each.values[0] for each in ast.walk(statement) if isinstance(each, ast.BoolOp)]
     tests += [each.test for each in _left_before(site)]
+    tests += [each for value in _values_given(site) for each in ast.walk(value) if isinstance(each, ast.Attribute)]
     return any(TOLD.search(ast.unparse(test)) for test in tests)
+
+
+def _values_given(site: CodeSite) -> Iterator[ast.expr]:
+    """What the names in the arguments were bound to in the same function: `p = self.p if self.training else 0`."""
+    node = site.node
+    if not isinstance(node, ast.Call) or site.function is None:
+        return
+    given = [*node.args, *(each.value for each in node.keywords)]
+    names = {each.id for each in given if isinstance(each, ast.Name)}
+    for each in ast.walk(site.function):
+        if isinstance(each, ast.Assign) and any(isinstance(t, ast.Name) and t.id in names for t in each.targets):
+            yield each.value
 
 
 def _left_before(site: CodeSite) -> Iterator[ast.If]:

@@ -68,16 +68,17 @@ def check(run: Run) -> Iterator[Problem]:
     for operation in TRAINABLE:
         for data in run.operations.get(operation, ()):
             if isinstance(data, Data) and data.layer is not None and data.gradient is not False:
-                yield from _problem(run, data.layer, data.layer.at, (data.at, *data.calls))
+                yield from _problem(run, data.layer, data.layer.at, (*data.calls, data.at))
     for built in run.events(ModelBuilt):
         if built.calls and any(id(layer) in applied_layers(run) for layer in trainable_layers(built.model)):
-            yield from _problem(run, built.model, built.at, (built.at, *built.calls))
+            yield from _problem(run, built.model, built.at, (*built.calls, built.at))
 
 
 def _problem(run: Run, made: Value, at: object, stack: tuple[object, ...]) -> Iterator[Problem]:
     if not isinstance(at, CodeSite) or at.function is None or isinstance(at.function, ast.Lambda):
         return
-    functions = [site.function for site in stack if isinstance(site, CodeSite) and site.function is not None]
+    running = [site.function for site in stack if isinstance(site, CodeSite) and site.function is not None]
+    functions = _from_network_on(run, running)
     if not any(function is at.function for function in functions) or not _is_forward(run, functions):
         return
     if id(made) in optimized(run) or _is_kept_once(at) or _has_own_weights(made):
@@ -95,6 +96,13 @@ def _problem(run: Run, made: Value, at: object, stack: tuple[object, ...]) -> It
         fix=_in_constructor(at, made) if isinstance(made, Layer) else None,
         severity=Severity.WARNING if is_norm else None,
     )
+
+
+def _from_network_on(run: Run, functions: list[FunctionNode]) -> list[FunctionNode]:
+    """The functions that are running, outermost first, from a network's method on: who calls the network makes no part of it."""
+    methods = methods_of_networks(run)
+    first = next((n for n, function in enumerate(functions) if id(function) in methods), len(functions))
+    return functions[first:]
 
 
 def _is_forward(run: Run, functions: list[FunctionNode]) -> bool:

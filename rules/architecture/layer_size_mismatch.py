@@ -206,6 +206,7 @@ def _of_flattened(flattened: Data, wanted: int) -> str | None:
         or not isinstance(found[0], Data)
         or found[0].operation != "convolution"
         or found[0].layer is None
+        or not _is_made_once(found[0])
     ):
         return None
     channels = _size(found[0].layer, "out_channels")

@@ -76,7 +76,7 @@ def check(run: Run) -> Iterator[Problem]:
 def _problem(run: Run, network: Instance, name: str, containers: list[Items | Entries]) -> Iterator[Problem]:
     missing = [part for held in containers for part in elements(held) if _is_missing(run, part)]
     statement = assignment_of(network, name) if missing else None
-    if statement is None or _is_hidden_on_purpose(network, statement):
+    if statement is None or _is_hidden_on_purpose(network, statement) or _registers_by_text(network):
         return
     used = [part for part in missing if _is_used(run, part) and _is_made_for(network, run, part)]
     if not used:
@@ -130,6 +130,17 @@ def _is_made_for(network: Instance, run: Run, part: Value) -> bool:
 def _is_hidden_on_purpose(network: Instance, statement: CodeSite) -> bool:
     value = getattr(statement.node, "value", None)
     return items_written(value) == 1 or overrides(network, "parameters")
+
+
+def _registers_by_text(network: Instance) -> bool:
+    """Whether the class runs code that it writes itself, which may assign the layers: `exec("self.conv1 = conv")`."""
+    names = (
+        node.func.id
+        for cls in network.cls.lineage()
+        for node in ast.walk(cls.node)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    )
+    return "exec" in names
 
 
 def _registering(statement: CodeSite, containers: list[Items | Entries]) -> Fix | None:

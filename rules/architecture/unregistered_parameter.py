@@ -44,7 +44,7 @@ from nnlint.mending.importing import spelled
 from nnlint.operations import ACTIVATIONS
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
-from nnlint.values import Data, Entries, Instance, Items, Value, alternatives, elements
+from nnlint.values import NONE, Data, Entries, Instance, Items, Value, alternatives, elements
 from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted
 
 MAKES_ANOTHER = ACTIVATIONS | frozenset(
@@ -82,7 +82,8 @@ def _problem(run: Run, network: Instance, name: str, held: Value) -> Iterator[Pr
     lost = [
         each for each in alternatives(held) if _is_lost(run, each) and not _is_listed_for_others(run, network, each)
     ]
-    if not lost or overrides(network, "parameters"):
+    known = [each for each in alternatives(held) if each is not NONE]
+    if not lost or len(lost) < len(known) or overrides(network, "parameters"):
         return
     statement = assignment_of(network, name)
     if statement is None or not _is_preparing(statement) or not any(_is_used(run, each) for each in lost):
@@ -128,10 +129,29 @@ def _is_lost(run: Run, value: Value) -> bool:
 
 def _is_listed_for_others(run: Run, network: Instance, value: Value) -> bool:
     """Whether the network keeps the tensor in a list, too, and this run does not show who trains what is listed."""
+    if _is_differentiated_by(network, value):
+        return True
     if id(network) in optimized(run):
         return False
     lists = [held for held in network.attributes.values() if isinstance(held, (Items, Entries))]
     return any(each is value for held in lists for each in elements(held))
+
+
+def _is_differentiated_by(network: Instance, value: Value) -> bool:
+    """Whether a method takes gradients by the tensor, as an invariance penalty does: `grad(loss, [self.scale])`."""
+    names = {name for name, held in network.attributes.items() if held is value}
+    calls = [
+        node
+        for cls in network.cls.lineage()
+        for node in ast.walk(cls.node)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "grad"
+    ]
+    return any(
+        isinstance(each, ast.Attribute) and each.attr in names
+        for call in calls
+        for given in (*call.args[1:], *(keyword.value for keyword in call.keywords))
+        for each in ast.walk(given)
+    )
 
 
 def _is_held(run: Run, value: Value) -> bool:
@@ -156,9 +176,20 @@ def _keeps_itself(data: Data) -> bool:
     node = data.at.node if isinstance(data.at, CodeSite) else None
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
         return False
+    if node.func.attr == "to" and _is_there_already(node):
+        return True
     return node.func.attr in KEEPS_ITSELF or (
         node.func.attr in KEEPS_USUAL and not OTHER_TYPE.search(ast.unparse(node.func.value))
     )
+
+
+def _is_there_already(node: ast.Call) -> bool:
+    """Whether what is moved was moved to the same place before it became a parameter: then it stays the parameter itself."""
+    moved = node.func.value if isinstance(node.func, ast.Attribute) else None
+    given = moved.args[0] if isinstance(moved, ast.Call) and moved.args else None
+    if not isinstance(given, ast.Call) or not isinstance(given.func, ast.Attribute) or given.func.attr != "to":
+        return False
+    return [ast.unparse(each) for each in given.args] == [ast.unparse(each) for each in node.args]
 
 
 def _is_frozen(parameter: Data) -> bool:

@@ -43,11 +43,14 @@ from nnlint.finding import Severity, Verdict
 from nnlint.lazy import regex
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
-from nnlint.values import Data, Site, Value
+from nnlint.values import Data, Site, Value, number
 from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted
 
 BIAS = regex(r"bias|^_*b[a-z]?_?\d*$|^_*b_|_b\d*$", re.IGNORECASE)
 WEIGHT = regex(r"weight|theta|^_*syn|^_*[wuv]([\d_].*|[ihoxy]{1,2}\d*)?$|kernel", re.IGNORECASE)
+CAPITAL = regex(r"^[WUV][a-z]{1,3}\d*$")
+"""Names of weights in the notation of lectures: `Wax`, `Why`, `Wf`."""
+
 DATA = regex(r"^_*x|input|data|sample|feature|batch", re.IGNORECASE)
 SAMPLES = regex(r"samples|examples|n_train|num_train|batch|n_data|n_points|n_obs", re.IGNORECASE)
 
@@ -121,9 +124,17 @@ def _is_weight(product: Data, position: int) -> bool:
     """Whether that factor of a product is the weights: by its name, or as random numbers that are not called data."""
     value = product.inputs[position]
     name = _written(product, position) or label_of(value)
-    if WEIGHT.search(name):
+    if WEIGHT.search(name) or CAPITAL.search(name):
         return True
-    return _constructed(value) is not None and not DATA.search(name)
+    return _constructed(_unscaled(value)) is not None and not DATA.search(name)
+
+
+def _unscaled(value: Value) -> Value:
+    """Of `np.random.randn(4, 3) * 0.01` the random numbers."""
+    inner = uncopied(value)
+    if isinstance(inner, Data) and inner.operation in ("multiply", "divide") and number(inner.inputs[1]) is not None:
+        return inner.inputs[0]
+    return value
 
 
 def _written(product: Data, position: int) -> str:
