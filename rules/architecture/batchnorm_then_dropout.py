@@ -3,8 +3,8 @@
 ## What it does
 Reports a Dropout whose input comes out of a BatchNorm, with an activation, a pooling or a reshape between at most: in a
 `Sequential`, or along `forward`, through helpers, blocks and other files. It is a warning where another BatchNorm lies
-downstream, or where the network is trained on a regression; else it is advice. A probability of 0 is no dropout, and
-LayerNorm, GroupNorm and InstanceNorm keep no running statistics.
+downstream, or where the network is trained on a regression; else, and where the dropout is known to drop no more than a tenth,
+it is advice. A probability of 0 is no dropout, and LayerNorm, GroupNorm and InstanceNorm keep no running statistics.
 
 ## Why it matters
 While training, Dropout scales up what it keeps, so its output has a larger variance than in evaluation mode. The next
@@ -45,7 +45,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nnlint.events import Run
-from nnlint.facts.layers import is_active_dropout, made_by, place_of, related_call, tracks_statistics, wiring
+from nnlint.facts.layers import (
+    drops_little,
+    is_active_dropout,
+    made_by,
+    place_of,
+    related_call,
+    tracks_statistics,
+    wiring,
+)
 from nnlint.facts.regression import regression_outputs
 from nnlint.facts.variance_shift import normalised_by, shift_measured
 from nnlint.finding import Applicability, Severity, Verdict
@@ -106,7 +114,7 @@ def _problem(run: Run, dropout: Data, place: Site, downstream: list[Data], fixab
         related=tuple(related),
         help="take the dropout out, or keep a single one behind the last BatchNorm of a classifier",
         fix=without_layer(dropout, "take the dropout out") if harms and fixable else None,
-        severity=Severity.WARNING if harms else Severity.ADVICE,
+        severity=Severity.WARNING if harms and not drops_little(dropout) else Severity.ADVICE,
     )
 
 
