@@ -213,6 +213,8 @@ class _Walk:
         inputs = inputs[1:] if value.operation == "call" else inputs
         if value.operation in LOSS_OPERATIONS and len(value.inputs) > 1 and _is_drawn(value.inputs[1]):
             inputs = inputs[:1]
+        if value.operation in ("multiply", "divide") and not any(isinstance(each, Constant) for each in inputs):
+            is_root = False  # a factor may be what is learned: `log_alpha * (log_prob + target).detach()`
         self.pending.extend((each, is_root) for each in inputs)
         if value.operation not in LOSS_OPERATIONS:
             self.pending.extend((each, is_root) for each in value.options.values())

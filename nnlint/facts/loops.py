@@ -18,7 +18,7 @@ TRIALS = frozenset(
     "fold folds kfold kf skf cv trial trials seed seeds run runs task tasks phase phases stage stages split splits "
     "client clients member members ensemble layer layers config configs grid hyper subjects domains datasets experiment "
     "experiments repeat repeats models nets agents cycle cycles lr lrs rates wd wds optimizers method methods session "
-    "sessions loaders attempt attempts restart restarts scenario scenarios meta maml product".split()
+    "sessions loaders shapes attempt attempts restart restarts scenario scenarios meta maml product".split()
 )
 """Words of loops whose passes are trainings of their own: what is made in one belongs to it."""
 
