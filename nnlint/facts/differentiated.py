@@ -82,6 +82,16 @@ def _stepped(run: Run) -> set[int] | None:
     return found
 
 
+def may_be_stepped_by(run: Run, step: OptimizerStepped, model: Value) -> bool:
+    """Whether a step may change any part of the network: unless it is known to change others alone."""
+    own = run.remember("parts", model, parts_of)
+    for optimizer in alternatives(step.optimizer):
+        parts = run.remember("parts", optimizer, parts_of)
+        if own is None or parts is None or not own.isdisjoint(parts):
+            return True
+    return False
+
+
 def may_be_stepped(run: Run, model: Value) -> bool:
     """Whether an optimizer steps any part of the network, as far as is known."""
     stepped = run.remember("stepped parts", run, _stepped)

@@ -44,7 +44,7 @@ from collections.abc import Hashable, Iterator
 from typing import Any, NamedTuple
 
 from nnlint.events import Backward, Escaped, Event, ModelCalled, ModeSwitched, OptimizerStepped, Run
-from nnlint.facts.differentiated import recorded_behind, training_calls
+from nnlint.facts.differentiated import may_be_stepped_by, recorded_behind, training_calls
 from nnlint.facts.evaluation import evaluations
 from nnlint.facts.modes import holds_mode_dependent, may_switch, switches_part, switches_whole
 from nnlint.facts.spellings import is_bound_in, network_spelling
@@ -90,7 +90,21 @@ def _is_trained_in_pass(run: Run, call: ModelCalled) -> bool:
     depth = len(call.iterations)
     outputs = {id(each) for each in elements(call.output)}
     passes = (event for event in run.events(Backward) if event.iterations[:depth] == call.iterations)
-    return any(not outputs.isdisjoint(recorded_behind(run, event.loss)) for event in passes)
+    return any(
+        not outputs.isdisjoint(recorded_behind(run, event.loss)) and _may_be_stepped_then(run, call.model, event)
+        for event in passes
+    )
+
+
+def _may_be_stepped_then(run: Run, model: Value, backward: Backward) -> bool:
+    """Whether a step before the next backward pass may be one of the network: a critic is asked, and not trained, by another."""
+    following = min((event.order for event in run.events(Backward) if event.order > backward.order), default=None)
+    steps = [
+        event
+        for event in run.events(OptimizerStepped)
+        if event.order > backward.order and (following is None or event.order < following)
+    ]
+    return not steps or any(may_be_stepped_by(run, event, model) for event in steps)
 
 
 def _steps(run: Run, model: Value) -> Block:
