@@ -60,7 +60,7 @@ def check(run: Run) -> Iterator[Problem]:
         each = Trained(optimizer, run.remember("parts", optimizer, parts_of), run)
         if any(_may_be_step_of(run, each, step) for step in run.events(OptimizerStepped)):
             continue
-        if _is_stepped_by_the_same_name(run, each, clears):
+        if _is_stepped_by_the_same_name(run, each, clears) or _is_stepped_under_another_name(run, each, clears):
             continue
         backward = None if may_be_stepped_elsewhere(run, each) else _backward_of(run, each, clears)
         node = backward.at.node if backward is not None and isinstance(backward.at, CodeSite) else None
@@ -112,6 +112,19 @@ def _is_stepped_by_the_same_name(run: Run, each: Trained, clears: list[Gradients
     """Whether what was asked to clear is asked to step, too, though it is not known that it comes to the same optimizer."""
     cleared = {name for clear in clears if each.is_cleared_by(clear) for name in _asked(clear, "zero_grad")}
     return any(not cleared.isdisjoint(_asked(step, "step")) for step in run.events(OptimizerStepped))
+
+
+def _is_stepped_under_another_name(run: Run, each: Trained, clears: list[GradientsCleared]) -> bool:
+    """Whether the loop steps what nobody clears, and neither is known: it may be one optimizer."""
+    if not _is_named(each.optimizer):
+        return False
+    cleared = {id(one) for clear in clears for one in alternatives(clear.target)}
+    loops = {id(clear.iterations[-1].loop) for clear in clears if each.is_cleared_by(clear)}
+    return any(
+        isinstance(one, Data) and id(one) not in cleared and step.iterations and id(step.iterations[-1].loop) in loops
+        for step in run.events(OptimizerStepped)
+        for one in alternatives(step.optimizer)
+    )
 
 
 def _asked(event: GradientsCleared | OptimizerStepped, method: str) -> Iterator[tuple[int, str]]:

@@ -50,6 +50,7 @@ from nnlint.mending import edits
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.trace import follow
+from nnlint.values import Data, alternatives
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
 
 
@@ -70,7 +71,9 @@ def check(run: Run) -> Iterator[Problem]:
         found: dict[Any, tuple[Backward, OptimizerStepped]] = {}
         follow(steps, Gradients("clean"), _protocol(each, found, run.called_again))
         for node, (backward, step) in found.items():
-            if node not in reported and not _conditions_unrelated(run, each, backward, step):
+            if _conditions_unrelated(run, each, backward, step) or _is_cleared_under_another_name(run, each, backward):
+                continue
+            if node not in reported:
                 reported.add(node)
                 yield _problem(run, each, backward, step)
 
@@ -97,6 +100,22 @@ def _filled(before: Gradients, backward: Backward) -> Gradients:
     if before.state in ("clean", "filled"):
         return Gradients("filled")
     return Gradients("polluted", backward)
+
+
+def _is_cleared_under_another_name(run: Run, each: Trained, backward: Backward) -> bool:
+    """Whether the loop clears what nobody steps, and steps what nobody clears, and neither is known: it may be one optimizer."""
+    if not isinstance(each.optimizer, Data) or not backward.iterations:
+        return False
+    stepped = {id(one) for step in run.events(OptimizerStepped) for one in alternatives(step.optimizer)}
+    here = backward.iterations[-1].loop
+    return any(
+        isinstance(target, Data)
+        and id(target) not in stepped
+        and clear.iterations
+        and clear.iterations[-1].loop is here
+        for clear in run.events(GradientsCleared)
+        for target in alternatives(clear.target)
+    )
 
 
 def _conditions_unrelated(run: Run, each: Trained, backward: Backward, step: OptimizerStepped) -> bool:
