@@ -3,7 +3,8 @@
 ## What it does
 Reports weights that a training loop keeps for later, as a `state_dict()` or as the model under another name, and that later
 steps of the same model change before they are restored, saved or returned. Copies, states that are saved at once, and states kept
-right before the loop ends are left alone. A shallow `state_dict().copy()` is no copy: its tensors are the live ones.
+right before the loop ends are left alone, and those that are kept for the number of their epoch: they are meant as the last
+ones. A shallow `state_dict().copy()` is no copy: its tensors are the live ones.
 
 ## Why it matters
 `state_dict()` holds references to the parameters that the optimizer updates in place. What is restored as the best model is the

@@ -4,7 +4,7 @@
 Reports a loss that is differentiated by itself and joins a running total, a list or a meter as a live tensor. A total that is
 itself differentiated later (several heads, time steps, a group of batches) must keep its graph and is left alone, and so are
 `item()`, `detach()`, `float()` and sums under `no_grad`. A meter whose source is at hand is followed, and the call that feeds it
-is reported.
+is reported. Where the same loop sets the total back every so many steps, what it keeps is bounded, and that is advice.
 
 ## Why it matters
 The total holds on to the graph of each step it ever took in, so memory grows until the epoch ends, or the process does. The

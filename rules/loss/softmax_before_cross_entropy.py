@@ -3,7 +3,8 @@
 ## What it does
 Follows the prediction of every cross-entropy back to where it comes from, through views, tuples, dictionaries, helper functions
 and the forward of networks in any file, and reports a softmax, a sigmoid, or a logarithm of one taken by hand, if every path
-leads to one. `log_softmax` is left alone: a second one changes nothing.
+leads to one. `log_softmax` is left alone: a second one changes nothing. So is a loss that a setting chooses out of several, where
+another of them may want the probabilities.
 
 ## Why it matters
 `cross_entropy` wants logits, because it applies `log_softmax` itself. Given probabilities it sees numbers between 0 and 1: with
