@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from nnlint.events import Run
 from nnlint.finding import Finding, Place, Plan, Related
@@ -16,6 +17,9 @@ from nnlint.source import Source
 from nnlint.static.project import Project
 from nnlint.static.syntax import SyntaxProblem
 from nnlint.units import Unit
+
+if TYPE_CHECKING:
+    from nnlint.reading.asked_disk import Answer
 
 Progress = Callable[[str], None]
 """Called with the path of each run before the rules look at it."""
@@ -44,8 +48,32 @@ class Analysis:
         self.notes += other.notes
 
 
+class Kept(Protocol):
+    """Analyses of units that were made before, asked for and added to by one process alone."""
+
+    def get(self, unit: Unit) -> Analysis | None:
+        """What was found in the unit, where all that it depends on is as it was."""
+
+    def put(self, unit: Unit, analysis: Analysis, answers: Sequence[Answer]) -> None:
+        """Keeps an analysis that rests upon these answers of the disk."""
+
+
 Trees = dict[str, ast.Module]
 """The trees of files that hang together, by their paths: they serve all units of these files."""
+
+
+def analyse_asking(
+    unit: Unit,
+    rules: Sequence[Rule],
+    disk: Disk = DISK,
+    trees: Trees | None = None,
+    progress: Progress = lambda path: None,
+) -> tuple[Analysis, list[Answer]]:
+    """The analysis of a unit, and all that was asked of the disk for it: what `Kept.put` takes, from whatever process."""
+    from nnlint.reading.asked_disk import AskedDisk
+
+    asked = AskedDisk(disk=disk)
+    return analyse(unit, rules, asked, trees, progress), asked.plain()
 
 
 def analyse(

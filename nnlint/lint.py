@@ -6,7 +6,7 @@ import gc
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from nnlint.analysis import Analysis, Progress, Trees, analyse
+from nnlint.analysis import Analysis, Kept, Progress, Trees, analyse, analyse_asking
 from nnlint.catalogue import all_rules, unloadable
 from nnlint.finding import Finding
 from nnlint.program import UNUSED_SUPPRESSION
@@ -43,8 +43,9 @@ def lint_documents(
     settings: Settings,
     progress: Progress = lambda path: None,
     disk: Disk = DISK,
+    kept: Kept | None = None,
 ) -> Report:
-    """The report on these documents, whose imports are found on that disk.
+    """The report on these documents, whose imports are found on that disk. Units that are `kept` are not analysed anew.
 
     What a rule or the abstract run fails on becomes an error of the report.
     """
@@ -55,7 +56,7 @@ def lint_documents(
         lint.analysis.add(document.broken)
         lint.analysis.notes += document.notes
     with _uncollected():
-        for analysis in _analyses(units(documents, disk), rules, disk, progress):
+        for analysis in _analyses(units(documents, disk), rules, disk, progress, kept):
             lint.analysis.join(analysis)
     findings = sorted(_reported(lint), key=lambda finding: finding.sort_key)
     return Report(
@@ -67,13 +68,26 @@ def lint_documents(
     )
 
 
-def _analyses(todo: Iterable[Unit], rules: Sequence[Rule], disk: Disk, progress: Progress) -> Iterator[Analysis]:
+def _analyses(
+    todo: Iterable[Unit], rules: Sequence[Rule], disk: Disk, progress: Progress, kept: Kept | None
+) -> Iterator[Analysis]:
     together: tuple[Document, ...] = ()
     trees: Trees = {}
     for unit in todo:
         if unit.together is not together:
             together, trees = unit.together, {}
-        yield analyse(unit, rules, disk, trees, progress)
+        known = kept.get(unit) if kept else None
+        yield _analysed(unit, rules, disk, trees, progress, kept) if known is None else known
+
+
+def _analysed(
+    unit: Unit, rules: Sequence[Rule], disk: Disk, trees: Trees, progress: Progress, kept: Kept | None
+) -> Analysis:
+    if kept is None:
+        return analyse(unit, rules, disk, trees, progress)
+    analysis, answers = analyse_asking(unit, rules, disk, trees, progress)
+    kept.put(unit, analysis, answers)
+    return analysis
 
 
 @contextmanager

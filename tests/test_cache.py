@@ -13,6 +13,7 @@ import pytest
 
 from nnlint.caching import store
 from nnlint.caching.store import Store
+from nnlint.reading.asked_disk import AskedDisk, are_steady
 from tests.command import Command
 from tests.fixture_cases import FIXTURES
 from tests.scripts import FAULTY
@@ -51,38 +52,38 @@ def command(command: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
 
 
 @pytest.fixture
-def analysed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The number of documents of each analysis that was really made."""
-    import nnlint.lint
+def analysed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The paths of each unit that was really analysed, by the cached command."""
+    from nnlint.analysis import analyse_asking
 
-    made: list[int] = []
-    lint_documents = nnlint.lint.lint_documents
+    made: list[str] = []
 
-    def counted(documents, *others):  # type: ignore[no-untyped-def]
-        made.append(len(documents))
-        return lint_documents(documents, *others)
+    def noted(unit, *others):  # type: ignore[no-untyped-def]
+        made.append(" ".join(document.path for document in unit.documents))
+        return analyse_asking(unit, *others)
 
-    monkeypatch.setattr("nnlint.lint.lint_documents", counted)
+    monkeypatch.setattr("nnlint.lint.analyse_asking", noted)
     return made
 
 
 def entries(command: Command) -> list[Path]:
-    """The files that the cache holds."""
-    return sorted((command.folder / ".nnlint_cache").glob("*.json"))
+    """The files that the cache holds, those of units first."""
+    found = (command.folder / ".nnlint_cache").glob("*.json")
+    return sorted(found, key=lambda file: file.stat().st_mtime_ns)
 
 
-def test_what_is_unchanged_is_told_again_to_the_letter(command: Command, analysed: list[int]) -> None:
+def test_what_is_unchanged_is_told_again_to_the_letter(command: Command, analysed: list[str]) -> None:
     command.write("train.py", FAULTY)
     for format in ("text", "concise", "json", "sarif", "github", "gitlab", "junit"):
         first = command("--output-format", format, "--no-cache", "--verbose")
         for _ in range(2):
             again = command("--output-format", format, "--verbose")
             assert (again.status, again.output, again.errors) == (first.status, first.output, first.errors)
-    assert len(analysed) == 7 + 1
+    assert len(analysed) == 1
     assert (command.folder / ".nnlint_cache" / ".gitignore").read_text().endswith("*\n")
 
 
-def test_a_changed_file_is_linted_anew(command: Command, analysed: list[int]) -> None:
+def test_a_changed_file_is_linted_anew(command: Command, analysed: list[str]) -> None:
     command.write("train.py", FAULTY)
     before = command("train.py").findings
     command.write("train.py", "\n" + FAULTY)
@@ -92,7 +93,7 @@ def test_a_changed_file_is_linted_anew(command: Command, analysed: list[int]) ->
     assert len(analysed) == 2
 
 
-def test_a_result_falls_with_the_files_that_imports_lead_to(command: Command, analysed: list[int]) -> None:
+def test_a_result_falls_with_the_files_that_imports_lead_to(command: Command, analysed: list[str]) -> None:
     command.write("train.py", TRAINING)
     assert command("train.py").findings == []
     command.write("net.py", SOFTMAX)
@@ -107,7 +108,7 @@ def test_a_result_falls_with_the_files_that_imports_lead_to(command: Command, an
 
 
 def test_settings_and_nnlints_own_code_are_part_of_the_key(
-    command: Command, analysed: list[int], monkeypatch: pytest.MonkeyPatch
+    command: Command, analysed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command.write("train.py", FAULTY)
     assert command("train.py").findings
@@ -163,22 +164,26 @@ def foreign(format: int, answers: object, findings: object) -> bytes:
         foreign(1, [], {}) + b" ",
     ],
 )
-def test_an_entry_that_is_none_is_made_anew(command: Command, content: bytes, analysed: list[int]) -> None:
+def test_an_entry_that_is_none_is_made_anew(command: Command, content: bytes, analysed: list[str]) -> None:
     command.write("train.py", FAULTY)
     before = command("train.py").findings
-    (entry,) = entries(command)
-    good = entry.read_bytes()
-    entry.write_bytes(content)
+    of_unit, of_run = entries(command)
+    good = [of_unit.read_bytes(), of_run.read_bytes()]
+    of_run.write_bytes(content)
     assert command("train.py").findings == before
-    assert entry.read_bytes() == good
+    assert len(analysed) == 1
+    of_unit.write_bytes(content)
+    of_run.write_bytes(content)
+    assert command("train.py").findings == before
+    assert [of_unit.read_bytes(), of_run.read_bytes()] == good
     assert len(analysed) == 2
 
 
-def test_half_an_entry_is_made_anew(command: Command, analysed: list[int]) -> None:
+def test_half_an_entry_is_made_anew(command: Command, analysed: list[str]) -> None:
     command.write("train.py", FAULTY)
     before = command("train.py").findings
-    (entry,) = entries(command)
-    entry.write_bytes(entry.read_bytes()[:-20])
+    for entry in entries(command):
+        entry.write_bytes(entry.read_bytes()[:-20])
     assert command("train.py").findings == before
     assert len(analysed) == 2
 
@@ -229,9 +234,11 @@ def test_what_was_not_used_for_long_makes_room(tmp_path: Path) -> None:
         kept.put(f"{number}", "x" * 200)
         os.utime(tmp_path / f"{number}.json", (number, number))
         kept.get("0")  # the oldest, but in use
+        kept.prune()
     (tmp_path / "9.1.new").write_text("y" * 900)
     os.utime(tmp_path / "9.1.new", (0, 0))
     kept.put("a", "x" * 200)
+    kept.prune()
     assert sum(file.stat().st_size for file in tmp_path.glob("*.*")) <= 1000 + 100
     assert kept.get("0") and kept.get("a")
     assert kept.get("1") is None
@@ -250,6 +257,54 @@ def test_many_processes_share_one_folder(tmp_path: Path) -> None:
     assert len(outputs) == 1
     assert [each["code"] for each in json.loads(outputs.pop())] == ["NN102"]
     assert {file.suffix or file.name for file in (tmp_path / ".nnlint_cache").iterdir()} == {".json", ".gitignore"}
+
+
+def test_a_changed_file_costs_the_analysis_of_its_unit_alone(command: Command, analysed: list[str]) -> None:
+    command.write("train.py", TRAINING)
+    command.write("net.py", NETWORK)
+    command.write("other.py", FAULTY)
+    assert command().findings == ["other.py:8:5 NN102"]
+    assert sorted(analysed) == ["net.py train.py", "other.py"]
+    command.write("other.py", FAULTY.replace("loss.backward()", "loss.backward()  # changed"))
+    assert command().findings == ["other.py:8:5 NN102"]
+    assert analysed[2:] == ["other.py"]
+    command.write("net.py", SOFTMAX)
+    assert command().findings == ["net.py:10:16 NN201", "other.py:8:5 NN102"]
+    assert analysed[3:] == ["net.py train.py"]
+
+
+def test_a_removed_file_costs_the_analysis_of_its_unit_alone(command: Command, analysed: list[str]) -> None:
+    command.write("train.py", TRAINING)
+    command.write("net.py", SOFTMAX)
+    command.write("other.py", FAULTY)
+    command()
+    (command.folder / "net.py").unlink()
+    assert command().findings == ["other.py:8:5 NN102"]
+    assert analysed[2:] == ["train.py"]
+
+
+def test_findings_and_comments_are_weighed_anew_around_units(command: Command, analysed: list[str]) -> None:
+    command.write("train.py", FAULTY.replace("loss.backward()", "loss.backward()  # nnlint: ignore[NN102]"))
+    command.write("other.py", FAULTY)
+    assert command().findings == ["other.py:8:5 NN102"]
+    assert command("--ignore", "NN902").findings == ["other.py:8:5 NN102"]
+    command.write("nnlint.toml", '[per-file-ignores]\n"train.py" = ["NN102"]\n"other.py" = ["NN102"]')
+    assert command().findings == []
+    assert len(analysed) == 4, "the last run found both units"
+
+
+def test_what_the_disk_answered_in_two_ways_is_not_kept(tmp_path: Path) -> None:
+    asked = AskedDisk()
+    file = tmp_path / "net.py"
+    for text in (NETWORK, SOFTMAX, NETWORK):
+        file.write_text(text)
+        asked.read(str(file))
+    assert not are_steady(asked.plain())
+    assert not AskedDisk().still_answers(asked.plain())
+    once = AskedDisk()
+    once.read(str(file))
+    assert are_steady(once.plain())
+    assert AskedDisk().still_answers(once.plain())
 
 
 def test_cold_and_warm_runs_over_all_fixtures_are_alike(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 """`lint_documents`, but for what was linted before.
 
-A result is kept under a key made of everything that goes in: the documents, the settings that matter, nnlint's own code and the
-Python that runs it. With it stand all questions that the analysis asked of the disk (which imports lead to files, and what is
-in them); it is taken again only where each would be answered as it was then.
+The report of a whole run is kept under a key made of everything that goes in: the documents, the settings that matter, nnlint's
+own code and the Python that runs it. With it stand all questions that the analysis asked of the disk (which imports lead to
+files, and what is in them); it is taken again only where each would be answered as it was then, and without loading the
+engine. Where anything has changed, the units that have not are taken from entries of their own (`nnlint.caching.kept_units`).
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from functools import cache
 from pathlib import Path
 
 from nnlint import __version__
-from nnlint.caching.asked_disk import AskedDisk, digest, still_answers
 from nnlint.caching.plain import of_finding, of_note, to_finding, to_note
 from nnlint.caching.store import Store
+from nnlint.reading.asked_disk import AskedDisk, are_steady, digest
 from nnlint.reading.disk import DISK, Disk
 from nnlint.reading.document import Document
 from nnlint.reading.shown import texts_of
@@ -40,23 +41,29 @@ def lint_cached(
 ) -> Report:
     """What `nnlint.lint.lint_documents` gives, from the cache where that is possible. Findings have no plan to verify them."""
     store = Store(settings.cache_dir or str(Path(settings.root) / FOLDER))
-    key = _key(documents, settings)
+    program = [FORMAT, __version__, sys.version, own_code(), os.getcwd()]  # noqa: PTH109 - findings name paths from here
+    key = _key(documents, settings, program)
     known = _known(store.get(key), documents, disk)
     if known is not None:
         return known
+    from nnlint.caching.kept_units import KeptUnits
     from nnlint.lint import lint_documents
+    from nnlint.selection import select_rules
 
     asked = AskedDisk(disk=disk)
-    report = lint_documents(documents, settings, progress, asked)
-    if not report.errors:
-        kept = [FORMAT, asked.plain(), [*map(of_finding, report.findings)], [*map(of_note, report.notes)]]
+    codes = [rule.code for rule in select_rules(settings.select, settings.extend_select, settings.ignore)]
+    report = lint_documents(documents, settings, progress, asked, KeptUnits(store, asked, [program, codes]))
+    answers = asked.plain()
+    if not report.errors and are_steady(answers):
+        kept = [FORMAT, answers, [*map(of_finding, report.findings)], [*map(of_note, report.notes)]]
         store.put(key, json.dumps(kept, separators=(",", ":")))
+    store.prune()
     return report
 
 
-def _key(documents: Sequence[Document], settings: Settings) -> str:
+def _key(documents: Sequence[Document], settings: Settings, program: object) -> str:
     parts = [
-        [FORMAT, __version__, sys.version, own_code(), os.getcwd()],  # noqa: PTH109 - findings name paths from here
+        program,
         [getattr(settings, name) for name in DECIDING],
         [[document.path, document.file, digest(document.data)] for document in documents],
     ]
@@ -91,7 +98,7 @@ def _known(text: str | None, documents: Sequence[Document], disk: Disk) -> Repor
         return None
     try:
         format, answers, findings, notes = json.loads(text)
-        if format != FORMAT or not still_answers(disk, answers):
+        if format != FORMAT or not AskedDisk(disk=disk).still_answers(answers):
             return None
         found = tuple(map(to_finding, findings))
         return Report(

@@ -49,7 +49,6 @@ class Store:
         except OSError:
             with contextlib.suppress(OSError):
                 aside.unlink()
-        self._prune()
 
     def trouble(self) -> str:
         """Why nothing can be kept here; "" where something can. The folder is made."""
@@ -64,7 +63,7 @@ class Store:
             self.folder.mkdir(parents=True, exist_ok=True)
             (self.folder / ".gitignore").write_text(IGNORE, encoding="utf-8")
 
-    def _prune(self) -> None:
+    def prune(self) -> None:
         """Remove what was not used for the longest time, and what a killed process left, until the rest is small enough."""
         with contextlib.suppress(OSError):
             with os.scandir(self.folder) as entries:

@@ -195,9 +195,12 @@ class Folders:
 
     def is_top(self, folder: str) -> bool:
         """Whether no module is looked for above the folder: it is that of a repository, or of all files."""
+        return self.holds(folder, ".git") or os.path.dirname(folder) == folder
+
+    def holds(self, folder: str, name: str) -> bool:
+        """Whether there is anything of that name in a folder."""
         names = self._listed(folder)
-        has_repository = os.path.lexists(os.path.join(folder, ".git")) if names is None else ".git" in names
-        return has_repository or os.path.dirname(folder) == folder
+        return os.path.lexists(os.path.join(folder, name)) if names is None else name in names
 
     def _existing(self, folder: str, parts: list[str]) -> str | None:
         path = os.path.join(folder, *parts)
@@ -226,7 +229,7 @@ def imported_file(folders: Folders, folder: str, name: str, level: int = 0) -> s
     if not level and (root in NEVER_LOCAL or root in sys.stdlib_module_names):
         return None
     file = _resolved(folders, folder, name, level)
-    return None if file is not None and not level and _is_framework(file, name) else file
+    return None if file is not None and not level and _is_framework(folders, file, name) else file
 
 
 def other_than_itself(folders: Folders, file: str, found: str | None, name: str, level: int) -> str | None:
@@ -239,12 +242,12 @@ def other_than_itself(folders: Folders, file: str, found: str | None, name: str,
     return imported_file(folders, os.path.dirname(os.path.dirname(file)), name)
 
 
-def _is_framework(file: str, name: str) -> bool:
+def _is_framework(folders: Folders, file: str, name: str) -> bool:
     """Whether a file belongs to the source of a framework that the tables know better than its text tells."""
     root = name.split(".")[0]
     mark = FRAMEWORKS.get(root)
     folder = next((each for each in Path(file).parents if each.name == root), None) if mark else None
-    return mark is not None and folder is not None and (folder / mark).exists()
+    return mark is not None and folder is not None and folders.holds(str(folder), mark)
 
 
 def _resolved(folders: Folders, folder: str, name: str, level: int) -> str | None:

@@ -14,10 +14,13 @@ from nnlint.records import dataclass, field
 Answer = list[Any]
 """The kind of a question, the path it was about, and what was answered; a content by its digest."""
 
+UNSTEADY = "not the same each time"
+"""The answer to a question that was answered in two ways in one run, because the disk changed meanwhile: no digest."""
+
 
 @dataclass(frozen=True)
 class AskedDisk(Disk):
-    """Answers as another disk does."""
+    """Answers as another disk does, and keeps each answer."""
 
     disk: Disk = field(default_factory=Disk)
     answers: dict[tuple[str, str], Any] = field(default_factory=dict)
@@ -25,35 +28,53 @@ class AskedDisk(Disk):
     def is_file(self, path: Path) -> bool:
         """See `Disk`."""
         found = self.disk.is_file(path)
-        self.answers["is file", str(path)] = found
+        self._keep("is file", str(path), found)
         return found
 
     def names(self, folder: str) -> frozenset[str] | None:
         """See `Disk`."""
         found = self.disk.names(folder)
-        self.answers["names", folder] = _digest_of_names(found)
+        self._keep("names", folder, _digest_of_names(found))
         return found
 
     def size(self, file: str) -> int:
         """See `Disk`."""
         found = self.disk.size(file)
-        self.answers["size", file] = found
+        self._keep("size", file, found)
         return found
 
     def read(self, path: str) -> Document | None:
         """See `Disk`."""
         found = self.disk.read(path)
-        self.answers["read", path] = digest(found.data) if found is not None else None
+        self._keep("read", path, digest(found.data) if found is not None else None)
         return found
 
     def plain(self) -> list[Answer]:
         """All answers, in the order of the questions."""
         return [[kind, path, answer] for (kind, path), answer in self.answers.items()]
 
+    def still_answers(self, answers: Iterable[Answer]) -> bool:
+        """Whether everything is answered as it was then, each question asked once. Raises ValueError for what is no answer."""
+        return all(self._answer(kind, path) == answer for kind, path, answer in answers)
 
-def still_answers(disk: Disk, answers: Iterable[Answer]) -> bool:
-    """Whether a disk answers everything as it did then. Raises ValueError for what is no answer."""
-    return all(_asked(disk, kind, path) == answer for kind, path, answer in answers)
+    def learn(self, answers: Iterable[Answer]) -> None:
+        """Keep what was asked elsewhere, of the same disk."""
+        for kind, path, answer in answers:
+            self._keep(kind, path, answer)
+
+    def _answer(self, kind: str, path: str) -> object:
+        if (kind, path) not in self.answers:
+            self.answers[kind, path] = _asked(self.disk, kind, path)
+        return self.answers[kind, path]
+
+    def _keep(self, kind: str, path: str, answer: object) -> None:
+        if self.answers.setdefault((kind, path), answer) != answer:
+            self.answers[kind, path] = UNSTEADY
+
+
+def are_steady(answers: Iterable[Answer]) -> bool:
+    """Whether a result can rest upon these answers."""
+    return all(answer != UNSTEADY for _, _, answer in answers)
 
 
 def _asked(disk: Disk, kind: str, path: str) -> object:
