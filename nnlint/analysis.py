@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from nnlint.events import Run
 from nnlint.finding import Finding, Place, Plan, Related
+from nnlint.program import SYNTAX_ERROR
 from nnlint.reading.disk import DISK, Disk
 from nnlint.reading.syntax_messages import syntax_finding
 from nnlint.records import dataclass, field
@@ -85,7 +86,10 @@ def analyse(
 ) -> Analysis:
     """The analysis of the runs of a unit. What a rule or the abstract run fails on becomes an error of it."""
     analyst = _Analyst(unit, rules, disk, {} if trees is None else trees, progress)
-    analyst.analyse([document.source for document in unit.documents if document.source])
+    sources = [document.source for document in unit.documents if document.source]
+    if not any(rule is SYNTAX_ERROR for rule in rules):
+        sources = [source for source in sources if source.path not in unit.idle]
+    analyst.analyse(sources)
     return analyst.analysis
 
 
@@ -102,7 +106,7 @@ class _Analyst:
     def analyse(self, sources: Sequence[Source]) -> None:
         """Gathers the findings of all runs. Where the abstract run fails as a whole, each source is read by itself."""
         together = [document.source for document in self.unit.together if document.source]
-        project = Project(sources, together, self.trees, disk=self.disk)
+        project = Project(sources, together, self.trees, idle=self.unit.idle, disk=self.disk)
         failure = None
         try:
             for run in project.runs():
@@ -121,7 +125,8 @@ class _Analyst:
                 self.analyse([source])
 
     def _ask_rules(self, run: Run) -> None:
-        for rule in self.rules:
+        silent = self.unit.silent.get(run.path, ())
+        for rule in [rule for rule in self.rules if rule.code not in silent]:
             try:
                 self.analysis.add(_from_problem(rule, problem, run) for problem in rule.check(run))
             except Exception as error:

@@ -16,12 +16,13 @@ from nnlint.reading.patterns import Patterns
 from nnlint.reading.shown import texts_of
 from nnlint.records import dataclass, field
 from nnlint.report import Report
-from nnlint.rule import Rule
+from nnlint.rule import Rule, no_problems
 from nnlint.selection import matches, select_rules
 from nnlint.settings import Settings
 from nnlint.silencing.suppressions import Suppressions
 from nnlint.silencing.unused_suppressions import unused_suppressions
 from nnlint.units import Unit, units
+from nnlint.words import Vocabulary
 
 MOST_LEFT_BEHIND = 500_000
 """Objects, 50 MB or so, that may wait for the garbage collector."""
@@ -56,7 +57,10 @@ def lint_documents(
         lint.analysis.add(document.broken)
         lint.analysis.notes += document.notes
     with _uncollected():
-        for analysis in _analyses(units(documents, disk), rules, disk, progress, kept):
+        todo = units(
+            documents, disk, Vocabulary({rule.code: rule.words for rule in rules if rule.check is not no_problems})
+        )
+        for analysis in _analyses(todo, rules, disk, progress, kept):
             lint.analysis.join(analysis)
     findings = sorted(_reported(lint), key=lambda finding: finding.sort_key)
     return Report(

@@ -12,6 +12,7 @@ from nnlint.records import dataclass
 
 if TYPE_CHECKING:
     from nnlint.witness import Witness
+    from nnlint.words import Words
 
 PAGES = "https://github.com/nnlint/nnlint/blob/main/rules/README.md"
 
@@ -52,6 +53,7 @@ class Rule:
 
     `module` and `page` are the rule file's `__name__` and `__doc__`: the name and the topic follow from the first, the
     title is the first line of the second. `witness` reads a verdict off a real run; where none can, `undecidable` says why.
+    `words` are those without which no file holds the fault, as `nnlint.words` has them; none where it may be in any.
     `trains` says whether the fault can change what the network learns. Raises ValueError where the metadata are not those of
     a rule.
     """
@@ -67,6 +69,7 @@ class Rule:
     witness: Witness | None = None
     undecidable: str = ""
     trains: bool = True
+    words: Words = ()
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"NN[0-9]{3}", self.code):

@@ -7,11 +7,12 @@ processes, or be taken from a cache, and the findings are the same.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from nnlint.reading.disk import Disk
 from nnlint.reading.document import Document
-from nnlint.records import dataclass
+from nnlint.records import dataclass, field
+from nnlint.words import Vocabulary
 
 LINES_AT_ONCE = 8_000
 """Lines of one unit. A library of which every file imports another is cut into several; no training project is as large."""
@@ -19,25 +20,52 @@ LINES_AT_ONCE = 8_000
 
 @dataclass(frozen=True)
 class Unit:
-    """Documents whose runs are made, and all linted documents that hang together with them, themselves included."""
+    """Documents whose runs are made, and all linted documents that hang together with them, themselves included.
+
+    `silent` are the codes of the rules that have nothing to say of a document, by its path, if there are any; of the `idle`
+    documents none has, and no run is made of them.
+    """
 
     documents: tuple[Document, ...]
     together: tuple[Document, ...]
+    silent: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    idle: frozenset[str] = frozenset()
 
 
-def units(documents: Sequence[Document], disk: Disk) -> list[Unit]:
-    """The units of these documents, each of which is in one of them: the same for the same documents and imports."""
+def units(documents: Sequence[Document], disk: Disk, vocabulary: Vocabulary) -> list[Unit]:
+    """The units of these documents, each of which is in one of them: the same for the same documents, imports and rules."""
+    if not documents:
+        return []
+    if len(documents) == 1 and _found_in(documents[0], vocabulary) == vocabulary.all:
+        return [Unit(tuple(documents), tuple(documents))]
     from nnlint.static.connections import Connections
 
-    if len(documents) <= 1:
-        return [Unit(tuple(documents), tuple(documents))] if documents else []
-    connections = Connections()
+    connections = Connections(vocabulary)
     connections.add(documents, disk)
+    behind = connections.found_behind()
+    found = {document.path: behind.get(_real(document), vocabulary.all) for document in documents if document.file}
+    found.update((document.path, _found_in(document, vocabulary)) for document in documents if not document.file)
     return [
-        Unit(portion, together)
+        _unit(portion, together, vocabulary, found)
         for together in _groups(documents, connections.together())
         for portion in _portions(together)
     ]
+
+
+def _unit(
+    portion: tuple[Document, ...], together: tuple[Document, ...], vocabulary: Vocabulary, found: Mapping[str, int]
+) -> Unit:
+    silent = {document.path: vocabulary.silent(found[document.path]) for document in portion}
+    idle = frozenset(path for path in silent if vocabulary.is_idle(found[path]))
+    return Unit(portion, together, {path: codes for path, codes in silent.items() if codes}, idle)
+
+
+def _found_in(document: Document, vocabulary: Vocabulary) -> int:
+    return vocabulary.all if document.source is None else vocabulary.found_in(document.source.text)
+
+
+def _real(document: Document) -> str:
+    return os.path.realpath(document.file or "")
 
 
 def _groups(documents: Iterable[Document], names: dict[str, str]) -> list[tuple[Document, ...]]:

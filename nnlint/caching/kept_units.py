@@ -53,7 +53,8 @@ class KeptUnits:
         if unit.together is not self._together:
             self._together, self._of_together = unit.together, _digest_of(unit.together)
         own = [document.path for document in unit.documents]
-        parts = ["unit", FORMAT, self.surroundings, own, self._of_together]
+        silent = [[path, sorted(codes)] for path, codes in unit.silent.items()]
+        parts = ["unit", FORMAT, self.surroundings, own, silent, self._of_together]
         return digest(json.dumps(parts).encode("utf-8", "surrogatepass"))
 
 

@@ -12,20 +12,28 @@ from nnlint.lazy import regex
 from nnlint.reading.disk import Disk
 from nnlint.reading.document import Document
 from nnlint.static.imports import LARGEST_IMPORT, Folders, imported_file, other_than_itself
+from nnlint.words import Vocabulary
 
 IMPORT = regex(
-    r"(?:^|[;:])[ \t]*(?:from[ \t]+(?P<base>[.\w]+)[ \t]+import[ \t]*(?P<names>\([^)]*\)|.*)|import[ \t]+(?P<modules>.*))",
+    r"(?:^|[;:])[ \t\f]*(?:from\b(?P<base>[.\w \t\f]+?)\bimport\b[ \t\f]*(?P<names>\([^)]*\)|.*)|import\b(?P<modules>.*))",
     re.MULTILINE,
 )
+SPACE = regex(r"\s+")
 COMMENT = regex(r"#.*")
 NAME = regex(r"[\w.]+")
 
 
 class Connections:
-    """Files, by their path without links, and what they import and are imported by."""
+    """Files, by their path without links, and what they import and are imported by.
 
-    def __init__(self) -> None:
+    `found` is what each has of a vocabulary, by itself.
+    """
+
+    def __init__(self, vocabulary: Vocabulary | None = None) -> None:
         self.links: dict[str, set[str]] = defaultdict(set)
+        self.importers: dict[str, set[str]] = defaultdict(set)
+        self.vocabulary = vocabulary
+        self.found: dict[str, int] = {}
         self.resolved: dict[tuple[str, str, int], str | None] = {}
 
     def add(self, documents: Iterable[Document], disk: Disk) -> None:
@@ -37,10 +45,13 @@ class Connections:
         while waiting:
             document = waiting.pop()
             here = realpath(document.file or "")
+            if self.vocabulary and document.source:
+                self.found[here] = self.vocabulary.found_in(document.source.text)
             for file in self._imports(document, folders):
                 other = realpath(file)
                 self.links[here].add(other)
                 self.links[other].add(here)
+                self.importers[other].add(here)
                 found = disk.read(file) if other not in seen and disk.size(file) <= LARGEST_IMPORT else None
                 seen.add(other)
                 if found is not None and found.source:
@@ -65,6 +76,19 @@ class Connections:
                 first.update(dict.fromkeys(self.around([file]), file))
         return first
 
+    def found_behind(self) -> dict[str, int]:
+        """What each file has of the vocabulary together with all that it reaches by imports."""
+        found = dict(self.found)
+        waiting = list(found)
+        while waiting:
+            file = waiting.pop()
+            for other in self.importers.get(file, ()):
+                joined = found.get(other, 0) | found[file]
+                if joined != found.get(other):
+                    found[other] = joined
+                    waiting.append(other)
+        return found
+
     def _imports(self, document: Document, folders: Folders) -> Iterator[str]:
         text = document.source.text if document.source else ""
         folder = str(Path(document.file or "").parent)
@@ -81,8 +105,9 @@ def _imported_names(text: str) -> Collection[tuple[str, int]]:
     """The dotted names that the import statements of a text may mean, each with the dots of a relative import."""
     found: dict[tuple[str, int], None] = {}
     for statement in IMPORT.finditer(text.replace("\\\n", " ")):
-        base = (statement["base"] or "").lstrip(".")
-        level = len(statement["base"] or "") - len(base)
+        written = SPACE.sub("", statement["base"] or "")
+        base = written.lstrip(".")
+        level = len(written) - len(base)
         for name in NAME.findall(COMMENT.sub("", statement["names"] or statement["modules"] or "")):
             parts = [*base.split("."), *name.split(".")] if base else name.split(".")
             found.update(

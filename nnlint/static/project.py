@@ -23,11 +23,6 @@ from nnlint.static.syntax import Newer, SyntaxProblem, Unparsable, parse
 from nnlint.static.test_suites import is_test_suite
 from nnlint.values import Value
 
-RELEVANT = regex(
-    r"torch|numpy|sklearn|lightning|fastai|accelerate|ignite|transformers|\.backward\(|nn\.|optim|np\.|loss|DataLoader"
-)
-"""A file without any of these words holds nothing that a rule could speak of: it is only run where another imports it."""
-
 IMPORTED = regex(r"^[ \t\f]*(?:from\s+([.\w]+)\s+import\s+(.+)|import\s+(.+))$", re.MULTILINE)
 BASES = regex(r"^[ \t\f]*class\s+\w+\s*\(([^)]*)", re.MULTILINE)
 WORD = regex(r"\w+")
@@ -38,7 +33,8 @@ DEEPEST_RECURSION = 4000
 class Project:
     """The files whose runs are made, and where their imports are found: among `together`, then on the disk.
 
-    `together` are all linted files that hang together with them by imports, `trees` what was parsed of these before.
+    `together` are all linted files that hang together with them by imports, `trees` what was parsed of these before, `idle`
+    the paths of files that are run only where another imports them.
     `runs` is lazy: a run may be dropped before the next one is made.
     `broken` holds the files that do not parse, `notes` what was cut short or not followed; both fill as the runs are made.
     """
@@ -48,6 +44,7 @@ class Project:
     trees: dict[str, ast.Module] = field(default_factory=dict)
     broken: list[SyntaxProblem] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
+    idle: Set[str] = frozenset()
     disk: Disk = DISK
 
     def __post_init__(self) -> None:
@@ -74,7 +71,7 @@ class Project:
                 self.note(
                     module.source, None, "not analysed: it is a test suite, which trains nothing that has to learn"
                 )
-            elif RELEVANT.search(module.source.text):
+            elif module.source.path not in self.idle:
                 yield from entry_runs(self, module)
 
     def _parsed(self, source: Source) -> Module | None:

@@ -40,6 +40,7 @@ from nnlint.graph import cuts_graph
 from nnlint.rule import Problem, Rule
 from nnlint.values import Data, Layer, Value, elements
 from nnlint.witness import Case, confirmed, numbers, refuted, unverified
+from nnlint.words import NETWORKS, names_of
 
 FEW = 3
 
@@ -154,4 +155,13 @@ def witness(case: Case) -> Verdict:
     return unverified("the run ended before such a batch came")
 
 
-rule = Rule(__name__, __doc__, check, code="NN313", severity=Severity.ERROR, since="0.1", witness=witness)
+rule = Rule(
+    __name__,
+    __doc__,
+    check,
+    code="NN313",
+    severity=Severity.ERROR,
+    since="0.1",
+    witness=witness,
+    words=(NETWORKS | names_of("batch_norm"),),
+)

@@ -64,6 +64,7 @@ from nnlint.operations import WEIGHTED
 from nnlint.rule import Problem, Rule
 from nnlint.values import Data, Site
 from nnlint.witness import Case
+from nnlint.words import NETWORKS, names_of
 
 GOES_ON = WEIGHTED | {"batch_norm", "call"}
 """Operations that make something of what the dropout lets through: layers, known ones and others."""
@@ -139,4 +140,5 @@ rule = Rule(
     since="0.1",
     fix=Applicability.UNSAFE,
     witness=witness,
+    words=(NETWORKS | names_of("batch_norm"),),
 )

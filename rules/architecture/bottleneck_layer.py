@@ -43,6 +43,7 @@ from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Constant, Data, Layer
 from nnlint.witness import Case, confirmed, not_reached, refuted
+from nnlint.words import NETWORKS
 
 FEW = 4
 RATIO = 16
@@ -265,4 +266,13 @@ def witness(case: Case) -> Verdict:
     return refuted(f"over {rows:.0f} samples its output has rank {rank:.0f}", rank=rank, samples=rows)
 
 
-rule = Rule(__name__, __doc__, check, code="NN302", severity=Severity.ERROR, since="0.1", witness=witness)
+rule = Rule(
+    __name__,
+    __doc__,
+    check,
+    code="NN302",
+    severity=Severity.ERROR,
+    since="0.1",
+    witness=witness,
+    words=(NETWORKS,),
+)

@@ -51,6 +51,7 @@ from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Site, number
 from nnlint.witness import Case, confirmed, not_reached, refuted
+from nnlint.words import NETWORKS
 
 MIXING = ("linear", "convolution", "transposed_convolution", "matmul")
 PASSED = BETWEEN | NORMALIZATIONS | {"dropout", "add bias"}
@@ -227,4 +228,5 @@ rule = Rule(
     since="0.1",
     fix=Applicability.SAFE,
     witness=witness,
+    words=(NETWORKS | frozenset("zero_ fill_ normal_ uniform_ copy_ trunc_normal_ random_".split()),),
 )

@@ -49,6 +49,7 @@ from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data, number
 from nnlint.witness import Case, confirmed, not_reached, refuted
+from nnlint.words import NETWORKS, names_of
 
 TOLD = re.compile(r"train|eval|infer|deterministic|stochastic|is_test")
 """A test of such words decides on the mode."""
@@ -220,4 +221,5 @@ rule = Rule(
     since="0.1",
     fix=Applicability.SAFE,
     witness=witness,
+    words=(NETWORKS | names_of("dropout", "attention"),),
 )

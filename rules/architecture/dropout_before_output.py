@@ -55,6 +55,7 @@ from nnlint.operations import WEIGHTED
 from nnlint.rule import Problem, Rule
 from nnlint.values import Data
 from nnlint.witness import Case, confirmed, harmless, not_reached
+from nnlint.words import NETWORKS, names_of
 
 SHARE = 0.2
 """The variance over masks that counts, as a share of the variance over inputs."""
@@ -141,4 +142,5 @@ rule = Rule(
     since="0.1",
     fix=Applicability.UNSAFE,
     witness=witness,
+    words=(NETWORKS | names_of("dropout"),),
 )

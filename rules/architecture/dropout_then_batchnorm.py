@@ -60,6 +60,7 @@ from nnlint.operations import ACTIVATIONS, POOLINGS, TRANSPARENT
 from nnlint.rule import Problem, Rule
 from nnlint.values import Data
 from nnlint.witness import Case
+from nnlint.words import NETWORKS, names_of
 
 CARRIES = (
     ACTIVATIONS
@@ -126,4 +127,5 @@ rule = Rule(
     since="0.1",
     fix=Applicability.UNSAFE,
     witness=witness,
+    words=(NETWORKS | names_of("batch_norm"),),
 )

@@ -54,6 +54,7 @@ from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite, FunctionNode
 from nnlint.values import FROZEN_KEY, Data, Instance, Layer, Value, elements, truth
 from nnlint.witness import Case, confirmed, not_reached, refuted
+from nnlint.words import NETWORKS
 
 PREPARES = re.compile(r"^(?:__init__|_*(?:build|make|init|reset|setup|create|configure|add|load|get)(?:_|$).*)$")
 """Methods of such names make layers for later passes."""
@@ -222,4 +223,5 @@ rule = Rule(
     since="0.1",
     fix=Applicability.UNSAFE,
     witness=witness,
+    words=(NETWORKS,),
 )

@@ -42,6 +42,7 @@ from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import FALSE, Constant, Data, Items, Layer, Value, truth
 from nnlint.witness import Case, confirmed, not_reached, refuted
+from nnlint.words import NETWORKS
 
 ELEMENTWISE = (
     (ACTIVATIONS - {"glu"})
@@ -279,4 +280,13 @@ def witness(case: Case) -> Verdict:
     return refuted(f"the layer was called {calls:.0f} times", calls=calls) if calls > 1 else not_reached(case)
 
 
-rule = Rule(__name__, __doc__, check, code="NN309", severity=Severity.ERROR, since="0.1", witness=witness)
+rule = Rule(
+    __name__,
+    __doc__,
+    check,
+    code="NN309",
+    severity=Severity.ERROR,
+    since="0.1",
+    witness=witness,
+    words=(NETWORKS,),
+)

@@ -47,6 +47,7 @@ from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Constant, Data, Layer, Value
 from nnlint.witness import Case, confirmed, not_reached, refuted
+from nnlint.words import NETWORKS
 
 PAIRS = frozenset(
     {
@@ -289,4 +290,5 @@ rule = Rule(
     since="0.1",
     fix=Applicability.UNSAFE,
     witness=witness,
+    words=(NETWORKS,),
 )

@@ -48,6 +48,7 @@ from nnlint.operations import REGRESSION_LOSSES, WEIGHTED
 from nnlint.rule import Problem, Rule
 from nnlint.values import Data, Site, Value
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted
+from nnlint.words import NETWORKS
 
 RELUS = frozenset({"relu", "relu6"})
 TAKES_PROBABILITIES = frozenset({"nll_loss", "binary_cross_entropy"})
@@ -152,4 +153,5 @@ rule = Rule(
     since="0.1",
     fix=Applicability.UNSAFE,
     witness=witness,
+    words=(NETWORKS,),
 )

@@ -50,6 +50,7 @@ from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Site
 from nnlint.witness import Case, confirmed, not_reached, refuted
+from nnlint.words import NETWORKS, names_of
 
 SATURATING = ("sigmoid", "tanh")
 LAYERS = frozenset({"linear", "convolution", "transposed_convolution"})
@@ -187,4 +188,5 @@ rule = Rule(
     since="0.1",
     fix=Applicability.UNSAFE,
     witness=witness,
+    words=(NETWORKS | names_of(*SATURATING),),
 )

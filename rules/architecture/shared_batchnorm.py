@@ -41,6 +41,7 @@ from nnlint.operations import ACTIVATIONS, POOLINGS, WEIGHTED
 from nnlint.rule import Problem, Rule
 from nnlint.values import Data
 from nnlint.witness import Case, confirmed, harmless, not_reached, numbers
+from nnlint.words import NETWORKS
 
 PASSED = ACTIVATIONS | POOLINGS | REARRANGING | {"dropout"}
 NOTABLE = 1.05
@@ -100,5 +101,13 @@ def witness(case: Case) -> Verdict:
 
 
 rule = Rule(
-    __name__, __doc__, check, code="NN312", severity=Severity.WARNING, since="0.1", default=False, witness=witness
+    __name__,
+    __doc__,
+    check,
+    code="NN312",
+    severity=Severity.WARNING,
+    since="0.1",
+    default=False,
+    witness=witness,
+    words=(NETWORKS,),
 )

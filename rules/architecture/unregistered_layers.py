@@ -55,6 +55,7 @@ from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import FROZEN_KEY, Data, Entries, Instance, Items, Layer, Value, alternatives, elements, truth
 from nnlint.witness import Case, confirmed, not_reached, refuted
+from nnlint.words import NETWORKS
 
 LIBRARIES = ("torch_geometric.nn.", "dgl.nn.")
 """Layers of these libraries have weights, too."""
@@ -208,4 +209,5 @@ rule = Rule(
     since="0.1",
     fix=Applicability.SAFE,
     witness=witness,
+    words=(NETWORKS,),
 )

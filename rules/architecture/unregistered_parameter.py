@@ -46,6 +46,7 @@ from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import NONE, Data, Entries, Instance, Items, Value, alternatives, elements
 from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted
+from nnlint.words import NETWORKS
 
 MAKES_ANOTHER = ACTIVATIONS | frozenset(
     "to add subtract multiply divide negative power sqrt exp view reshape squeeze unsqueeze transpose permute expand repeat "
@@ -286,4 +287,5 @@ rule = Rule(
     since="0.1",
     fix=Applicability.SAFE,
     witness=witness,
+    words=(NETWORKS,),
 )

@@ -46,6 +46,7 @@ from nnlint.rule import Problem, Rule
 from nnlint.static.objects import Class, CodeSite, Function, Module
 from nnlint.values import Instance, Value
 from nnlint.witness import Case, confirmed, not_reached, refuted
+from nnlint.words import NETWORKS
 
 BY_NAME = re.compile(r"getattr|_modules|children\(|modules\(|__dict__|eval\(|vars\(|locals\(|functional_call|trace")
 """How code reaches parts without naming them."""
@@ -145,4 +146,13 @@ def witness(case: Case) -> Verdict:
     return confirmed("the layer was never called, and its weights never had a gradient", calls=calls)
 
 
-rule = Rule(__name__, __doc__, check, code="NN314", severity=Severity.WARNING, since="0.1", witness=witness)
+rule = Rule(
+    __name__,
+    __doc__,
+    check,
+    code="NN314",
+    severity=Severity.WARNING,
+    since="0.1",
+    witness=witness,
+    words=(NETWORKS,),
+)

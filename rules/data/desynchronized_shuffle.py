@@ -36,6 +36,7 @@ from nnlint.finding import Severity, Verdict
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
+from nnlint.words import ARRAYS, names_of
 
 
 def check(run: Run) -> Iterator[Problem]:
@@ -69,4 +70,13 @@ def witness(case: Case) -> Verdict:
     return not_reached(case) if not case.values() else unverified("the data are shuffled in place")
 
 
-rule = Rule(__name__, __doc__, check, code="NN408", severity=Severity.ERROR, since="0.1", witness=witness)
+rule = Rule(
+    __name__,
+    __doc__,
+    check,
+    code="NN408",
+    severity=Severity.ERROR,
+    since="0.1",
+    witness=witness,
+    words=(names_of("randperm") | {"shuffle"}, ARRAYS),
+)

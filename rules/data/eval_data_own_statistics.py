@@ -46,6 +46,7 @@ from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data
 from nnlint.witness import Case, confirmed, harmless, not_reached, unverified
+from nnlint.words import ARRAYS, MEASURED
 
 SAME = 0.01
 """Scalings that differ by less than this part are the same."""
@@ -181,4 +182,5 @@ rule = Rule(
     fix=Applicability.SAFE,
     witness=witness,
     trains=False,
+    words=(MEASURED, ARRAYS),
 )

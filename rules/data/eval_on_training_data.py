@@ -39,6 +39,7 @@ from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import NONE, Constant, Data, Instance, Loader, Value, same_constant
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
+from nnlint.words import NETWORKS
 
 
 def check(run: Run) -> Iterator[Problem]:
@@ -125,4 +126,14 @@ def witness(case: Case) -> Verdict:
     return refuted("the data sets of the two loaders hold other samples")
 
 
-rule = Rule(__name__, __doc__, check, code="NN407", severity=Severity.ERROR, since="0.1", witness=witness, trains=False)
+rule = Rule(
+    __name__,
+    __doc__,
+    check,
+    code="NN407",
+    severity=Severity.ERROR,
+    since="0.1",
+    witness=witness,
+    trains=False,
+    words=(NETWORKS,),
+)

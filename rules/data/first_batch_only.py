@@ -47,6 +47,7 @@ from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Instance, Loader
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
+from nnlint.words import NETWORKS
 
 
 class Draw(NamedTuple):
@@ -162,4 +163,13 @@ def witness(case: Case) -> Verdict:
     )
 
 
-rule = Rule(__name__, __doc__, check, code="NN414", severity=Severity.ERROR, since="0.1", witness=witness)
+rule = Rule(
+    __name__,
+    __doc__,
+    check,
+    code="NN414",
+    severity=Severity.ERROR,
+    since="0.1",
+    witness=witness,
+    words=(NETWORKS,),
+)

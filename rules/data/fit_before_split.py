@@ -39,6 +39,7 @@ from nnlint.finding import Severity, Verdict
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
+from nnlint.words import ARRAYS, FITTED
 
 
 def check(run: Run) -> Iterator[Problem]:
@@ -87,5 +88,13 @@ def witness(case: Case) -> Verdict:
 
 
 rule = Rule(
-    __name__, __doc__, check, code="NN405", severity=Severity.WARNING, since="0.1", witness=witness, trains=False
+    __name__,
+    __doc__,
+    check,
+    code="NN405",
+    severity=Severity.WARNING,
+    since="0.1",
+    witness=witness,
+    trains=False,
+    words=(FITTED, ARRAYS),
 )

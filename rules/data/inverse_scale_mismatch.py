@@ -47,6 +47,7 @@ from nnlint.graph import ancestors
 from nnlint.rule import Problem, Rule
 from nnlint.values import Data, Value
 from nnlint.witness import Case, confirmed, harmless, not_reached, unverified
+from nnlint.words import ARRAYS, COMPARED, MEASURED
 
 SAME = 0.01
 """A round trip that is off by less than this part is the identity."""
@@ -178,4 +179,14 @@ def _through_inputs(case: Case, inputs: list[Mapping[str, float]], back: float) 
     )
 
 
-rule = Rule(__name__, __doc__, check, code="NN404", severity=Severity.ERROR, since="0.1", witness=witness, trains=False)
+rule = Rule(
+    __name__,
+    __doc__,
+    check,
+    code="NN404",
+    severity=Severity.ERROR,
+    since="0.1",
+    witness=witness,
+    trains=False,
+    words=(MEASURED, COMPARED, ARRAYS),
+)

@@ -145,4 +145,5 @@ rule = Rule(
     since="0.1",
     fix=Applicability.SAFE,
     witness=witness,
+    words=(frozenset({"torchvision"}),),
 )

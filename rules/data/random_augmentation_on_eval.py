@@ -44,6 +44,7 @@ from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Constant, Data, Loader
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
+from nnlint.words import NETWORKS
 
 RANDOM = re.compile(
     r"(^|\.)(Random(?!Sampler|State|Order$)\w+|ColorJitter|AutoAugment|TrivialAugmentWide|AugMix|ElasticTransform|"
@@ -120,5 +121,13 @@ def _places(case: Case) -> list[Place]:
 
 
 rule = Rule(
-    __name__, __doc__, check, code="NN410", severity=Severity.WARNING, since="0.1", witness=witness, trains=False
+    __name__,
+    __doc__,
+    check,
+    code="NN410",
+    severity=Severity.WARNING,
+    since="0.1",
+    witness=witness,
+    trains=False,
+    words=(NETWORKS,),
 )

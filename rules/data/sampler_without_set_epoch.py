@@ -51,6 +51,7 @@ from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import NONE, Constant, Data, Loader, alternatives
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
+from nnlint.words import NETWORKS
 
 TELLS_ITSELF = re.compile(
     r"set_epoch|lightning|accelerate|lightning_fabric|\bcomposer\b|\bignite\b|transformers.*Trainer"
@@ -154,4 +155,5 @@ rule = Rule(
     since="0.1",
     fix=Applicability.SAFE,
     witness=witness,
+    words=(NETWORKS,),
 )

@@ -53,6 +53,7 @@ from nnlint.mending.controls import left_out
 from nnlint.rule import Problem, Rule
 from nnlint.values import Data
 from nnlint.witness import Case, confirmed, harmless, not_reached, unverified
+from nnlint.words import ARRAYS, COMPARED, MEASURED
 
 BY = {
     "ratio": "its own {statistic}",
@@ -166,4 +167,13 @@ def witness(case: Case) -> Verdict:
     )
 
 
-rule = Rule(__name__, __doc__, check, code="NN401", severity=Severity.ERROR, since="0.1", witness=witness)
+rule = Rule(
+    __name__,
+    __doc__,
+    check,
+    code="NN401",
+    severity=Severity.ERROR,
+    since="0.1",
+    witness=witness,
+    words=(MEASURED, COMPARED, ARRAYS),
+)

@@ -46,6 +46,7 @@ from nnlint.finding import Severity, Verdict
 from nnlint.mending.controls import left_out
 from nnlint.rule import Problem, Rule
 from nnlint.witness import Case, confirmed, last, not_reached, numbers, refuted, unverified
+from nnlint.words import ARRAYS, COMPARED, TRAINING
 
 LEAST = 9.0
 """A smaller factor, up or down, is none that this rule speaks of."""
@@ -126,4 +127,13 @@ def _weight_norm(run: Run | None) -> float:
     return last(list(run.events(OptimizerStepped)), "weight_norm", 0.0) if run is not None else 0.0
 
 
-rule = Rule(__name__, __doc__, check, code="NN402", severity=Severity.WARNING, since="0.1", witness=witness)
+rule = Rule(
+    __name__,
+    __doc__,
+    check,
+    code="NN402",
+    severity=Severity.WARNING,
+    since="0.1",
+    witness=witness,
+    words=(COMPARED, ARRAYS | TRAINING),
+)

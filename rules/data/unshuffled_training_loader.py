@@ -54,6 +54,7 @@ from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Loader, Site
 from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted
+from nnlint.words import NETWORKS
 
 ON_PURPOSE = re.compile(r"overfit|debug|extract|embed|distill", re.IGNORECASE)
 """Names of functions whose loaders may well keep the order."""
@@ -167,4 +168,5 @@ rule = Rule(
     since="0.1",
     fix=Applicability.SAFE,
     witness=witness,
+    words=(NETWORKS,),
 )

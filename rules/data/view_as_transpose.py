@@ -48,6 +48,7 @@ from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Constant, Data, Value, number
 from nnlint.witness import Case, confirmed, harmless, not_reached, numbers
+from nnlint.words import ARRAYS, names_of
 
 SAME_SHAPE = (
     (ACTIVATIONS - {"glu"})
@@ -281,4 +282,5 @@ rule = Rule(
     since="0.1",
     fix=Applicability.UNSAFE,
     witness=witness,
+    words=(names_of("view", "reshape"), ARRAYS),
 )

@@ -46,6 +46,7 @@ from nnlint.mending.importing import spelled
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted
+from nnlint.words import TRAINING
 
 
 def check(run: Run) -> Iterator[Problem]:
@@ -130,4 +131,5 @@ rule = Rule(
     fix=Applicability.SAFE,
     witness=witness,
     trains=False,
+    words=(TRAINING,),
 )

@@ -67,6 +67,7 @@ from nnlint.values import (
     truth,
 )
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted
+from nnlint.words import TRAINING
 
 
 def check(run: Run) -> Iterator[Problem]:
@@ -268,4 +269,5 @@ rule = Rule(
     fix=Applicability.SAFE,
     witness=witness,
     trains=False,
+    words=(TRAINING,),
 )

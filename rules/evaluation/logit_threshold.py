@@ -44,6 +44,7 @@ from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Value, number
 from nnlint.witness import Case, confirmed, harmless, not_reached, refuted
+from nnlint.words import NETWORKS
 
 LOSS = "binary_cross_entropy_with_logits"
 ORDERINGS = frozenset({"Gt", "GtE", "Lt", "LtE"})
@@ -154,4 +155,5 @@ rule = Rule(
     fix=Applicability.UNSAFE,
     witness=witness,
     trains=False,
+    words=(NETWORKS,),
 )

@@ -57,6 +57,7 @@ from nnlint.mending import edits
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted, unverified
+from nnlint.words import SWITCHED, TRAINING
 
 ON_PURPOSE = frozenset(
     "mc monte carlo uncertainty bayesian bayes stochastic calibrate recalibrate bn update precise".split()
@@ -225,4 +226,5 @@ rule = Rule(
     fix=Applicability.SAFE,
     witness=witness,
     trains=False,
+    words=(SWITCHED, TRAINING),
 )

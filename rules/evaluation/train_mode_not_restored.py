@@ -55,6 +55,7 @@ from nnlint.static.objects import CodeSite
 from nnlint.trace import Block, follow, select
 from nnlint.values import Value, elements
 from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted, unverified
+from nnlint.words import STEPPED, SWITCHED, TRAINING
 
 
 class Mode(NamedTuple):
@@ -219,4 +220,5 @@ rule = Rule(
     since="0.1",
     fix=Applicability.SAFE,
     witness=witness,
+    words=(SWITCHED, STEPPED, TRAINING),
 )

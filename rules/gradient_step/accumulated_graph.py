@@ -50,6 +50,7 @@ from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Items, Site
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
+from nnlint.words import BACKWARD
 
 NUMERIC_USES = frozenset("print format float round append add_scalar info debug set_postfix set_description".split())
 """Calls that take a number as well as a tensor."""
@@ -247,4 +248,5 @@ rule = Rule(
     fix=Applicability.SAFE,
     witness=witness,
     trains=False,
+    words=(BACKWARD,),
 )

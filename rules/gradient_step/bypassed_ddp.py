@@ -45,6 +45,7 @@ from nnlint.finding import Applicability, Fix, Severity
 from nnlint.mending import edits
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
+from nnlint.words import NETWORKS
 
 
 def check(run: Run) -> Iterator[Problem]:
@@ -95,4 +96,5 @@ rule = Rule(
     since="0.1",
     fix=Applicability.SAFE,
     undecidable="the run has one process, whose network has no copies to drift from",
+    words=(NETWORKS,),
 )

@@ -50,6 +50,7 @@ from nnlint.mending import edits
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
+from nnlint.words import STEPPED, TRAINING
 
 
 def check(run: Run) -> Iterator[Problem]:
@@ -140,4 +141,5 @@ rule = Rule(
     since="0.1",
     fix=Applicability.SAFE,
     witness=witness,
+    words=(STEPPED, TRAINING),
 )

@@ -49,6 +49,7 @@ from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Site
 from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, unverified
+from nnlint.words import BACKWARD, STEPPED
 
 EMPTY = frozenset({"start", "stepped", "cleared"})
 
@@ -156,4 +157,5 @@ rule = Rule(
     since="0.1",
     fix=Applicability.SAFE,
     witness=witness,
+    words=(STEPPED, BACKWARD),
 )

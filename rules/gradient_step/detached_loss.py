@@ -42,6 +42,7 @@ from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Site
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
+from nnlint.words import BACKWARD
 
 WORDS = {
     "item": "a number, without its graph",
@@ -121,4 +122,5 @@ rule = Rule(
     severity=Severity.ERROR,
     since="0.1",
     witness=witness,
+    words=(BACKWARD,),
 )

@@ -52,6 +52,7 @@ from nnlint.static.objects import CodeSite
 from nnlint.trace import Step, follow
 from nnlint.values import Data, elements
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted
+from nnlint.words import STEPPED, TRAINING
 
 
 def check(run: Run) -> Iterator[Problem]:
@@ -164,4 +165,5 @@ rule = Rule(
     severity=Severity.ERROR,
     since="0.1",
     witness=witness,
+    words=(STEPPED, TRAINING),
 )

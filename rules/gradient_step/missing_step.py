@@ -46,6 +46,7 @@ from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Optimizer, Value, alternatives
 from nnlint.witness import Case, confirmed, not_reached, refuted, unverified
+from nnlint.words import BACKWARD, CLEARED
 
 NAMED = frozenset({"argument", "name", "attribute", "index", "call", "method"})
 
@@ -187,4 +188,5 @@ rule = Rule(
     severity=Severity.ERROR,
     since="0.1",
     witness=witness,
+    words=(CLEARED, BACKWARD),
 )

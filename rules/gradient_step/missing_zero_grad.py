@@ -52,6 +52,7 @@ from nnlint.static.objects import CodeSite
 from nnlint.trace import follow
 from nnlint.values import Data, alternatives
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
+from nnlint.words import BACKWARD, STEPPED
 
 
 class Gradients(NamedTuple):
@@ -256,4 +257,5 @@ rule = Rule(
     since="0.1",
     fix=Applicability.SAFE,
     witness=witness,
+    words=(STEPPED, BACKWARD),
 )

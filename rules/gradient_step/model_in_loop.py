@@ -47,6 +47,7 @@ from nnlint.finding import Applicability, Severity, Verdict
 from nnlint.mending.hoisting import hoisted
 from nnlint.rule import Problem, Rule
 from nnlint.witness import Case, confirmed, refuted, unverified
+from nnlint.words import NETWORKS
 
 
 def check(run: Run) -> Iterator[Problem]:
@@ -91,4 +92,5 @@ rule = Rule(
     since="0.1",
     fix=Applicability.SAFE,
     witness=witness,
+    words=(NETWORKS,),
 )

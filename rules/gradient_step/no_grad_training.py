@@ -49,6 +49,7 @@ from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
+from nnlint.words import BACKWARD
 
 
 def check(run: Run) -> Iterator[Problem]:
@@ -108,4 +109,5 @@ rule = Rule(
     severity=Severity.ERROR,
     since="0.1",
     witness=witness,
+    words=(BACKWARD,),
 )

@@ -52,6 +52,7 @@ from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite, FunctionNode
 from nnlint.values import Constant, Data, Optimizer, Value, alternatives
 from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted, unverified
+from nnlint.words import MADE, STEPPED, TRAINING
 
 
 def check(run: Run) -> Iterator[Problem]:
@@ -227,4 +228,5 @@ rule = Rule(
     since="0.1",
     fix=Applicability.SAFE,
     witness=witness,
+    words=(MADE, STEPPED, TRAINING),
 )

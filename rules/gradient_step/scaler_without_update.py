@@ -43,6 +43,7 @@ from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Value, alternatives
 from nnlint.witness import Case, confirmed, not_reached, refuted, unverified
+from nnlint.words import STEPPED, TRAINING
 
 
 def check(run: Run) -> Iterator[Problem]:
@@ -133,4 +134,5 @@ rule = Rule(
     since="0.1",
     fix=Applicability.SAFE,
     witness=witness,
+    words=(STEPPED, TRAINING),
 )

@@ -49,6 +49,7 @@ from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Scheduler, Value, alternatives
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
+from nnlint.words import STEPPED, TRAINING
 
 
 def check(run: Run) -> Iterator[Problem]:
@@ -172,4 +173,5 @@ rule = Rule(
     since="0.1",
     fix=Applicability.SAFE,
     witness=witness,
+    words=(STEPPED, TRAINING),
 )

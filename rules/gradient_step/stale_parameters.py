@@ -42,6 +42,7 @@ from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Instance, Layer, Site
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted
+from nnlint.words import MADE, TRAINING
 
 
 def check(run: Run) -> Iterator[Problem]:
@@ -133,4 +134,5 @@ rule = Rule(
     severity=Severity.ERROR,
     since="0.1",
     witness=witness,
+    words=(MADE, TRAINING),
 )

@@ -52,6 +52,7 @@ from nnlint.mending import edits
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.witness import Case, confirmed, not_reached, refuted
+from nnlint.words import MEANT, TRAINING
 
 MISSED = {
     "step": "nothing is stepped",
@@ -111,4 +112,5 @@ rule = Rule(
     since="0.1",
     fix=Applicability.SAFE,
     witness=witness,
+    words=(MEANT, TRAINING),
 )

@@ -50,6 +50,7 @@ from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Constant, Data, Value
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
+from nnlint.words import BACKWARD, STEPPED
 
 MOST_OF_A_SHARE = 0.9
 
@@ -181,4 +182,5 @@ rule = Rule(
     default=False,
     fix=Applicability.UNSAFE,
     witness=witness,
+    words=(STEPPED, BACKWARD),
 )

@@ -48,6 +48,7 @@ from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.trace import follow
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted
+from nnlint.words import CLEARED, STEPPED
 
 
 class Gradients(NamedTuple):
@@ -183,4 +184,5 @@ rule = Rule(
     since="0.1",
     fix=Applicability.SAFE,
     witness=witness,
+    words=(CLEARED, STEPPED),
 )

@@ -45,6 +45,7 @@ from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Site, Value, number
 from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted
+from nnlint.words import ARRAYS, MATRICES
 
 BIAS = regex(r"bias|^_*b[a-z]?_?\d*$|^_*b_|_b\d*$", re.IGNORECASE)
 WEIGHT = regex(r"weight|theta|^_*syn|^_*[wuv]([\d_].*|[ihoxy]{1,2}\d*)?$|kernel", re.IGNORECASE)
@@ -245,4 +246,13 @@ def witness(case: Case) -> Verdict:
     return harmless(f"the bias has {rows:.0f} rows, all alike in this run", rows=rows)
 
 
-rule = Rule(__name__, __doc__, check, code="NN701", severity=Severity.ERROR, since="0.1", witness=witness)
+rule = Rule(
+    __name__,
+    __doc__,
+    check,
+    code="NN701",
+    severity=Severity.ERROR,
+    since="0.1",
+    witness=witness,
+    words=(MATRICES, ARRAYS),
+)

@@ -50,6 +50,7 @@ from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite, External
 from nnlint.values import Constant, Data, Optimizer, Site, Value, alternatives, number
 from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted, unverified
+from nnlint.words import ARRAYS, MATRICES, names_of
 
 CONSTANT = frozenset({"zeros", "ones", "full"})
 ONLY_LOOKS = frozenset(
@@ -304,4 +305,5 @@ rule = Rule(
     since="0.1",
     fix=Applicability.SAFE,
     witness=witness,
+    words=(MATRICES, names_of(*CONSTANT), ARRAYS),
 )

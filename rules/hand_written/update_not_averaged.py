@@ -45,6 +45,7 @@ from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Constant, Data, Value, number
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
+from nnlint.words import ARRAYS, MATRICES
 
 AVERAGES = frozenset({"mean", "divide", "std", "var", "floor_divide"})
 SUMMANDS = frozenset("multiply negative add subtract".split()) | COPIES
@@ -249,4 +250,5 @@ rule = Rule(
     default=False,
     fix=Applicability.UNSAFE,
     witness=witness,
+    words=(MATRICES, ARRAYS),
 )

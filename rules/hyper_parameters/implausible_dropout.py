@@ -42,6 +42,7 @@ from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Constant, Data, Site, Value, number
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted
+from nnlint.words import NETWORKS, names_of
 
 LARGEST = 0.9
 KEEPS_LESS = 0.5
@@ -167,4 +168,13 @@ def witness(case: Case) -> Verdict:
     return confirmed(words, passed=passed) if passed <= limit else refuted(words, passed=passed)
 
 
-rule = Rule(__name__, __doc__, check, code="NN604", severity=Severity.WARNING, since="0.1", witness=witness)
+rule = Rule(
+    __name__,
+    __doc__,
+    check,
+    code="NN604",
+    severity=Severity.WARNING,
+    since="0.1",
+    witness=witness,
+    words=(NETWORKS | names_of(*NAMES),),
+)

@@ -43,6 +43,7 @@ from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Layer, Optimizer, Site, Value, alternatives
 from nnlint.witness import Case, confirmed, harmless, last, numbers, settled, unverified
+from nnlint.words import NETWORKS
 
 LARGEST = {
     "SGD": 1.0,
@@ -188,4 +189,13 @@ def _compared(case: Case) -> Verdict:
     return harmless(f"the loss settles at {loss:.3g}, at a tenth of the rate at {control:.3g}", **evidence)
 
 
-rule = Rule(__name__, __doc__, check, code="NN602", severity=Severity.WARNING, since="0.1", witness=witness)
+rule = Rule(
+    __name__,
+    __doc__,
+    check,
+    code="NN602",
+    severity=Severity.WARNING,
+    since="0.1",
+    witness=witness,
+    words=(NETWORKS | frozenset(LARGEST),),
+)

@@ -39,6 +39,7 @@ from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Optimizer, Site
 from nnlint.witness import Case, confirmed, harmless, numbers, settled, unverified
+from nnlint.words import NETWORKS
 
 SHARES = {
     **dict.fromkeys(("Adam", "AdamW", "NAdam", "RAdam", "Adamax", "SparseAdam"), ("betas",)),
@@ -111,4 +112,13 @@ def witness(case: Case) -> Verdict:
     return harmless(words + more, first=first, last=end)
 
 
-rule = Rule(__name__, __doc__, check, code="NN605", severity=Severity.ERROR, since="0.1", witness=witness)
+rule = Rule(
+    __name__,
+    __doc__,
+    check,
+    code="NN605",
+    severity=Severity.ERROR,
+    since="0.1",
+    witness=witness,
+    words=(NETWORKS | frozenset(SHARES),),
+)

@@ -37,6 +37,7 @@ from nnlint.mending.controls import only_element, other_number
 from nnlint.rule import Problem, Rule
 from nnlint.values import Optimizer, truth
 from nnlint.witness import Case, confirmed, harmless, last, numbers, unverified
+from nnlint.words import NETWORKS
 
 COUPLED = 0.5
 DECOUPLED = 2.0
@@ -120,4 +121,13 @@ def _pulls(steps: list[OptimizerStepped]) -> list[float]:
     ]
 
 
-rule = Rule(__name__, __doc__, check, code="NN601", severity=Severity.WARNING, since="0.1", witness=witness)
+rule = Rule(
+    __name__,
+    __doc__,
+    check,
+    code="NN601",
+    severity=Severity.WARNING,
+    since="0.1",
+    witness=witness,
+    words=(NETWORKS | frozenset(LIMITS),),
+)

@@ -43,6 +43,7 @@ from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite, External
 from nnlint.values import NONE, Data, Instance, Layer, Loader, Site, Value, alternatives
 from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted
+from nnlint.words import STEPPED, TRAINING
 
 SEQUENCES = frozenset({"recurrent", "embedding", "attention", "transformer"})
 """Operations on sentences and series: one of variable length at a time is common and right, one of many alike is not."""
@@ -157,4 +158,13 @@ def _told(scale: float) -> str:
     return "in the hundreds" if scale > 100 else f"{scale:.2g}"
 
 
-rule = Rule(__name__, __doc__, check, code="NN603", severity=Severity.WARNING, since="0.1", witness=witness)
+rule = Rule(
+    __name__,
+    __doc__,
+    check,
+    code="NN603",
+    severity=Severity.WARNING,
+    since="0.1",
+    witness=witness,
+    words=(STEPPED, TRAINING),
+)

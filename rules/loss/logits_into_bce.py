@@ -42,6 +42,7 @@ from nnlint.mending.renaming import called_instead
 from nnlint.rule import Problem, Rule
 from nnlint.values import Data
 from nnlint.witness import Case, confirmed, not_reached, numbers, unverified
+from nnlint.words import NETWORKS
 
 LOSSES = frozenset({"binary_cross_entropy"})
 WITH_LOGITS = {"binary_cross_entropy": "binary_cross_entropy_with_logits", "BCELoss": "BCEWithLogitsLoss"}
@@ -106,4 +107,5 @@ rule = Rule(
     since="0.1",
     fix=Applicability.UNSAFE,
     witness=witness,
+    words=(NETWORKS,),
 )

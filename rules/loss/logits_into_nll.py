@@ -45,6 +45,7 @@ from nnlint.mending.renaming import called_instead
 from nnlint.rule import Problem, Rule
 from nnlint.values import Data
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted
+from nnlint.words import NETWORKS
 
 LOSSES = frozenset({"nll_loss"})
 WRONG = (Scale.RAW, Scale.PROBABILITIES)
@@ -125,4 +126,5 @@ rule = Rule(
     since="0.1",
     fix=Applicability.UNSAFE,
     witness=witness,
+    words=(NETWORKS,),
 )

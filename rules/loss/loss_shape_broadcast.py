@@ -48,6 +48,7 @@ from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import NONE, Constant, Data, Either, Items, Site, Value, alternatives, number
 from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted
+from nnlint.words import BACKWARD
 
 FLAT = frozenset({"squeeze", "index", "flatten"})
 KEEPS_FORM = frozenset(
@@ -222,4 +223,5 @@ rule = Rule(
     since="0.1",
     fix=Applicability.UNSAFE,
     witness=witness,
+    words=(BACKWARD,),
 )

@@ -41,6 +41,7 @@ from nnlint.graph import ancestors
 from nnlint.rule import Problem, Rule
 from nnlint.values import Value
 from nnlint.witness import Case, not_reached, refuted
+from nnlint.words import NETWORKS
 
 LOSSES = frozenset({"kl_div"})
 
@@ -93,4 +94,5 @@ rule = Rule(
     since="0.1",
     fix=Applicability.UNSAFE,
     witness=witness,
+    words=(NETWORKS,),
 )

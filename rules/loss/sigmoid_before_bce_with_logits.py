@@ -45,6 +45,7 @@ from nnlint.finding import Applicability, Severity, Verdict
 from nnlint.mending.layer_edits import without_use
 from nnlint.rule import Problem, Rule
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
+from nnlint.words import NETWORKS
 
 LOSSES = frozenset({"binary_cross_entropy_with_logits", "multilabel_soft_margin_loss"})
 
@@ -102,4 +103,5 @@ rule = Rule(
     since="0.1",
     fix=Applicability.UNSAFE,
     witness=witness,
+    words=(NETWORKS,),
 )

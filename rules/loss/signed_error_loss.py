@@ -44,6 +44,7 @@ from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite, External
 from nnlint.values import Data, Site, Value
 from nnlint.witness import Case, confirmed, harmless, not_reached, numbers
+from nnlint.words import ARRAYS, BACKWARD, TRAINING
 
 LOSS_NAME = regex(r"(?i)(?:^|_)(?:\w*loss(?:es)?|costs?|mae|mse|rmse|objective)(?:_|$)|(?:Loss|Cost|MAE|MSE)")
 OTHER_LOSS = regex(r"(?i)kl|critic|adv|gan|wasser|policy|actor|pg|entropy|bias|_d$|_g$|^d_|^g_")
@@ -231,4 +232,5 @@ rule = Rule(
     since="0.1",
     fix=Applicability.UNSAFE,
     witness=witness,
+    words=(BACKWARD | frozenset("*loss* *cost* *mae* *mse* *objective*".split()), ARRAYS | TRAINING),
 )

@@ -46,6 +46,7 @@ from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Constant, Data, Layer, Site, alternatives, number
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted
+from nnlint.words import NETWORKS, names_of
 
 LOSSES = frozenset({"cross_entropy", "nll_loss"})
 SOFTMAXES = frozenset({"softmax", "log_softmax"})
@@ -192,4 +193,13 @@ def _by_loss(case: Case, seen: list[LossComputed]) -> Verdict:
     return confirmed("the loss has a single class, and is 0 on every batch")
 
 
-rule = Rule(__name__, __doc__, check, code="NN207", severity=Severity.ERROR, since="0.1", witness=witness)
+rule = Rule(
+    __name__,
+    __doc__,
+    check,
+    code="NN207",
+    severity=Severity.ERROR,
+    since="0.1",
+    witness=witness,
+    words=(NETWORKS | names_of(*SOFTMAXES),),
+)

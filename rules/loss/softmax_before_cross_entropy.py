@@ -47,6 +47,7 @@ from nnlint.finding import Applicability, Severity, Verdict
 from nnlint.mending.layer_edits import without_use
 from nnlint.rule import Problem, Rule
 from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted, unverified
+from nnlint.words import NETWORKS
 
 LOSSES = frozenset({"cross_entropy", "nll_loss"})
 ROUNDING = 1e-3
@@ -124,4 +125,5 @@ rule = Rule(
     since="0.1",
     fix=Applicability.UNSAFE,
     witness=witness,
+    words=(NETWORKS,),
 )

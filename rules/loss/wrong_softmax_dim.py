@@ -48,6 +48,7 @@ from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite, External
 from nnlint.values import Data, Site, Value, number
 from nnlint.witness import Case, confirmed, harmless, not_reached, numbers
+from nnlint.words import NETWORKS, names_of
 
 CLASS_LOSSES = frozenset({"cross_entropy", "nll_loss"})
 LOSSES = CLASS_LOSSES | {"kl_div"}
@@ -344,4 +345,5 @@ rule = Rule(
     since="0.1",
     fix=Applicability.UNSAFE,
     witness=witness,
+    words=(NETWORKS | names_of(*SOFTMAXES),),
 )

@@ -1,0 +1,128 @@
+"""Words without which a rule says nothing about a file: what lacks those of all rules is not run.
+
+A rule names groups of words, and of each group at least one must stand in the file, or in a first-party file that it reaches by
+imports. They are what the engine's tables know libraries, methods and layers by, and what people call networks, losses and
+optimizers: code that names none of it is about something else. Rules are asked by the same words where a run is made anyway, so
+that a finding never depends on what else is asked.
+
+A word is a whole identifier; `~word` is a part of one (`val` of `val_loader`, `valLoader`), in lower case; `*word*` stands
+anywhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from unicodedata import normalize
+
+from nnlint.lazy import regex
+from nnlint.operations import FUNCTIONS, LAYERS, METHODS
+
+Group = frozenset[str]
+Words = tuple[Group, ...]
+"""Groups of each of which a word must be there; none at all where a fault may be in any file."""
+
+
+def names_of(*operations: str) -> Group:
+    """The names of functions, methods and layers that make data by these operations."""
+    names = (name for table in (FUNCTIONS, METHODS) for name, made in table.items() if made in operations)
+    return frozenset((*names, *(name for name, (made, _) in LAYERS.items() if made in operations)))
+
+
+NETWORKS: Group = frozenset(
+    "torch torchvision torchaudio torchtext torch_geometric torch_scatter torch_xla torchbearer torch_lr_finder poutyne skorch "
+    "fastai d2l ignite lightning pytorch_lightning lightning_fabric transformers timm composer accelerate deepspeed apex "
+    "higher horovod byteps intel_extension_for_pytorch mmengine segmentation_models_pytorch efficientnet_pytorch monai "
+    "Module LightningModule PreTrainedModel MessagePassing ComposerModel LightningLite Fabric".split()
+)
+"""Libraries by which layers, networks, losses, optimizers and loaders are made, and bases that make any class a network."""
+
+TRAINING: Group = NETWORKS | frozenset(
+    "backward zero_grad no_grad eval state_dict *optim* *loss* *criteri* *dataloader* *sgd* *adam* *rmsprop* ~opt ~epoch "
+    "~epochs".split()
+)
+"""What tells that a file is about training, where it names no library: a helper that is given the network and the optimizer."""
+
+ARRAYS: Group = NETWORKS | frozenset("numpy np pandas pd sklearn scipy cupy".split())
+"""Libraries of arrays: without any, `x.max()` may be anything."""
+
+BACKWARD: Group = NETWORKS | {"backward", "manual_backward"}
+STEPPED: Group = NETWORKS | {"step", "optimizer_step", "grad"}
+CLEARED: Group = NETWORKS | {"zero_grad", "grad"}
+MADE: Group = NETWORKS | {"parameters", "named_parameters", "trainable_parameters", "get_parameters", "params"}
+"""What an optimizer that the tables do not know is given."""
+
+SWITCHED: Group = NETWORKS | {"train", "eval"}
+MEANT: Group = NETWORKS | frozenset("step zero_grad backward train eval unscale_ *scaler*".split())
+"""Methods of the training step, as they stand where nobody calls them."""
+
+MATRICES: Group = names_of("matmul") | {"@"}
+FITTED: Group = frozenset({"fit", "partial_fit", "fit_transform"})
+MEASURED: Group = (
+    names_of(*"mean sum max min std var norm median prod quantile ptp std_mean var_mean normalize".split())
+    | FITTED
+    | {"transform", "sklearn"}
+)
+COMPARED: Group = BACKWARD | MATRICES | {"fit"}
+"""What learns a quantity: a loss, a `fit`, a difference with what a network, or a product of matrices, gives."""
+
+ASSEMBLED = regex(r"[gs]etattr\s*\([^)]*[+%{]")
+"""An attribute whose name is put together: it may be any."""
+
+DECORATOR = regex(
+    r"(?<!\\\n)^[ \t]*@[\w.]+(?:\([^()\n]*\))?[ \t]*\n(?=[ \t]*(?:@|def\b|class\b|async\b))", re.MULTILINE
+)
+TOKEN = regex(r"\w+")
+PART = regex(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+
+
+class Vocabulary:
+    """The words of some rules, by code. What a text has of them is a number, and that of several texts its bitwise "or"."""
+
+    def __init__(self, words: Mapping[str, Words]) -> None:
+        self.bits: dict[Group, int] = {}
+        self.needs = {code: self._need(groups) for code, groups in words.items()}
+        self.all = (1 << len(self.bits)) - 1
+        self.whole: dict[str, int] = {}
+        for group, bit in self.bits.items():
+            for word in group:
+                self.whole[word] = self.whole.get(word, 0) | bit
+        self.parts = {word[1:]: bits for word, bits in self.whole.items() if word[0] == "~"}
+        self.stems = {word[1:-1]: bits for word, bits in self.whole.items() if word[0] == "*"}
+        self.silences: dict[int, frozenset[str]] = {self.all: frozenset()}
+
+    def found_in(self, text: str) -> int:
+        """What a text has."""
+        if not self.all or ASSEMBLED.search(text):
+            return self.all
+        if not text.isascii():
+            text = normalize("NFKC", text)  # as Python reads identifiers
+        tokens = set(TOKEN.findall(text))
+        found = 0
+        for token in tokens & self.whole.keys():
+            found |= self.whole[token]
+        if found != self.all and "@" in text and "@" in DECORATOR.sub("", text):
+            found |= self.whole.get("@", 0)
+        if found == self.all:
+            return found
+        for part in {each.lower() for each in PART.findall(" ".join(tokens))} & self.parts.keys():
+            found |= self.parts[part]
+        lower = text.lower()
+        for stem, bits in self.stems.items():
+            if bits & ~found and stem in lower:
+                found |= bits
+        return found
+
+    def silent(self, found: int) -> frozenset[str]:
+        """The codes of the rules that say nothing where only that was found."""
+        if found not in self.silences:
+            lacking = (code for code, need in self.needs.items() if need & found != need)
+            self.silences[found] = frozenset(lacking)
+        return self.silences[found]
+
+    def is_idle(self, found: int) -> bool:
+        """Whether no rule says anything where only that was found."""
+        return len(self.silent(found)) == len(self.needs)
+
+    def _need(self, words: Words) -> int:
+        return sum({self.bits.setdefault(group, 1 << len(self.bits)) for group in words})
