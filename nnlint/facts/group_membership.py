@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import ast
+from collections.abc import Callable, Iterator
 
 from nnlint.events import (
     Backward,
@@ -10,31 +11,43 @@ from nnlint.events import (
     Escaped,
     GradientsCleared,
     ModelCalled,
+    ModeSwitched,
     OptimizerMade,
     OptimizerStepped,
     Run,
+    StateUsed,
 )
 from nnlint.facts.differentiated import recorded_behind
 from nnlint.facts.gradients import Trained, is_one_of_several, parts_of
 from nnlint.facts.handed_over import READS_NETWORK, may_be_stepped_elsewhere
 from nnlint.facts.live_graphs import graph_behind
+from nnlint.facts.networks import trainable_layers
 from nnlint.facts.rebuilt_models import has_weights, rebuilt_models
 from nnlint.graph import ancestors, cuts_graph, parameters_of, parts_held
+from nnlint.lazy import regex
 from nnlint.operations import WEIGHTED
 from nnlint.records import dataclass
 from nnlint.static.objects import CodeSite
-from nnlint.values import FROZEN_KEY, TRUE, Data, Instance, Layer, Optimizer, Value, alternatives, elements
+from nnlint.values import FROZEN_KEY, TRUE, Data, Instance, Layer, Optimizer, Parameters, Value, alternatives, elements
+
+WORD = regex(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+OPTIMIZER_WORDS = frozenset("self opt optim optimizer optimiser solver adam sgd net network model".split())
+"""Words of an optimizer's or a network's name that do not tell which one it is."""
 
 
 @dataclass(frozen=True)
 class Stale:
-    """An optimizer that does not hold what is trained where it steps: `missing` is the network or layer that it lacks."""
+    """An optimizer that does not hold what is trained where it steps: `missing` is the network or layer that it lacks.
+
+    It `is_partly` so where what it holds is trained as well.
+    """
 
     made: OptimizerMade
     step: OptimizerStepped
     backward: Backward
     missing: Value
     call: ModelCalled | None = None
+    is_partly: bool = False
 
 
 def stale_optimizers(run: Run) -> Iterator[Stale]:
@@ -44,16 +57,40 @@ def stale_optimizers(run: Run) -> Iterator[Stale]:
     if any(event.replaced for event in run.events(GradientsCleared)) or _adds_groups(run):
         return
     rebuilt = {_node(each.made.at) for each in rebuilt_models(run)}
+    forgotten: dict[int, Stale] = {}
     for made in run.events(OptimizerMade):
         each = Trained(made.optimizer, run.remember("parts", made.optimizer, parts_of), run)
         if is_one_of_several(run, made.optimizer):
             continue
         if _holds_networks_alone(made) and each.parts is not None and not may_be_stepped_elsewhere(run, each):
             found = _all_missing(run, made, each, rebuilt) or _layer_missing(run, made, each)
+            found = found or _network_missing(run, made, each, rebuilt)
         else:
             found = None if may_be_stepped_elsewhere(run, each) else _head_missing(run, made, each)
-        if found is not None:
+        if found is not None and not found.is_partly:
             yield found
+        elif found is not None:
+            rival = forgotten.get(id(found.missing), found)
+            forgotten[id(found.missing)] = max(rival, found, key=_is_likely_meant(run))
+    yield from forgotten.values()
+
+
+def _is_likely_meant(run: Run) -> Callable[[Stale], tuple[bool, bool, int]]:
+    """How likely an optimizer is the one that was meant for the network it lacks: its own pass gives it nothing, its name is not
+    that of what it holds, it was written later."""
+
+    def key(stale: Stale) -> tuple[bool, bool, int]:
+        each = Trained(stale.made.optimizer, run.remember("parts", stale.made.optimizer, parts_of), run)
+        own = max(_passes_before(run, stale.step), key=lambda event: event.order, default=stale.backward)
+        return not each.may_be_filled_by(own), not _is_named_for_held(stale), stale.made.order
+
+    return key
+
+
+def _passes_before(run: Run, step: OptimizerStepped) -> Iterator[Backward]:
+    for backward in run.events(Backward):
+        if backward.iterations[-1:] == step.iterations[-1:] and backward.order < step.order:
+            yield backward
 
 
 def _adds_groups(run: Run) -> bool:
@@ -72,9 +109,7 @@ def _steps_with_passes(run: Run, each: Trained) -> Iterator[tuple[OptimizerStepp
     """The steps of an optimizer with the backward passes of the same pass of a loop."""
     for step in run.events(OptimizerStepped):
         if step.iterations and any(stepped is each.optimizer for stepped in alternatives(step.optimizer)):
-            for backward in run.events(Backward):
-                if backward.iterations[-1:] == step.iterations[-1:] and backward.order < step.order:
-                    yield step, backward
+            yield from ((step, backward) for backward in _passes_before(run, step))
 
 
 def _all_missing(run: Run, made: OptimizerMade, each: Trained, rebuilt: set[object]) -> Stale | None:
@@ -92,6 +127,100 @@ def _all_missing(run: Run, made: OptimizerMade, each: Trained, rebuilt: set[obje
             if parts and not parts & held and graph_behind(run, backward.loss).is_live:
                 return Stale(made, step, backward, call.model, call)
     return None
+
+
+def _network_missing(run: Run, made: OptimizerMade, each: Trained, rebuilt: set[object]) -> Stale | None:
+    """A trained network that no optimizer holds, beside one that this optimizer holds: meant to be trained, and forgotten.
+
+    A network of which only the output is differentiated (a perceptual loss, a judge) is none: it must be switched to training
+    mode by itself, or two optimizers must hold the same network, of which one was meant for it.
+    """
+    held, meant = _held(run), _switched_to_training(run)
+    doubled = _holds_what_another_holds(run, made)
+    if not meant and not doubled:
+        return None
+    for step, backward in _steps_with_passes(run, each):
+        for call in run.events(ModelCalled):
+            if not (doubled or id(call.model) in meant) or call.training is False or _is_given_weights(run, call.model):
+                continue
+            if _is_one_of_several_calls(run, call) or _node(getattr(call.model, "at", None)) in rebuilt:
+                continue
+            layers = trainable_layers(call.model)
+            parts = {id(part) for part in parameters_of(call.model)}
+            if layers and not parts & held and _is_trained_by(run, call, backward):
+                return Stale(made, step, backward, call.model, call, is_partly=True)
+    return None
+
+
+def _switched_to_training(run: Run) -> set[int]:
+    """The identities of the networks of which `train()` is called by itself, that no optimizer holds."""
+    held = _held(run)
+    return {id(event.model) for event in run.events(ModeSwitched) if event.training and id(event.model) not in held}
+
+
+def _holds_what_another_holds(run: Run, made: OptimizerMade) -> bool:
+    """Whether two optimizers of this run were given all parameters of the same networks, and both step."""
+    if not _is_given_all(made):
+        return False
+    return any(
+        other is not made
+        and _node(other.at) is not _node(made.at)
+        and other.held == made.held
+        and _is_given_all(other)
+        and any(
+            stepped is other.optimizer
+            for step in run.events(OptimizerStepped)
+            for stepped in alternatives(step.optimizer)
+        )
+        for other in run.events(OptimizerMade)
+    )
+
+
+def _is_given_all(made: OptimizerMade) -> bool:
+    """Whether an optimizer was given `network.parameters()` and nothing else."""
+    given = made.optimizer.arguments.get("params") if isinstance(made.optimizer, Optimizer) else None
+    return isinstance(given, Parameters) and not given.partial
+
+
+def _is_named_for_held(stale: Stale) -> bool:
+    """Whether the name of an optimizer is that of what it holds, and not of the network that it lacks."""
+    owners = stale.made.optimizer.owners if isinstance(stale.made.optimizer, Optimizer) else ()
+    own, missing = words_of_target(stale.made.at), words_of_target(getattr(stale.missing, "at", None))
+    held = frozenset().union(*(words_of_target(getattr(owner, "at", None)) for owner in owners))
+    return bool((own & held) - missing)
+
+
+def words_of_target(site: object) -> frozenset[str]:
+    """The words, and the first letters, of what is assigned at a place, but for those that every optimizer or network has."""
+    names = [each.attr if isinstance(each, ast.Attribute) else each.id for each in _targets(site)]
+    words = {word.lower() for name in names for word in WORD.findall(name)} - OPTIMIZER_WORDS
+    return frozenset(words | {word[0] for word in words})
+
+
+def _targets(site: object) -> Iterator[ast.Attribute | ast.Name]:
+    statement = site.statement if isinstance(site, CodeSite) else None
+    if not isinstance(site, CodeSite) or not isinstance(statement, ast.Assign):
+        return
+    for target in statement.targets:
+        if isinstance(target, ast.Tuple) and isinstance(statement.value, ast.Tuple):
+            pairs = zip(target.elts, statement.value.elts, strict=False)
+            made = [name for name, value in pairs if any(each is site.node for each in ast.walk(value))]
+            yield from (each for each in made if isinstance(each, (ast.Attribute, ast.Name)))
+        elif isinstance(target, (ast.Attribute, ast.Name)):
+            yield target
+
+
+def _is_given_weights(run: Run, network: Value) -> bool:
+    """Whether weights are loaded into a network, or it is handed to code that may load or train it."""
+    parts = {id(part) for part in parameters_of(network)}
+    if any(id(each) in parts for used in run.events(StateUsed) for each in alternatives(used.into)):
+        return True
+    return any(
+        id(each) in parts and not READS_NETWORK.search(escaped.callee.rpartition(".")[2])
+        for escaped in run.events(Escaped)
+        for value in escaped.values
+        for each in elements(value)
+    )
 
 
 def _is_one_of_several_calls(run: Run, call: ModelCalled) -> bool:

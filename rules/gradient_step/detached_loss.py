@@ -5,7 +5,9 @@ Walks from every `backward` through the operations behind its loss, through help
 weight can be reached, and the way to a network was cut by `item()`, `detach()`, `.data`, `numpy()`, `float(...)`,
 `torch.tensor(loss)` or `Variable(loss)`, the cut is reported: whether the backward pass then raises, or gradients were forced
 on again with `requires_grad=True` and it silently does nothing. A loss that lost its graph and is then added to another one
-is a warning. Teachers, targets, baselines and hidden states may be detached: something else behind the loss still learns.
+is a warning. A part of the network whose output goes on without its graph is reported where the optimizer was given that
+part, too, and no loss comes to it by another way. Teachers, targets, baselines and hidden states may be detached: something
+else behind the loss still learns.
 
 ## Why it matters
 A tensor made from another's numbers has no history. With `requires_grad=True` it is a new leaf: `backward` fills the gradient
@@ -28,7 +30,7 @@ loss.backward()
 
 ## Witness
 The backward pass raises for want of a graph, or every step finds gradients of zero or none. For a term: what went into the
-cut had a graph.
+cut had a graph. Of a part: its weights get no gradient.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ from collections.abc import Iterator
 
 from nnlint.events import Backward, OptimizerStepped, Run
 from nnlint.facts.live_graphs import dead_terms, differentiated_losses, graph_behind
+from nnlint.facts.never_reached import NEVER_CHANGES, NeverReached, layer_sites, never_reached, witness_of_part
 from nnlint.finding import Severity, Verdict
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
@@ -63,6 +66,31 @@ def check(run: Run) -> Iterator[Problem]:
             if cut.at is not None and node is not None and node not in reported:
                 reported.add(node)
                 yield _problem(cut, cut.at, backward, is_term=graph.is_live)
+    for each in never_reached(run):
+        cut_off = each.cut
+        if cut_off is not None and cut_off.at is not None and _node(cut_off.at) not in reported:
+            reported.add(_node(cut_off.at))
+            yield _of_part(cut_off, cut_off.at, each)
+
+
+def _node(site: Site) -> object:
+    return site.node if isinstance(site, CodeSite) else site
+
+
+def _of_part(cut: Data, at: Site, each: NeverReached) -> Problem:
+    """The optimizer was given layers that only this cut keeps from learning."""
+    return Problem(
+        at,
+        "a part of what the optimizer was given is never trained, because what it puts out is cut off from the loss",
+        label=WORDS[cut.operation],
+        related=(
+            *((at, NEVER_CHANGES) for at in layer_sites(each)),
+            (each.made.at, "was given its parameters"),
+            (each.backward.at, "does not come to it"),
+        ),
+        help="go on with the output itself; where that part is to stay as it is, give the optimizer the others alone",
+        probes=(at,),
+    )
 
 
 def _problem(cut: Data, at: Site, backward: Backward, is_term: bool) -> Problem:
@@ -93,6 +121,9 @@ def witness(case: Case) -> Verdict:
         return confirmed("the backward pass raised, for there is no graph behind the loss")
     if not passes:
         return not_reached(case)
+    of_part = witness_of_part(case)
+    if of_part is not None:
+        return of_part
     norms = numbers(list(case.run.events(OptimizerStepped)), "gradient_norm")
     if norms and not any(norms):
         return confirmed(f"the gradient is zero at all {len(norms)} steps that were measured", steps=len(norms))

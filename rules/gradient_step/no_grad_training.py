@@ -3,8 +3,9 @@
 ## What it does
 Walks from every `backward` through the operations behind its loss. Where no weight can be reached because the network was
 called under `no_grad`, `inference_mode` or `set_grad_enabled(False)` (as a context, a decorator, or a call in force), that
-switch is reported, wherever it stands: around the loop, on the training function, on a method of another file. Evaluation is
-left alone, and so is a frozen backbone under `no_grad` whose head learns outside of it.
+switch is reported, wherever it stands: around the loop, on the training function, on a method of another file. So is one
+around a part alone, where the optimizer was given that part, too, and no other loss comes to it. Evaluation is left alone, and so
+is a frozen, loaded or pretrained backbone under `no_grad` whose head learns outside of it.
 
 ## Why it matters
 Without a record of the forward pass there is nothing to differentiate. `backward` raises, or, where gradients were forced on
@@ -34,7 +35,7 @@ for inputs, targets in loader:
 ```
 
 ## Witness
-The backward pass raises for want of a graph, or every step finds gradients of zero or none.
+The backward pass raises for want of a graph, or every step finds gradients of zero or none. Of a part: its weights get none.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ from collections.abc import Iterator
 
 from nnlint.events import Backward, OptimizerStepped, Run
 from nnlint.facts.live_graphs import differentiated_losses, graph_behind
+from nnlint.facts.never_reached import NEVER_CHANGES, NeverReached, layer_sites, never_reached, witness_of_part
 from nnlint.facts.unrecorded import switch_for
 from nnlint.finding import Severity, Verdict
 from nnlint.rule import Problem, Rule
@@ -64,6 +66,31 @@ def check(run: Run) -> Iterator[Problem]:
         if problem is not None and node not in reported:
             reported.add(node)
             yield problem
+    for each in never_reached(run):
+        problem = _of_part(each) if each.cut is None else None
+        node = problem.at.node if problem is not None and isinstance(problem.at, CodeSite) else None
+        if problem is not None and node not in reported:
+            reported.add(node)
+            yield problem
+
+
+def _of_part(each: NeverReached) -> Problem | None:
+    """The optimizer was given layers that only this switch keeps from learning."""
+    switch = switch_for(each.applied)
+    if switch is None or each.applied.at is None:
+        return None
+    return Problem(
+        switch,
+        "a part of what the optimizer was given is never trained, because its forward pass does not record gradients",
+        label="no gradients are recorded under this",
+        related=(
+            (each.applied.at, "leaves no graph behind"),
+            *((at, NEVER_CHANGES) for at in layer_sites(each)),
+            (each.made.at, "was given its parameters"),
+            (each.backward.at, "does not come to it"),
+        ),
+        help="call it outside of the context; where it is to stay as it is, give the optimizer the other parameters alone",
+    )
 
 
 def _problem(backward: Backward, unrecorded: tuple[Data, ...]) -> Problem | None:
@@ -93,6 +120,9 @@ def witness(case: Case) -> Verdict:
         return confirmed("the backward pass raised, for there is no graph behind the loss")
     if not case.related(Backward):
         return not_reached(case)
+    of_part = witness_of_part(case)
+    if of_part is not None:
+        return of_part
     norms = numbers(list(case.run.events(OptimizerStepped)), "gradient_norm")
     if not norms:
         return unverified("nothing was stepped")

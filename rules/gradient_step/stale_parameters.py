@@ -2,8 +2,10 @@
 
 ## What it does
 Compares what each optimizer was given with what the backward passes before its steps reach, and reports the constructor call
-where they do not meet: it was given the parameters of another network, or of one that was rebuilt or copied afterwards; or a
-layer was put into the network after the optimizer was made, and no optimizer holds it. A generator of parameters that was
+where they do not meet: it was given the parameters of another network, or of one that was rebuilt or copied afterwards; a
+layer was put into the network after the optimizer was made, and no optimizer holds it; or it holds one of two networks that are
+trained together, and nothing holds the other, which is switched to training mode by itself or which a second optimizer over
+the first network was meant for. A generator of parameters that was
 used up before is reported too. Everything must be at hand: where parameter groups are added later, gradients are assigned, or
 other code gets the optimizer, nothing is said.
 
@@ -82,6 +84,18 @@ def _of_network(run: Run, stale: Stale) -> Problem:
     called = stale.call.at if stale.call is not None else stale.step.at
     built = [event.at for event in run.events(ModelBuilt) if event.model is stale.missing]
     related: list[tuple[Site, str]] = [(built[0], "the network that is trained")] if built else []
+    if stale.is_partly:
+        return Problem(
+            stale.made.at,
+            "a network that is trained never changes, because no optimizer holds its parameters",
+            label="holds the parameters of another one",
+            related=(
+                *related,
+                (called, "this is trained, too"),
+                (stale.backward.at, "gives it gradients that nobody uses"),
+            ),
+            help="give its parameters to the optimizer that is meant for it",
+        )
     return Problem(
         stale.made.at,
         "the network that is trained never changes, because this optimizer holds the parameters of another one",

@@ -1,0 +1,197 @@
+"""Layers that an optimizer was given, that the loss is computed through, and that no gradient ever reaches."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from nnlint.events import (
+    Backward,
+    Differentiated,
+    Escaped,
+    GradientsCleared,
+    ModeSwitched,
+    OptimizerMade,
+    OptimizerStepped,
+    Run,
+    StateUsed,
+    WeightsSeen,
+)
+from nnlint.facts.differentiated import differentiated, reached, recorded_behind
+from nnlint.facts.handed_over import READS_NETWORK
+from nnlint.facts.live_graphs import TAKEN_OUT
+from nnlint.facts.networks import trainable_layers
+from nnlint.finding import Verdict
+from nnlint.graph import MOST_VISITED, parameters_of
+from nnlint.lazy import regex
+from nnlint.operations import WEIGHTED
+from nnlint.static.objects import CodeSite
+from nnlint.values import FROZEN_KEY, Data, Instance, Layer, Optimizer, Parameters, Site, Value, alternatives, elements
+from nnlint.witness import Case, confirmed, not_reached, numbers, refuted
+
+LEARNING = (WEIGHTED | {"transformer"}) - {"embedding"}
+"""Layers of which a network has none that need not learn; tables of embeddings are also filled by hand."""
+
+ON_PURPOSE = regex(
+    r"target|teacher|ema\b|_ema|ema_|momentum|froz|freez|random|reservoir|fixed|pretrain|load|copy|clone|shadow|polyak|_k\b|key",
+    re.I,
+)
+"""Names of networks and functions that are not trained by gradients, or were trained before."""
+
+NEVER_CHANGES = "never changes"
+"""What findings say of the layer that no gradient reaches."""
+
+SELECTS = regex(r"requires_grad|filter\b|if ")
+
+
+class NeverReached(NamedTuple):
+    """What a layer put out behind a loss (`applied`), the cut on the way from it (None where it was not recorded at all),
+    the optimizer that holds the layer, and the backward pass that does not come to it."""
+
+    applied: Data
+    cut: Data | None
+    made: OptimizerMade
+    backward: Backward
+
+
+def never_reached(run: Run) -> tuple[NeverReached, ...]:
+    """The layers of a run that are held by an optimizer for nothing, one for each place that cuts them off."""
+    return run.remember("never reached", run, _never_reached)
+
+
+def _never_reached(run: Run) -> tuple[NeverReached, ...]:
+    if run.cut_short or run.symbolic or any(run.events(Differentiated)) or not any(run.events(OptimizerStepped)):
+        return ()
+    backward = next(run.events(Backward), None)
+    if backward is None or any(event.replaced for event in run.events(GradientsCleared)):
+        return ()
+    held = _held(run)
+    cut_off = list(_cut_off(run, held)) if held else []
+    if not cut_off or len(reached(run)) >= MOST_VISITED:
+        return ()
+    given_values = _given_values(run)
+    found: dict[object, NeverReached] = {}
+    for data in cut_off:
+        if id(data.layer) not in given_values and not _is_on_purpose(data):
+            cut = None if data.gradient is False else _cut_behind(run, data)
+            made = held[id(data.layer)]
+            if cut is not None or data.gradient is False:
+                site = cut if cut is not None else data
+                found.setdefault(_node(site.at), NeverReached(data, cut, made, backward))
+    return tuple(found.values())
+
+
+def layer_sites(each: NeverReached) -> tuple[Site, ...]:
+    """Where the layer is made, as a related place."""
+    layer = each.applied.layer
+    return (layer.at,) if layer is not None and layer.at is not None else ()
+
+
+def witness_of_part(case: Case) -> Verdict | None:
+    """Whether an optimizer got the weights of a layer among the related places, and no gradient came; None for no such place."""
+    places = [related.place for related in case.finding.related if related.message == NEVER_CHANGES]
+    if not places:
+        return None
+    weights = [seen for seen in case.at(WeightsSeen, *places) if seen.numbers.get("calls")]
+    gradients = numbers(weights, "gradient")
+    if not numbers(weights, "optimized"):
+        return not_reached(case)
+    if any(gradients):
+        return refuted(f"the weights of this part get gradients ({max(gradients):.2g})", gradient_norm=max(gradients))
+    if not all(numbers(weights, "optimized")):
+        return refuted("the optimizer does not hold the weights of this part")
+    return confirmed("the optimizer holds the weights of this part, and they got no gradient at all")
+
+
+def _node(site: object) -> object:
+    return site.node if isinstance(site, CodeSite) else site
+
+
+def _held(run: Run) -> dict[int, OptimizerMade]:
+    """The identities of layers that an optimizer was given with all others of their network, and that optimizer."""
+    stepped = {id(each) for event in run.events(OptimizerStepped) for each in alternatives(event.optimizer)}
+    found: dict[int, OptimizerMade] = {}
+    for made in run.events(OptimizerMade):
+        optimizer = made.optimizer
+        if not isinstance(optimizer, Optimizer) or id(optimizer) not in stepped or not _takes_all(optimizer, made):
+            continue
+        for owner in optimizer.owners:
+            if isinstance(owner, (Instance, Layer)):
+                frozen = {part for each in parameters_of(owner) if _is_frozen(each) for part in _parts(each)}
+                found.update((id(layer), made) for layer in _learning_layers(owner) if id(layer) not in frozen)
+    return found
+
+
+def _learning_layers(owner: Value) -> Iterator[Layer]:
+    yield from (layer for layer in trainable_layers(owner) if layer.operation in LEARNING)
+
+
+def _is_frozen(part: Value) -> bool:
+    return isinstance(part, (Instance, Layer)) and FROZEN_KEY in part.attributes
+
+
+def _takes_all(optimizer: Optimizer, made: OptimizerMade) -> bool:
+    """Whether the optimizer was given all parameters of some networks: none was picked by what it is."""
+    given = list(elements(optimizer.arguments.get("params")))
+    written = ast.unparse(made.at.node) if isinstance(made.at, CodeSite) else ""
+    return bool(given) and all(isinstance(each, Parameters) for each in given) and not SELECTS.search(written)
+
+
+def _cut_off(run: Run, held: dict[int, OptimizerMade]) -> Iterator[Data]:
+    """What held layers put out behind a loss, where no gradient of any loss comes to any output of that layer."""
+    behind_losses = differentiated(run)
+    outputs: dict[int, list[Data]] = {}
+    for operation in LEARNING:
+        for data in run.operations.get(operation, ()):
+            if isinstance(data, Data) and data.layer is not None and id(data.layer) in held:
+                outputs.setdefault(id(data.layer), []).append(data)
+    for applied in outputs.values():
+        if not any(id(data) in reached(run) or data.gradient is None for data in applied):
+            yield from [data for data in applied if id(data) in behind_losses][:1]
+
+
+def _cut_behind(run: Run, applied: Data) -> Data | None:
+    """The operation that takes what a layer put out from its graph, on the way to a loss."""
+    for operation in TAKEN_OUT:
+        for cut in run.operations.get(operation, ()):
+            is_behind = isinstance(cut, Data) and bool(cut.inputs) and id(cut) in differentiated(run)
+            if isinstance(cut, Data) and is_behind and id(applied) in recorded_behind(run, cut.inputs[0]):
+                return cut
+    return None
+
+
+def _given_values(run: Run) -> frozenset[int]:
+    """The identities of all layers whose weights come, or may come, from elsewhere: loaded, copied, frozen, or handed over."""
+    found: set[int] = set()
+    for used in run.events(StateUsed):
+        found.update(_parts(used.into) if used.into is not None else ())
+    for weight in run.operations.get("weight", ()):
+        for each in weight.inputs if isinstance(weight, Data) else ():
+            found.update(part for owner in getattr(each, "owners", ()) for part in _parts(owner))
+    for network in _always_evaluated(run):
+        found.update(_parts(network))
+    for escaped in run.events(Escaped):
+        if not READS_NETWORK.search(escaped.callee.rpartition(".")[2]):
+            found.update(part for value in escaped.values for each in elements(value) for part in _parts(each))
+    return frozenset(found)
+
+
+def _always_evaluated(run: Run) -> Iterator[Value]:
+    """The networks that are switched to evaluation mode and never back: they are only asked."""
+    switches = list(run.events(ModeSwitched))
+    back = {id(event.model) for event in switches if event.training is not False}
+    yield from (event.model for event in switches if id(event.model) not in back)
+
+
+def _parts(value: Value) -> Iterator[int]:
+    for each in alternatives(value):
+        yield from map(id, parameters_of(each))
+
+
+def _is_on_purpose(data: Data) -> bool:
+    """Whether a layer goes by the name of something that is not trained here, or was trained before."""
+    sites = [site for site in (data.at, *data.calls) if isinstance(site, CodeSite)]
+    written = [ast.unparse(site.node) for site in sites]
+    return any(ON_PURPOSE.search(text) for text in written)
