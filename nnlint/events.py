@@ -177,9 +177,10 @@ class Backward(Event):
 
 @dataclass(eq=False, slots=True)
 class Differentiated(Event):
-    """`torch.autograd.grad`: gradients are returned, not accumulated."""
+    """`torch.autograd.grad`: gradients of a value are returned, not accumulated. `inputs` are what it is derived by."""
 
     value: Value
+    inputs: Value | None = None
 
 
 @dataclass(eq=False, slots=True)

@@ -74,6 +74,12 @@ class Data(Value):
         value = self.options.get(name)
         return value.value if isinstance(value, Constant) else None
 
+    def stored(self, name: str) -> Value | None:
+        """What was stored as an attribute; None where it was only read, which keeps it as a part, too."""
+        held = self.parts.get(name)
+        is_read = isinstance(held, Data) and held.operation == "attribute" and held.inputs[:1] == (self,)
+        return None if is_read else held
+
 
 @dataclass(eq=False, slots=True, repr=False)
 class Either(Value):

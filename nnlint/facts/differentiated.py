@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from nnlint.events import Backward, ModelCalled, OptimizerStepped, Run
+from nnlint.events import Backward, Differentiated, ModelCalled, OptimizerStepped, Run
 from nnlint.facts.gradients import parts_of
 from nnlint.facts.identity import COPIES
 from nnlint.graph import ancestors, ancestors_of_all, cuts_graph
@@ -50,6 +50,17 @@ def reached(run: Run) -> frozenset[int]:
 
 def _reached(run: Run) -> frozenset[int]:
     return frozenset(id(data) for data in ancestors_of_all(_losses(run), stop=cuts_graph) if not cuts_graph(data))
+
+
+def takes_gradients_of_weights(run: Run) -> bool:
+    """Whether the run asks for gradients that are returned, and may be of weights: not by what networks are given, alone."""
+    asked = list(run.events(Differentiated))
+    if not asked:
+        return False
+    given = {
+        id(data) for data in ancestors_of_all([value for call in run.events(ModelCalled) for value in call.inputs])
+    }
+    return any(event.inputs is None or not all(id(each) in given for each in elements(event.inputs)) for event in asked)
 
 
 def training_calls(run: Run) -> tuple[ModelCalled, ...]:

@@ -102,9 +102,13 @@ class Trained:
         return False
 
     def _owns_only(self, target: Value) -> bool:
-        """Whether the optimizer holds parameters of the target alone, known or not."""
-        owners = self.optimizer.owners if isinstance(self.optimizer, Optimizer) else ()
-        return bool(owners) and all(owner is target for owner in owners)
+        """Whether the optimizer holds parameters of the target alone, known or not; one of several is of one of several."""
+        if not isinstance(self.optimizer, Optimizer):
+            return False
+        given = self.optimizer.arguments.get("params")
+        choices = given.alternatives if isinstance(given, Either) else (given,)
+        held = [each.owners for each in choices if isinstance(each, Parameters)] or [self.optimizer.owners]
+        return any(bool(owners) and all(owner is target for owner in owners) for owners in held)
 
     def _may_clear(self, target: Value) -> bool:
         if target is self.optimizer:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 
 from nnlint.events import (
     Backward,
-    Differentiated,
     Escaped,
     GradientsCleared,
     ModelCalled,
@@ -17,7 +16,7 @@ from nnlint.events import (
     Run,
     StateUsed,
 )
-from nnlint.facts.differentiated import recorded_behind
+from nnlint.facts.differentiated import recorded_behind, takes_gradients_of_weights
 from nnlint.facts.gradients import Trained, is_one_of_several, parts_of
 from nnlint.facts.handed_over import READS_NETWORK, may_be_stepped_elsewhere
 from nnlint.facts.live_graphs import graph_behind
@@ -52,7 +51,7 @@ class Stale:
 
 def stale_optimizers(run: Run) -> Iterator[Stale]:
     """The optimizers of a run that miss what is trained: all of it, or a layer that was put in later."""
-    if run.cut_short or any(run.events(Differentiated)) or run.operations.get("parameter group"):
+    if run.cut_short or takes_gradients_of_weights(run) or run.operations.get("parameter group"):
         return
     if any(event.replaced for event in run.events(GradientsCleared)) or _adds_groups(run):
         return
@@ -89,7 +88,8 @@ def _is_likely_meant(run: Run) -> Callable[[Stale], tuple[bool, bool, int]]:
 
 def _passes_before(run: Run, step: OptimizerStepped) -> Iterator[Backward]:
     for backward in run.events(Backward):
-        if backward.iterations[-1:] == step.iterations[-1:] and backward.order < step.order:
+        is_near = bool(step.iterations) or backward.calls == step.calls
+        if is_near and backward.iterations[-1:] == step.iterations[-1:] and backward.order < step.order:
             yield backward
 
 
@@ -106,9 +106,11 @@ def _holds_networks_alone(made: OptimizerMade) -> bool:
 
 
 def _steps_with_passes(run: Run, each: Trained) -> Iterator[tuple[OptimizerStepped, Backward]]:
-    """The steps of an optimizer with the backward passes of the same pass of a loop."""
+    """The steps of an optimizer with the backward passes of the same pass of a loop, or of the same call."""
     for step in run.events(OptimizerStepped):
-        if step.iterations and any(stepped is each.optimizer for stepped in alternatives(step.optimizer)):
+        if (step.iterations or step.calls) and any(
+            stepped is each.optimizer for stepped in alternatives(step.optimizer)
+        ):
             yield from ((step, backward) for backward in _passes_before(run, step))
 
 
@@ -141,9 +143,11 @@ def _network_missing(run: Run, made: OptimizerMade, each: Trained, rebuilt: set[
         return None
     for step, backward in _steps_with_passes(run, each):
         for call in run.events(ModelCalled):
-            if not (doubled or id(call.model) in meant) or call.training is False or _is_given_weights(run, call.model):
+            if not (doubled or id(call.model) in meant) or call.training is False:
                 continue
             if _is_one_of_several_calls(run, call) or _node(getattr(call.model, "at", None)) in rebuilt:
+                continue
+            if not doubled and _is_given_weights(run, call.model):
                 continue
             layers = trainable_layers(call.model)
             parts = {id(part) for part in parameters_of(call.model)}

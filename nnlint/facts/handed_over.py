@@ -11,10 +11,11 @@ from nnlint.facts.gradients import Trained
 from nnlint.graph import cuts_graph, data_in
 from nnlint.lazy import regex
 from nnlint.static.objects import CodeSite
-from nnlint.values import Data, Instance, Layer, Value, alternatives, elements
+from nnlint.values import Data, Instance, Layer, Optimizer, Value, alternatives, elements
 
 READS_OPTIMIZER = regex(
-    r"print|save|len|isinstance|state_dict|zero_grad|^scale$|unscale_|log|dump|format|append|sched|warmup|lr|watch|id$|str|type",
+    r"print|save|len|isinstance|state_dict|zero_grad|^scale$|unscale_|log|dump|format|append|sched|warmup|lr|watch|id$|str|type|"
+    r"checkpoint|load|resume|restore",
     re.I,
 )
 """Code that gets hold of an optimizer, and does not step it, unless it says that it does."""
@@ -24,7 +25,7 @@ STEPS = regex(r"(?:^|_)(?:step|optimi[sz]e|minimi[sz]e|apply_grad\w*)(?:_|$)", r
 
 READS_NETWORK = regex(
     r"print|summary|watch|graph|flop|profile|count|param|init|register|isinstance|hasattr|state|save|load|share|cuda|optim|sched|len|"
-    r"id$|type$|getattr|apply|append|log|ema|device|freeze|train|eval|mode|hook|str",
+    r"id$|type$|getattr|apply|append|log|ema|device|freeze|train|eval|mode|hook|str|checkpoint|resume|restore",
     re.I,
 )
 """Code that gets hold of a network, and trains nothing."""
@@ -35,6 +36,9 @@ READS_LOSS = regex(
     r"display|track|monitor|put|send|set_|argm|topk|pred|decode|correct",
     re.I,
 )
+READERS = frozenset("torch numpy math os sys logging json time pathlib random re string datetime matplotlib".split())
+"""Libraries of which no function is given a loss to differentiate, but for what is known of torch."""
+
 DIFFERENTIATES = regex(r"back|scaler|step|optim|train|updat|minimi|fit|grad|learn", re.I)
 """Names of code that may differentiate a loss, whatever else they say."""
 
@@ -50,16 +54,26 @@ def may_be_trained_elsewhere(run: Run, here: tuple[Iteration, ...]) -> bool:
     """Whether code that is not at hand gets hold of a network in a pass of a loop, and may train it."""
     return any(
         here[-1:] == escaped.iterations[-1:]
-        and any(isinstance(part, (Instance, Layer)) for value in escaped.values for part in elements(value))
+        and any(_holds_network(part) for value in escaped.values for part in elements(value))
         and not READS_NETWORK.search(escaped.callee.rpartition(".")[2])
         for escaped in run.events(Escaped)
     )
 
 
+def _holds_network(value: Value) -> bool:
+    """Whether it is a network, or an object that holds one, or anything that is not known: no meter, no writer."""
+    if isinstance(value, Instance) and not value.is_network:
+        held = [part for each in value.attributes.values() for part in elements(each)]
+        return any(
+            isinstance(each, (Layer, Optimizer)) or (isinstance(each, Instance) and each.is_network) for each in held
+        )
+    return isinstance(value, (Instance, Layer))
+
+
 def may_be_differentiated_elsewhere(run: Run, output: Value) -> bool:
     """Whether code that is not at hand gets hold of what was computed from a network's output, and may differentiate it."""
     ids = {id(each) for each in elements(output)}
-    return any(not behind(run, given).isdisjoint(ids) for made, given in _given(run) if _may_differentiate(made))
+    return any(not behind(run, given).isdisjoint(ids) for made, given in _given(run) if _may_differentiate(made, given))
 
 
 def _given(run: Run) -> Iterator[tuple[Data, Data]]:
@@ -70,11 +84,23 @@ def _given(run: Run) -> Iterator[tuple[Data, Data]]:
                 yield from ((made, given) for given in data_in(made.inputs) if not cuts_graph(given))
 
 
-def _may_differentiate(made: Data) -> bool:
-    name = made.name.rpartition(".")[2]
-    if made.name.partition(".")[0] in ("torch", "numpy", "math"):
+def _may_differentiate(made: Data, given: Data) -> bool:
+    """Whether a function that is not at hand may differentiate what it is given; of a method of that itself, only by its name."""
+    root, name = made.name.partition(".")[0], made.name.rpartition(".")[2]
+    if root in READERS or (root == "builtins" and name != "map"):
         return False
-    return DIFFERENTIATES.search(name) is not None or not READS_LOSS.search(name)
+    if DIFFERENTIATES.search(name):
+        return True
+    is_own_method = made.operation == "method" and bool(made.inputs) and made.inputs[0] is given
+    return not is_own_method and not READS_LOSS.search(f"{name} {_source_name(made)}")
+
+
+def _source_name(made: Data) -> str:
+    """The name of what a function was taken from, where it is one of several: `for measure in self.metrics`."""
+    callee = made.inputs[0] if made.operation == "call" and made.inputs else None
+    while isinstance(callee, Data) and callee.operation in ("element", "index") and callee.inputs:
+        callee = callee.inputs[0]
+    return callee.name.rpartition(".")[2] if isinstance(callee, Data) and callee is not made.inputs[0] else ""
 
 
 def gets_hold_of(run: Run, value: Value) -> bool:

@@ -74,11 +74,14 @@ def graph_behind(run: Run, loss: Value) -> LossGraph:
 
 
 def dead_terms(run: Run, loss: Value) -> Iterator[Data]:
-    """The cuts of terms of a sum that were losses themselves, and add only a number to it."""
+    """The cuts of terms of a sum that were losses themselves, or were given only numbers, and add no more than one to it."""
     for term in _terms(loss):
         for each in alternatives(term):
             if isinstance(each, Data) and each.operation in ("detach", "item") and _is_loss(_before_cuts(each)):
                 yield each
+            elif isinstance(each, Data) and each.operation in LOSS_OPERATIONS:
+                graph = graph_behind(run, each)
+                yield from () if graph.is_live or graph.blocks else graph.cuts
 
 
 def _before_cuts(value: Value) -> Value:
@@ -372,7 +375,7 @@ def _asks_gradient(value: Data) -> bool:
     node = value.at.node if isinstance(value.at, CodeSite) else None
     if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "requires_grad_" and value.operation == "to":
         return not (node.args and isinstance(node.args[0], ast.Constant) and node.args[0].value is False)
-    switch = value.parts.get("requires_grad") or value.options.get("requires_grad")
+    switch = value.stored("requires_grad") or value.options.get("requires_grad")
     return switch is not None and truth(switch) is not False
 
 

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from nnlint.events import (
     Backward,
-    Differentiated,
     Escaped,
     GradientsCleared,
     ModeSwitched,
@@ -19,9 +18,9 @@ from nnlint.events import (
     StateUsed,
     WeightsSeen,
 )
-from nnlint.facts.differentiated import differentiated, reached, recorded_behind
+from nnlint.facts.differentiated import differentiated, reached, recorded_behind, takes_gradients_of_weights
 from nnlint.facts.handed_over import READS_NETWORK
-from nnlint.facts.live_graphs import TAKEN_OUT
+from nnlint.facts.live_graphs import TAKEN_OUT, graph_behind
 from nnlint.facts.networks import trainable_layers
 from nnlint.finding import Verdict
 from nnlint.graph import MOST_VISITED, parameters_of
@@ -62,11 +61,13 @@ def never_reached(run: Run) -> tuple[NeverReached, ...]:
 
 
 def _never_reached(run: Run) -> tuple[NeverReached, ...]:
-    if run.cut_short or run.symbolic or any(run.events(Differentiated)) or not any(run.events(OptimizerStepped)):
+    if run.cut_short or run.symbolic or takes_gradients_of_weights(run) or not any(run.events(OptimizerStepped)):
         return ()
     backward = next(run.events(Backward), None)
     if backward is None or any(event.replaced for event in run.events(GradientsCleared)):
         return ()
+    if not all(graph_behind(run, event.loss).is_live for event in run.events(Backward)):
+        return ()  # nothing is trained at all, which has a cause of its own
     held = _held(run)
     cut_off = list(_cut_off(run, held)) if held else []
     if not cut_off or len(reached(run)) >= MOST_VISITED:

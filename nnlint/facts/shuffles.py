@@ -38,10 +38,15 @@ def shuffled_apart(run: Run) -> Iterator[Apart]:
 
 
 def _pairs(run: Run) -> Iterator[tuple[Value, Value]]:
-    """What a data set holds side by side, and what a network is given and what its loss compares with."""
+    """What a data set holds side by side, what is split together, and what a network is given and what its loss compares with."""
     for data in run.operations.get("dataset", ()):
         if isinstance(data, Data) and len(data.inputs) == 2:
             yield data.inputs[0], data.inputs[1]
+    split: dict[object, list[Value]] = {}
+    for data in run.operations.get("train split", ()):
+        if isinstance(data, Data) and isinstance(data.at, CodeSite) and data.inputs:
+            split.setdefault(data.at.node, []).append(data.inputs[0])
+    yield from ((arrays[0], arrays[1]) for arrays in split.values() if len(arrays) > 1)
     for each in comparisons(run):
         for data in ancestors(each.prediction, stop=_is_computed):
             if data.operation == "output" and len(data.inputs) == 3:

@@ -68,7 +68,7 @@ def _frozen_networks(run: Run) -> frozenset[int]:
     """The identities of networks of which some weight is kept from training, and of all their parts."""
     found: set[int] = set()
     for weight in run.operations.get("weight", ()):
-        switch = weight.parts.get("requires_grad") if isinstance(weight, Data) else None
+        switch = weight.stored("requires_grad") if isinstance(weight, Data) else None
         if switch is not None and truth(switch) is not True and isinstance(weight, Data):
             for owner in _asked_for_parameters(weight):
                 found.update(id(part) for part in (owner, *parameters_of(owner)))

@@ -35,8 +35,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
 
-from nnlint.events import Backward, Differentiated, Escaped, GradientsCleared, ModelCalled, OptimizerStepped, Run
-from nnlint.facts.differentiated import differentiated
+from nnlint.events import Backward, Escaped, GradientsCleared, ModelCalled, OptimizerStepped, Run
+from nnlint.facts.differentiated import differentiated, takes_gradients_of_weights
 from nnlint.facts.gradients import Trained, gradient_steps, trained
 from nnlint.facts.handed_over import (
     may_be_differentiated_elsewhere,
@@ -57,7 +57,7 @@ from nnlint.words import STEPPED, TRAINING
 
 def check(run: Run) -> Iterator[Problem]:
     """One problem for each step that no backward pass belongs to."""
-    if run.cut_short or not any(run.events(OptimizerStepped)) or any(run.events(Differentiated)):
+    if run.cut_short or not any(run.events(OptimizerStepped)) or takes_gradients_of_weights(run):
         return
     calls = [call for call in run.events(ModelCalled) if call.gradient is True and not _is_differentiated(run, call)]
     if not calls or any(not graph_behind(run, event.loss).is_live for event in run.events(Backward)):

@@ -42,12 +42,14 @@ from nnlint.facts.gradients import Trained, parts_of
 from nnlint.facts.handed_over import may_be_stepped_elsewhere, reads_gradients
 from nnlint.facts.not_taken import is_written_but_not_run
 from nnlint.finding import Severity, Verdict
+from nnlint.lazy import regex
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Optimizer, Value, alternatives
 from nnlint.witness import Case, confirmed, not_reached, refuted, unverified
 from nnlint.words import BACKWARD, CLEARED
 
+READ_GRADIENT = regex(r"(?<!autograd)\.grad\b")
 NAMED = frozenset({"argument", "name", "attribute", "index", "call", "method"})
 
 
@@ -59,11 +61,11 @@ def check(run: Run) -> Iterator[Problem]:
     reported: set[object] = set()
     for optimizer in _cleared(run, clears):
         each = Trained(optimizer, run.remember("parts", optimizer, parts_of), run)
-        if any(_may_be_step_of(run, each, step) for step in run.events(OptimizerStepped)):
+        is_stepped = any(_may_be_step_of(run, each, step) for step in run.events(OptimizerStepped))
+        if not is_stepped and _is_stepped_by_another_way(run, each, clears):
             continue
-        if _is_stepped_by_the_same_name(run, each, clears) or _is_stepped_under_another_name(run, each, clears):
-            continue
-        backward = None if may_be_stepped_elsewhere(run, each) else _backward_of(run, each, clears)
+        find = _backward_for_nobody if is_stepped else _backward_of
+        backward = None if may_be_stepped_elsewhere(run, each) else find(run, each, clears)
         node = backward.at.node if backward is not None and isinstance(backward.at, CodeSite) else None
         if backward is None or is_written_but_not_run(run, "step", backward):
             continue
@@ -109,6 +111,11 @@ def _may_be_step_of(run: Run, each: Trained, step: OptimizerStepped) -> bool:
     return False
 
 
+def _is_stepped_by_another_way(run: Run, each: Trained, clears: list[GradientsCleared]) -> bool:
+    """Whether the optimizer may be stepped by its own name, or by another one, where neither is known for sure."""
+    return _is_stepped_by_the_same_name(run, each, clears) or _is_stepped_under_another_name(run, each, clears)
+
+
 def _is_stepped_by_the_same_name(run: Run, each: Trained, clears: list[GradientsCleared]) -> bool:
     """Whether what was asked to clear is asked to step, too, though it is not known that it comes to the same optimizer."""
     cleared = {name for clear in clears if each.is_cleared_by(clear) for name in _asked(clear, "zero_grad")}
@@ -151,6 +158,40 @@ def _backward_of(run: Run, each: Trained, clears: list[GradientsCleared]) -> Bac
         if behind and not any(reads_gradients(site) for site in (behind[0].at, clear.at)):
             return behind[0]
     return None
+
+
+def _backward_for_nobody(run: Run, each: Trained, clears: list[GradientsCleared]) -> Backward | None:
+    """The same of an optimizer that steps in another loop: in this one, no step may use what the backward pass gives."""
+    if each.parts is None or not isinstance(each.optimizer, Optimizer):
+        return None
+    own = [clear for clear in clears if each.is_cleared_by(clear)]
+    for clear in own:
+        backward = _backward_of(run, each, [clear])
+        if backward is None or _reads_gradients_anywhere(backward) or _may_be_used(run, backward):
+            continue
+        if not any(_node(other.at) is _node(backward.at) for other in run.events(Backward) if _may_be_used(run, other)):
+            return backward
+    return None
+
+
+def _may_be_used(run: Run, backward: Backward) -> bool:
+    """Whether an optimizer steps in the loop of a backward pass that may have filled its gradients."""
+    loop = backward.iterations[-1].loop
+    for step in run.events(OptimizerStepped):
+        if any(iteration.loop is loop for iteration in step.iterations):
+            for stepped in alternatives(step.optimizer):
+                if Trained(stepped, run.remember("parts", stepped, parts_of), run).may_be_filled_by(backward):
+                    return True
+    return False
+
+
+def _node(site: object) -> object:
+    return site.node if isinstance(site, CodeSite) else site
+
+
+def _reads_gradients_anywhere(backward: Backward) -> bool:
+    """Whether the file of a backward pass looks at gradients, in whatever function."""
+    return not isinstance(backward.at, CodeSite) or READ_GRADIENT.search(backward.at.module.source.text) is not None
 
 
 def _problem(run: Run, optimizer: Value, backward: Backward) -> Problem:

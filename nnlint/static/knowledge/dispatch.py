@@ -35,7 +35,7 @@ from nnlint.static.knowledge.common import (
     wrap_output,
 )
 from nnlint.static.machine import Machine
-from nnlint.static.objects import Class, Function
+from nnlint.static.objects import Class, External, Function
 from nnlint.values import MODE_KEY, Constant, Data, Instance, Items, Parameters, Value
 
 __all__ = [
@@ -201,8 +201,15 @@ def call_unknown(machine: Machine, callee: Data, given: Arguments, node: ast.AST
         return recording.under_decorator(given.positional[0], callee)
     if any(isinstance(value, Parameters) for value in given.values()):
         return training.make_optimizer(machine, role_name(callee), given, node)
+    if callee.name == "getattr" and _is_of_schedulers(callee.inputs[:1]):
+        return training.make_scheduler(machine, "LRScheduler", given, node)
     escape(machine, given.values(), role_name(callee), node)
     return machine.data("call", (callee, *given.values()), node, name=role_name(callee))
+
+
+def _is_of_schedulers(holders: tuple[Value, ...]) -> bool:
+    """Whether a class was taken from torch's schedulers by a name that is not known: `getattr(lr_scheduler, kind)`."""
+    return any(isinstance(each, External) and each.name.endswith("lr_scheduler") for each in holders)
 
 
 def entered(machine: Machine, context: Value, node: ast.AST) -> Value:

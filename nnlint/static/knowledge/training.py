@@ -268,7 +268,7 @@ def _autograd_backward(machine: Machine, name: str, given: Arguments, node: ast.
 def _autograd_grad(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
     outputs = given.get(0, "outputs")
     if outputs is not None:
-        machine.emit(Differentiated(machine.site(node), outputs))
+        machine.emit(Differentiated(machine.site(node), outputs, given.get(1, "inputs")))
     return machine.data("gradient", given.values(), node)
 
 
