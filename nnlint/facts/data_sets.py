@@ -12,7 +12,7 @@ from nnlint.facts.evaluation import HELD_OUT, TRAINS, words_of
 from nnlint.facts.lengths import length_of
 from nnlint.graph import ancestors
 from nnlint.static.objects import CodeSite, Function
-from nnlint.values import NONE, Constant, Data, Instance, Items, Loader, Value, alternatives, number
+from nnlint.values import NONE, Constant, Data, Either, Instance, Items, Loader, Value, alternatives, number
 
 TRANSFORM = re.compile(r"^_?(\w+_)?transforms?$|^_?augment\w*$|^_?preprocess$")
 """Names under which data sets keep what they do to a sample."""
@@ -26,6 +26,9 @@ LIBRARIES = re.compile(
     r"(^|\.)(CIFAR10|CIFAR100|F?MNIST|FashionMNIST|KMNIST|ImageFolder|DatasetFolder|SVHN|STL10|ImageNet|CelebA)$)"
 )
 """Constructors of libraries' data sets, all with an index."""
+
+ABBREVIATED = re.compile(r"^(v|va|te|ts|tst)_?(l|dl|ld|loader|iter)s?$", re.IGNORECASE)
+"""Short names of loaders of held-out data: `vl`, `v_loader`, `tst_dl`; a `tl` may be of either."""
 
 UNKNOWN = frozenset({"argument", "name", "attribute", "element", "unknown"})
 LOADS = re.compile(r"^sklearn\.datasets\.(load|fetch)|read|load|open|join|glob|astype|reshape")
@@ -101,7 +104,9 @@ def whole_of(dataset: Value | None) -> Value | None:
 
 
 def is_map_style(dataset: Value | None) -> bool:
-    """Whether the data set is certainly one whose samples are taken by their number."""
+    """Whether the data set is certainly one whose samples are taken by their number; of several, each of them."""
+    if isinstance(dataset, Either):
+        return not dataset.open and all(each is NONE or is_map_style(each) for each in dataset.alternatives)
     whole = whole_of(dataset)
     if isinstance(whole, Items):
         return True
@@ -126,6 +131,8 @@ def _is_known_array(value: Value) -> bool:
 
 def is_in_random_order(dataset: Value | None) -> bool:
     """Whether the samples are, or may be, in a random order already: split at random, shuffled, or random numbers themselves."""
+    if isinstance(dataset, Either):
+        return any(is_in_random_order(each) for each in dataset.alternatives)
     if isinstance(dataset, Instance):
         parts: list[Value] = list(dataset.attributes.values())
     else:
@@ -175,7 +182,7 @@ def _is_none(value: Value) -> bool:
 
 def is_in_order_on_purpose(loader: Loader) -> bool:
     """Whether the task is one in which the order of the samples means something, by the words of the files it is made of."""
-    texts = list(_sources_of(loader.dataset))
+    texts = [text for each in alternatives(loader.dataset) for text in _sources_of(each)]
     if isinstance(loader.at, CodeSite):
         texts.append(loader.at.module.source.text)
     return any(ORDERED.search(text) for text in texts)
@@ -193,10 +200,20 @@ def _sources_of(dataset: Value | None) -> Iterator[str]:
 
 
 def is_for_evaluation(loader: Loader) -> bool:
-    """Whether the loader is called one for held-out data: by its own name, or else by its function's."""
+    """Whether the loader is one for held-out data: by its name, its function's, or else by what its data set is asked for."""
     function = getattr(loader.at.function, "name", "") if isinstance(loader.at, CodeSite) else ""
     words = words_of(loader.bound) or words_of(function)
-    return bool(words & HELD_OUT) and not words & TRAINS
+    if words & (HELD_OUT | TRAINS):
+        return bool(words & HELD_OUT) and not words & TRAINS
+    return ABBREVIATED.match(loader.bound) is not None or is_held_out_part(loader.dataset)
+
+
+def is_held_out_part(dataset: Value | None) -> bool:
+    """Whether a library's data set is asked for its test part: `CIFAR10(root, train=False)`, `ImageNet(root, split="val")`."""
+    if not isinstance(dataset, Data) or dataset.operation != "call" or not LIBRARIES.search(dataset.name):
+        return False
+    split = dataset.option("split")
+    return dataset.option("train") is False or (isinstance(split, str) and bool(words_of(split) & HELD_OUT))
 
 
 def transforms_of(dataset: Value | None) -> Iterator[Value]:

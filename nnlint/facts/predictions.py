@@ -10,7 +10,7 @@ from nnlint.facts.chosen_losses import is_chosen_with
 from nnlint.facts.scales import is_of_training
 from nnlint.graph import ancestors, content, ends_of, kept_inputs, sources
 from nnlint.operations import TRANSPARENT
-from nnlint.values import Constant, Data, Site, Value, number
+from nnlint.values import Constant, Data, Site, Value, alternatives, number
 
 BOUNDING = frozenset({"softmax", "sigmoid"})
 """Operations whose results lie between 0 and 1."""
@@ -105,7 +105,7 @@ def losses_over_probabilities(run: Run, kinds: frozenset[str]) -> Iterator[Bound
     setting chooses out of several.
     """
     losses = [event for event in run.events(LossComputed) if event.kind in kinds]
-    bounds = [bounds_of(_normalized(event)) for event in losses]
+    bounds = [_bounds_of_networks(_normalized(event)) for event in losses]
     trained = {
         id(network)
         for event, found in zip(losses, bounds, strict=True)
@@ -125,6 +125,15 @@ def losses_over_probabilities(run: Run, kinds: frozenset[str]) -> Iterator[Bound
             or not any(id(each) in trained for each in _networks(loss.event.prediction))
         ):
             yield loss
+
+
+def _bounds_of_networks(prediction: Value | None) -> list[Bound]:
+    """The bounds of a prediction; of one that comes from one of several networks, those of each network by itself."""
+    outputs = [each for each in alternatives(prediction) if isinstance(each, Data) and each.operation == "output"]
+    networks = {id(each.inputs[1]) for each in outputs}
+    if len(networks) < 2 or len(networks) != len(alternatives(prediction)):
+        return bounds_of(prediction)
+    return [bound for each in outputs for bound in bounds_of(each)]
 
 
 def _normalized(event: LossComputed) -> Value | None:
