@@ -62,6 +62,12 @@ class Kept(Protocol):
 Trees = dict[str, ast.Module]
 """The trees of files that hang together, by their paths: they serve all units of these files."""
 
+Analysed = tuple[Analysis, "list[Answer]"]
+"""What was found in a unit, and what it rests upon, where that is asked for."""
+
+Work = Callable[[Unit, Trees, Progress], Analysed]
+"""What is done to each unit, in this process or another, for which it must be picklable."""
+
 
 def analyse_asking(
     unit: Unit,
@@ -69,7 +75,7 @@ def analyse_asking(
     disk: Disk = DISK,
     trees: Trees | None = None,
     progress: Progress = lambda path: None,
-) -> tuple[Analysis, list[Answer]]:
+) -> Analysed:
     """The analysis of a unit, and all that was asked of the disk for it: what `Kept.put` takes, from whatever process."""
     from nnlint.reading.asked_disk import AskedDisk
 

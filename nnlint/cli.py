@@ -149,7 +149,12 @@ def _file(context: click.Context, parameter: click.Parameter, value: str | None)
 @click.option(
     "--verify-timeout", type=click.FloatRange(1), metavar="SECONDS", help="For all runs of a script; default: 60."
 )
-@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Runs of --verify at a time; default: the cores.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Processes, and runs of --verify, at a time; default: the cores.",
+)
 @click.option("--report", metavar="FILE.html", help="With --verify: write a page with curves there.")
 @click.option("--explain", metavar="CODE", help="Print the page of a rule.")
 @click.option("--list-rules", is_flag=True, help="Print all rules, with --output-format json too.")
@@ -275,8 +280,6 @@ def _check_together(settings: Settings, paths: tuple[str, ...], options: dict[st
         raise click.UsageError("--stdin-filename: standard input is not read; name it as -")
     if options["unsafe_fixes"] and not (settings.fix or settings.diff or settings.quiet):
         say("--unsafe-fixes does nothing without --fix or --diff")
-    if options["jobs"] and not (settings.verify or settings.quiet):
-        say("--jobs does nothing without --verify")
 
 
 def _first_path(paths: tuple[str, ...], options: dict[str, Any]) -> str:

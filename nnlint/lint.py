@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from nnlint.analysis import Analysis, Kept, Progress, Trees, analyse, analyse_asking
+from nnlint.analyses import analyses_of
+from nnlint.analysis import Analysis, Kept, Progress
 from nnlint.catalogue import all_rules, unloadable
 from nnlint.finding import Finding
 from nnlint.program import UNUSED_SUPPRESSION
@@ -21,7 +22,7 @@ from nnlint.selection import matches, select_rules
 from nnlint.settings import Settings
 from nnlint.silencing.suppressions import Suppressions
 from nnlint.silencing.unused_suppressions import unused_suppressions
-from nnlint.units import Unit, units
+from nnlint.units import units
 from nnlint.words import Vocabulary
 
 MOST_LEFT_BEHIND = 500_000
@@ -45,9 +46,11 @@ def lint_documents(
     progress: Progress = lambda path: None,
     disk: Disk = DISK,
     kept: Kept | None = None,
+    jobs: int = 1,
 ) -> Report:
-    """The report on these documents, whose imports are found on that disk. Units that are `kept` are not analysed anew.
+    """The report on these documents, whose imports are found on that disk, by so many processes where that pays.
 
+    Units that are `kept` are not analysed anew.
     What a rule or the abstract run fails on becomes an error of the report.
     """
     rules = select_rules(settings.select, settings.extend_select, settings.ignore)
@@ -60,7 +63,7 @@ def lint_documents(
         todo = units(
             documents, disk, Vocabulary({rule.code: rule.words for rule in rules if rule.check is not no_problems})
         )
-        for analysis in _analyses(todo, rules, disk, progress, kept):
+        for analysis in analyses_of(todo, rules, disk, progress, kept, jobs):
             lint.analysis.join(analysis)
     findings = sorted(_reported(lint), key=lambda finding: finding.sort_key)
     return Report(
@@ -70,28 +73,6 @@ def lint_documents(
         files=len(documents),
         texts=texts_of(findings, lint.documents, disk),
     )
-
-
-def _analyses(
-    todo: Iterable[Unit], rules: Sequence[Rule], disk: Disk, progress: Progress, kept: Kept | None
-) -> Iterator[Analysis]:
-    together: tuple[Document, ...] = ()
-    trees: Trees = {}
-    for unit in todo:
-        if unit.together is not together:
-            together, trees = unit.together, {}
-        known = kept.get(unit) if kept else None
-        yield _analysed(unit, rules, disk, trees, progress, kept) if known is None else known
-
-
-def _analysed(
-    unit: Unit, rules: Sequence[Rule], disk: Disk, trees: Trees, progress: Progress, kept: Kept | None
-) -> Analysis:
-    if kept is None:
-        return analyse(unit, rules, disk, trees, progress)
-    analysis, answers = analyse_asking(unit, rules, disk, trees, progress)
-    kept.put(unit, analysis, answers)
-    return analysis
 
 
 @contextmanager
@@ -140,6 +121,8 @@ def _reported(lint: Lint) -> list[Finding]:
         ignored = [code for patterns, codes in ignores if patterns.verdict(path) for code in codes]
         rules = [rule for rule in lint.rules if not matches(ignored, rule)]
         reported += _unsilenced(lint, path, findings, rules)
+        if path in lint.documents:
+            lint.documents[path].release()
     return reported
 
 

@@ -31,6 +31,11 @@ class Unit:
     silent: Mapping[str, frozenset[str]] = field(default_factory=dict)
     idle: frozenset[str] = frozenset()
 
+    @property
+    def lines(self) -> int:
+        """Those of the documents, by which the work is shared out."""
+        return sum(document.lines for document in self.documents)
+
 
 def units(documents: Sequence[Document], disk: Disk, vocabulary: Vocabulary) -> list[Unit]:
     """The units of these documents, each of which is in one of them: the same for the same documents, imports and rules."""
@@ -81,10 +86,9 @@ def _portions(documents: Sequence[Document]) -> Iterator[tuple[Document, ...]]:
     portion: list[Document] = []
     lines = 0
     for document in sorted(documents, key=lambda each: each.path):
-        own = document.source.text.count("\n") + 1 if document.source else 0
-        if portion and lines + own > LINES_AT_ONCE:
+        if portion and lines + document.lines > LINES_AT_ONCE:
             yield tuple(portion)
             portion, lines = [], 0
         portion.append(document)
-        lines += own
+        lines += document.lines
     yield tuple(portion)

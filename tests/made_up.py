@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from nnlint.events import Run
@@ -35,6 +35,7 @@ class Project:
     trees: dict[str, ast.Module] = field(default_factory=dict)
     broken: list[SyntaxProblem] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
+    idle: Collection[str] = ()
     disk: Disk = DISK
 
     def runs(self) -> Iterator[Run]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks import speed
+from tests.benchmarks import growth, speed
 from tests.scripts import FAULTY
 
 
@@ -21,3 +21,10 @@ def test_a_repository_is_compared_file_by_file(tmp_path: Path, capsys: pytest.Ca
         r"repository \(2 files\): median [\d.]+, least [\d.]+, most [\d.]+\n",
         capsys.readouterr().out,
     )
+
+
+def test_growth_is_told_for_each_number_of_files(capsys: pytest.CaptureFixture[str]) -> None:
+    assert growth.main(["--counts", "2", "4", "--jobs", "1", "--lines", "20"]) == 0
+    told = capsys.readouterr().out
+    assert re.search(r"^4 files, 1 jobs: .* ms a file, .* MB, \d+ findings$", told, re.MULTILINE)
+    assert "memory at 4 files over that at 2: " in told

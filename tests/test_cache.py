@@ -63,7 +63,7 @@ def analysed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         made.append(" ".join(document.path for document in unit.documents))
         return analyse_asking(unit, *others)
 
-    monkeypatch.setattr("nnlint.lint.analyse_asking", noted)
+    monkeypatch.setattr("nnlint.analyses.analyse_asking", noted)
     return made
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -20,7 +19,6 @@ from nnlint.verify.protocol import Request
 from nnlint.verify.runner import Runner, runner
 from nnlint.verify.side_by_side import side_by_side
 from nnlint.verify.verify import Limits, verified
-from tests.command import Command
 from tests.fixture_cases import FIXTURES
 
 pytestmark = pytest.mark.xdist_group("real runs")
@@ -104,9 +102,3 @@ def test_a_runner_that_is_closed_ends_what_is_under_way_and_runs_nothing_more(ru
     ended = [runs.run(request)[-1]["words"]["how"] for _ in range(2)]
     assert ended == ["lost", "lost"]
     assert time.monotonic() - start < 30
-
-
-def test_jobs_alone_does_nothing(command: Command, tmp_path: Path) -> None:
-    (tmp_path / "a.py").write_text("x = 1\n")
-    assert command("--jobs", "2", "a.py").errors == "nnlint: --jobs does nothing without --verify\n"
-    assert command("--jobs", "2", "--quiet", "a.py").errors == ""

@@ -38,6 +38,7 @@ def lint_cached(
     settings: Settings,
     progress: Progress = lambda path: None,
     disk: Disk = DISK,
+    jobs: int = 1,
 ) -> Report:
     """What `nnlint.lint.lint_documents` gives, from the cache where that is possible. Findings have no plan to verify them."""
     store = Store(settings.cache_dir or str(Path(settings.root) / FOLDER))
@@ -52,7 +53,7 @@ def lint_cached(
 
     asked = AskedDisk(disk=disk)
     codes = [rule.code for rule in select_rules(settings.select, settings.extend_select, settings.ignore)]
-    report = lint_documents(documents, settings, progress, asked, KeptUnits(store, asked, [program, codes]))
+    report = lint_documents(documents, settings, progress, asked, KeptUnits(store, asked, [program, codes]), jobs)
     answers = asked.plain()
     if not report.errors and are_steady(answers):
         kept = [FORMAT, answers, [*map(of_finding, report.findings)], [*map(of_note, report.notes)]]

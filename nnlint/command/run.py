@@ -24,6 +24,7 @@ from nnlint.command.console import (
 )
 from nnlint.command.exit_status import CLEAN, FAILED, FINDINGS
 from nnlint.command.targets import check_target
+from nnlint.cores import cores
 from nnlint.finding import Severity
 from nnlint.mending.fixes import Fixed, fix_documents, unified_diff, write_documents
 from nnlint.output import FORMATS, Presentation, describe_notes
@@ -81,7 +82,8 @@ def _run(request: Request) -> int:
         request.write_baseline is not None,
         lambda documents, disk: _linted(documents, settings, progress, disk),
     )
-    fixed = _lint(collected.documents, settings, hidden, progress)
+    with _ended_cleanly():
+        fixed = _lint(collected.documents, settings, hidden, progress)
     if settings.fix and not settings.diff:
         unwritten = [*write_documents(collected.documents, fixed.documents)]
         fixed.errors += unwritten
@@ -142,16 +144,15 @@ def _linted(documents: Sequence[Document], settings: Settings, progress: Progres
     if settings.no_cache or settings.verify:  # what is kept of findings does not say how they are verified
         from nnlint.lint import lint_documents
 
-        return lint_documents(documents, settings, progress, disk)
+        return lint_documents(documents, settings, progress, disk, jobs=settings.jobs or cores())
     from nnlint.caching.cached_lint import lint_cached
 
-    return lint_cached(documents, settings, progress, disk)
+    return lint_cached(documents, settings, progress, disk, settings.jobs or cores())
 
 
 def _verified(fixed: Fixed, settings: Settings) -> Report:
     from nnlint.lint import lint_documents
     from nnlint.verify.runner import RunnerFailed, VerifierMissing
-    from nnlint.verify.side_by_side import cores
     from nnlint.verify.verify import Limits, verify
 
     progress = Progress(not settings.quiet)
@@ -167,7 +168,7 @@ def _verified(fixed: Fixed, settings: Settings) -> Report:
 
 @contextmanager
 def _ended_cleanly() -> Iterator[None]:
-    """Who asks the process to end gets what an interrupt gets: the runs are ended, and their folder is removed."""
+    """Who asks the process to end gets what an interrupt gets: other processes are ended, and their folder is removed."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from zlib import compress, decompress
 
 from nnlint.finding import Finding, Place
 from nnlint.lazy import regex
@@ -18,29 +19,80 @@ BLANK_OR_COMMENT = regex(rb"^[ \t\f]*(?:#.*)?$")
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 UTF_32 = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 SAMPLE = 1000
+FASTEST = 1
 UNUSABLE_CHARACTER = regex("[\0\ud800-\udfff]")
 
 
-@dataclass(frozen=True)
+Content = tuple[bytes, SourceText, Source | None]
+"""The bytes of a document, what users see of them and what the engine sees."""
+
+
 class Document:
     """A file, standard input or a text.
 
     `source` goes to the engine; None where there is nothing to analyse. `broken` are its NN901 findings. `data` are the
-    bytes as they were read, to which fixes are applied.
+    bytes as they were read, to which fixes are applied. Of many documents all but those at hand can be packed.
     """
 
-    path: str
-    file: str | None
-    data: bytes
-    text: SourceText
-    source: Source | None = None
-    broken: tuple[Finding, ...] = ()
-    notes: tuple[Note, ...] = ()
+    def __init__(
+        self,
+        path: str,
+        file: str | None,
+        data: bytes,
+        text: SourceText,
+        source: Source | None = None,
+        broken: tuple[Finding, ...] = (),
+        notes: tuple[Note, ...] = (),
+    ) -> None:
+        self.path, self.file, self.broken, self.notes = path, file, broken, notes
+        self._content: Content | None = (data, text, source)
+        self._packed = b""
+        self._lines: int | None = None
+
+    @property
+    def data(self) -> bytes:
+        """The bytes as they were read."""
+        return self._content[0] if self._content else decompress(self._packed)
+
+    @property
+    def text(self) -> SourceText:
+        """What the user sees."""
+        return self._unpacked()[1]
+
+    @property
+    def source(self) -> Source | None:
+        """What the engine sees."""
+        return self._unpacked()[2]
+
+    @property
+    def lines(self) -> int:
+        """How many lines the engine sees."""
+        if self._lines is None:
+            self._lines = self.source.text.count("\n") + 1 if self.source else 0
+        return self._lines
 
     @property
     def is_notebook(self) -> bool:
         """Whether the bytes are the JSON of a notebook."""
         return is_notebook(self.path)
+
+    def pack(self) -> None:
+        """From now on the content takes little room, until it is asked for. Only for what was read from bytes."""
+        self._packed = compress(self.data, FASTEST)
+        self.release()
+
+    def release(self) -> None:
+        """Gives up what was unpacked, which nobody needs for now."""
+        if self._packed:
+            self._content = None
+
+    def _unpacked(self) -> Content:
+        if self._content is None:
+            from nnlint.reading.documents import read_document
+
+            again = read_document(self.path, self.file, decompress(self._packed))
+            self._content = (again.data, again.text, again.source)
+        return self._content
 
 
 @dataclass(frozen=True)

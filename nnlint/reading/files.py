@@ -26,6 +26,8 @@ SKIPPED_FOLDERS = frozenset(
     }
 )  # fmt: skip
 """Folders that hold no code of the project; a folder given by name is walked all the same."""
+MOST_UNPACKED = 1_000_000
+"""Bytes of files that are kept as they are seen, which takes five times the room. Few repositories have more."""
 VIRTUAL_ENVIRONMENT = "pyvenv.cfg"
 STANDARD_INPUT = "-"
 
@@ -34,7 +36,7 @@ STANDARD_INPUT = "-"
 class Collected:
     """The documents of a run in the order they are read, and what went wrong on the way.
 
-    `excluded` counts the paths that were named and that the settings exclude.
+    `excluded` counts the paths that were named and that the settings exclude, `unpacked` the bytes of what is not packed.
     """
 
     documents: list[Document] = field(default_factory=list)
@@ -42,6 +44,15 @@ class Collected:
     notes: list[Note] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
     excluded: int = 0
+    unpacked: int = 0
+
+    def add(self, document: Document) -> None:
+        """Adds what was read of a file, packed where there is much."""
+        self.documents.append(document)
+        self.unpacked += len(document.data)
+        if self.unpacked > MOST_UNPACKED:
+            self.unpacked -= len(document.data)
+            document.pack()
 
     def fail(self, path: str, error: OSError, what: str) -> None:
         """Remembers that a path cannot be used, and why."""
@@ -140,7 +151,7 @@ def _read_file(collected: Collected, path: str, is_named: bool = False) -> None:
         remedy = "what is Python all the same can come on standard input, as -"
         collected.errors.append(outer_error(document.path, f"not linted: {why_not}; {remedy}"))
     else:
-        collected.documents.append(document)
+        collected.add(document)
 
 
 def _why(path: str) -> str:

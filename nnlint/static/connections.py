@@ -40,14 +40,16 @@ class Connections:
         """Adds documents and, as far as imports lead, the files on that disk."""
         self.resolved.clear()
         folders = Folders(disk)
-        waiting = [document for document in documents if document.source and document.file]
+        waiting = [document for document in documents if document.lines and document.file]
         seen = {realpath(document.file) for document in waiting if document.file}
         while waiting:
             document = waiting.pop()
             here = realpath(document.file or "")
             if self.vocabulary and document.source:
                 self.found[here] = self.vocabulary.found_in(document.source.text)
-            for file in self._imports(document, folders):
+            files = list(self._imports(document, folders))
+            document.release()
+            for file in files:
                 other = realpath(file)
                 self.links[here].add(other)
                 self.links[other].add(here)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from threading import Lock
 
 from nnlint.catalogue import rules_by_code
+from nnlint.cores import cores
 from nnlint.events import OptimizerStepped, Run
 from nnlint.finding import Finding, Status, Verdict
 from nnlint.reading.document import Document
@@ -26,7 +27,7 @@ from nnlint.verify.sandbox import most_memory
 from nnlint.verify.scripts import Lint, Script, scripts
 from nnlint.verify.scripts import written as written_files
 from nnlint.verify.seeds import FURTHER, doubtful, is_other, pooled, repeated
-from nnlint.verify.side_by_side import cores, side_by_side
+from nnlint.verify.side_by_side import side_by_side
 from nnlint.witness import Case, unverified
 
 MOST_AT_ONCE = 4

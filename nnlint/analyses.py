@@ -1,0 +1,90 @@
+"""The analyses of many units, in their order: taken from an earlier run, made one after the other, or by several processes."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from nnlint.analysis import Analysed, Analysis, Kept, Progress, Trees, Work, analyse, analyse_asking
+from nnlint.reading.disk import Disk
+from nnlint.reading.document import Document
+from nnlint.records import dataclass, field
+from nnlint.rule import Rule
+from nnlint.shares import method_of_starting, pays
+from nnlint.units import Unit
+
+MOST_LEFT_BEHIND = 200_000
+"""Objects, 20 MB or so, that may wait for the garbage collector between units."""
+
+COLLECTIONS_OF_YOUNG = 8
+"""How often it looks through what is new alone, which takes less time, before what has outlived that may have gathered."""
+
+
+def analyses_of(
+    todo: Sequence[Unit], rules: Sequence[Rule], disk: Disk, progress: Progress, kept: Kept | None, jobs: int
+) -> Iterator[Analysis]:
+    """The analysis of each unit, by so many processes where that pays."""
+    if kept is None:
+        for analysis, _ in _made(todo, partial(_unasked, rules, disk), progress, jobs):
+            yield analysis
+        return
+    known = {number: found for number, unit in enumerate(todo) if (found := kept.get(unit)) is not None}
+    missing = [unit for number, unit in enumerate(todo) if number not in known]
+    made = _made(missing, partial(_asking, rules, disk), progress, jobs)
+    for number, unit in enumerate(todo):
+        if number in known:
+            yield known.pop(number)
+        else:
+            analysis, answers = next(made)
+            kept.put(unit, analysis, answers)
+            yield analysis
+
+
+def _unasked(rules: Sequence[Rule], disk: Disk, unit: Unit, trees: Trees, progress: Progress) -> Analysed:
+    return analyse(unit, rules, disk, trees, progress), []
+
+
+def _asking(rules: Sequence[Rule], disk: Disk, unit: Unit, trees: Trees, progress: Progress) -> Analysed:
+    return analyse_asking(unit, rules, disk, trees, progress)
+
+
+def _made(todo: Sequence[Unit], work: Work, progress: Progress, jobs: int) -> Iterator[Analysed]:
+    method = method_of_starting()
+    if method and pays(todo, jobs, method):
+        from nnlint.workers import by_workers
+
+        yield from by_workers(todo, work, jobs, progress, method)
+        return
+    group = Group()
+    for unit in todo:
+        yield work(unit, group.trees_of(unit), progress)
+    group.leave()
+
+
+@dataclass
+class Group:
+    """Files that hang together, while one unit of them after the other is analysed in this process, and their trees."""
+
+    together: tuple[Document, ...] = ()
+    trees: Trees = field(default_factory=dict)
+
+    def trees_of(self, unit: Unit) -> Trees:
+        """The trees that serve a unit. What belongs to the files before is given up."""
+        if unit.together is not self.together:
+            self.leave()
+            self.together, self.trees = unit.together, {}
+        _collect()
+        return self.trees
+
+    def leave(self) -> None:
+        """Frees what is only needed while these files are analysed."""
+        for document in self.together:
+            document.release()
+
+
+def _collect() -> None:
+    """Frees what units have left behind that holds itself, when there is much of it."""
+    young, _, old = gc.get_count()
+    if young > MOST_LEFT_BEHIND:
+        gc.collect(2 if old >= COLLECTIONS_OF_YOUNG else 1)
