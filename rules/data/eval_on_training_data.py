@@ -29,17 +29,21 @@ The data sets of the two loaders hold the same samples.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from nnlint.events import LoaderMade, Run
 from nnlint.facts.data_sets import LIBRARIES, is_for_evaluation, training_loaders
-from nnlint.facts.identity import same_data
+from nnlint.facts.identity import label_of, same_data
 from nnlint.finding import Severity, Verdict
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import NONE, Constant, Data, Instance, Loader, Value, same_constant
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
 from nnlint.words import NETWORKS
+
+MADE_UP = re.compile(r"dummy|fake|mock|placeholder", re.IGNORECASE)
+"""Names of data that only stand in for others."""
 
 
 def check(run: Run) -> Iterator[Problem]:
@@ -83,12 +87,18 @@ def _has_same_data(loader: Loader, other: Loader) -> bool:
     if first is None or second is None:
         return False
     if first is second:
-        return _is_data_set(first)
+        return _is_data_set(first) and not _is_for_trying(first)
     if not isinstance(first, Data) or not isinstance(second, Data) or first.operation != second.operation:
         return False
     if first.operation == "dataset":
         return bool(first.inputs) and all(map(same_data, first.inputs, second.inputs))
     return first.operation == "call" and first.name == second.name and _are_both_for_training(first, second)
+
+
+def _is_for_trying(data_set: Value) -> bool:
+    """Whether the names say that the data are made up to see that the code runs: `TensorDataset(dummy_x, dummy_y)`."""
+    inputs = data_set.inputs if isinstance(data_set, Data) else ()
+    return any(MADE_UP.search(label_of(each)) for each in (data_set, *inputs))
 
 
 def _is_data_set(value: Value) -> bool:
