@@ -145,8 +145,8 @@ def test_loops_within_loops_do_not_multiply_without_end() -> None:
     body = " " * 18 + "model(x).sum().backward()\n" + " " * 18 + "optimizer.step()\n"
     made = project(f"{training('')}\n{nested}{body}")
     [run] = made.runs()
-    assert run.cut_short
-    assert "cut short" in made.notes[-1].message
+    assert not run.cut_short
+    assert len(list(run.events(OptimizerStepped))) < 50
 
 
 def test_a_run_that_is_cut_short_keeps_what_it_found(monkeypatch: pytest.MonkeyPatch) -> None:

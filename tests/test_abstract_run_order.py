@@ -55,6 +55,17 @@ def test_a_clear_once_per_epoch_does_not_serve_the_batches() -> None:
     assert faults(text) == ["NN102 3"]
 
 
+def test_batches_within_an_outer_loop_that_is_passed_once() -> None:
+    text = training("""
+        while True:
+            for x, y in loader:
+                F.cross_entropy(model(x), y).backward()
+                optimizer.step()
+            break
+    """)
+    assert faults(text) == ["NN102 4"]
+
+
 def test_an_epoch_of_one_full_batch_is_a_loop_too() -> None:
     text = training("""
         for epoch in range(100):

@@ -1,7 +1,8 @@
 """What a loop draws: the elements of anything that can be iterated, and how many passes are worth following.
 
 A loop over known elements is unrolled, as long as nothing happens in it that a run would show (building a network from a list of
-sizes); any other loop is passed twice, so that what one iteration leaves for the next is seen.
+sizes); any other loop is passed twice, so that what one iteration leaves for the next is seen. In the first pass of an outer loop
+an inner one is passed once: what recurs is seen in the second, and loops within loops add up instead of multiplying.
 """
 
 from __future__ import annotations
@@ -88,16 +89,26 @@ SETTLING = (ModeSwitched, GradientsCleared, OptimizerStepped, WeightsSet)
 
 
 def _two_passes(machine: Machine, over: Value, node: ast.AST) -> Iterator[Value]:
-    for number in range(PASSES):
+    for number in range(_passes(machine)):
         activity = machine.activity
         yield element(machine, over, number, node)
         if machine.activity == activity:
             return
 
 
+def _passes(machine: Machine) -> int:
+    is_seen_again = any(each.number == 1 and not each.loop.whole for each in machine.iterations)
+    return 1 if is_seen_again else PASSES
+
+
+def ends_at_once(body: list[ast.stmt]) -> bool:
+    """Whether a loop with this body never comes to a second pass: `while True:` around what is tried until it works."""
+    return any(isinstance(statement, (ast.Break, ast.Return, ast.Raise)) for statement in body)
+
+
 def while_passes(machine: Machine) -> Iterator[int]:
     """The passes of a `while` loop, by number."""
-    for number in range(PASSES):
+    for number in range(_passes(machine)):
         activity = machine.activity
         yield number
         if machine.activity == activity:

@@ -9,7 +9,7 @@ from functools import partial
 from nnlint.events import StateUsed
 from nnlint.static import calls
 from nnlint.static.arguments import Arguments
-from nnlint.static.iteration import element_passes, generator_in, loop_over, while_passes, yielded
+from nnlint.static.iteration import element_passes, ends_at_once, generator_in, loop_over, while_passes, yielded
 from nnlint.static.knowledge import dispatch as knowledge
 from nnlint.static.machine import Machine, executes
 from nnlint.static.objects import Function, Generator
@@ -89,6 +89,7 @@ def _for(machine: Machine, node: ast.For | ast.AsyncFor) -> str | None:
         for value in passes:
             yield partial(_pass, machine, node, value)
 
+    whole = whole or ends_at_once(node.body)
     machine.loop(loop_over(machine, node.iter, over, node.target, whole), bodies())
     return machine.execute(node.orelse) if node.orelse else None
 
@@ -109,7 +110,7 @@ def _while(machine: Machine, node: ast.While) -> str | None:
                 machine.evaluate(node.test)
             yield lambda: machine.execute(node.body)
 
-    machine.loop(loop_over(machine, node, None), bodies())
+    machine.loop(loop_over(machine, node, None, whole=ends_at_once(node.body)), bodies())
     return machine.execute(node.orelse) if node.orelse else None
 
 
