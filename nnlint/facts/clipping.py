@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Hashable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 from nnlint.events import (
@@ -17,7 +18,7 @@ from nnlint.events import (
     OptimizerStepped,
     Run,
 )
-from nnlint.facts.gradients import Trained, is_stepped_as_one, parts_of, trained
+from nnlint.facts.gradients import Trained, is_stepped_as_one, parts_of, trained, trained_apart
 from nnlint.lazy import regex
 from nnlint.records import dataclass
 from nnlint.static.objects import CodeSite
@@ -76,11 +77,19 @@ def _clips(run: Run) -> tuple[Clip, ...]:
     optimizers = list(trained(run))
     is_only = len(optimizers) == 1 or is_stepped_as_one(run)
     found: list[Clip] = []
-    for each in optimizers:
+    for each in trained_apart(run):
         arriving: dict[GradientsClipped, set[Filling]] = {}
-        follow(block, Filling("start"), _protocol(run, each, is_only, arriving))
+        concerning = select(block, partial(_may_matter, each, is_only))
+        follow(concerning, Filling("start"), _protocol(run, each, is_only, arriving))
         found += _gathered(each, arriving)
     return tuple(found)
+
+
+def _may_matter(each: Trained, is_only: bool, event: Event) -> bool:
+    """Whether an event may concern what is in the gradients of an optimizer."""
+    if isinstance(event, (GradientsClipped, GradientsUnscaled)):
+        return True
+    return bool(each.effect_of(event)) or (is_only and isinstance(event, OptimizerStepped))
 
 
 def _gathered(each: Trained, arriving: dict[GradientsClipped, set[Filling]]) -> Iterator[Clip]:

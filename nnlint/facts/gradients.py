@@ -9,7 +9,7 @@ from nnlint.graph import content, cuts_graph, parameters_of
 from nnlint.operations import LOSS_OPERATIONS
 from nnlint.records import dataclass, field
 from nnlint.static.objects import CodeSite
-from nnlint.trace import Block, select
+from nnlint.trace import Block, events_in, select
 from nnlint.values import (
     Data,
     Either,
@@ -47,6 +47,11 @@ class Trained:
     parts: frozenset[int] | None
     run: Run
     effects: dict[int, str] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def steps(self) -> Block:
+        """What happens to these gradients in the run, in order and on every path."""
+        return self.run.remember("steps", self, _steps)
 
     def effect_of(self, event: Event) -> str:
         """What an event does, or may do, to these gradients: "fills", "clears", "steps", "escapes", or "" where nothing.
@@ -122,6 +127,10 @@ class Trained:
     def may_escape_in(self, event: Escaped) -> bool:
         """Whether code that is not at hand gets hold of the optimizer: it may then clear, step, or both."""
         return id(self.optimizer) in self.run.remember("handed over", event, _handed_over)
+
+
+def _steps(each: Trained) -> Block:
+    return select(gradient_steps(each.run), lambda event: bool(each.effect_of(event)))
 
 
 def _handed_over(event: Escaped) -> frozenset[int]:
@@ -213,14 +222,38 @@ def _parts_of_data(value: Data) -> frozenset[int] | None:
     return frozenset(id(source) for source in sources)
 
 
-def trained(run: Run) -> Iterator[Trained]:
+def trained(run: Run) -> tuple[Trained, ...]:
     """What is stepped in a run, each optimizer once."""
+    return run.remember("trained", run, lambda about: tuple(_trained(about)))
+
+
+def _trained(run: Run) -> Iterator[Trained]:
     seen: set[int] = set()
     for event in run.events(OptimizerStepped):
         for optimizer in alternatives(event.optimizer):
             if id(optimizer) not in seen and not _wraps_training(run, optimizer):
                 seen.add(id(optimizer))
                 yield Trained(optimizer, run.remember("parts", optimizer, parts_of), run)
+
+
+def trained_apart(run: Run) -> tuple[Trained, ...]:
+    """What is stepped in a run, one of those to whose gradients the same happens: a helper may make any of ten optimizers."""
+    return run.remember("trained apart", run, _trained_apart)
+
+
+def _trained_apart(run: Run) -> tuple[Trained, ...]:
+    found: dict[object, Trained] = {}
+    for each in trained(run):
+        found.setdefault(_fate(each), each)
+    return tuple(found.values())
+
+
+def _fate(each: Trained) -> tuple[tuple[int, str, bool], ...]:
+    """What happens to the gradients of one optimizer, event by event."""
+    return tuple(
+        (id(event), each.effect_of(event), isinstance(event, GradientsCleared) and each.is_cleared_by(event))
+        for event in events_in(each.steps)
+    )
 
 
 def _wraps_training(run: Run, value: Value) -> bool:

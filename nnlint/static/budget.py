@@ -15,8 +15,8 @@ MOST_WRITTEN = 500
 MOST_OPTIMIZERS = 100
 """Optimizers stepped in one run, each of which is followed through all of it; a script has a handful."""
 
-STEPS_AT_ONCE = 35_000
-STEPS_PER_LINE = 5
+STEPS_AT_ONCE = 25_000
+STEPS_PER_LINE = 3
 """The pace of a whole project: what parsing it with libcst takes is about ten steps per line."""
 
 MOST_CALLS, MOST_STEPS_OF_CALLS = 40, 12_000

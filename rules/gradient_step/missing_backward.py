@@ -34,10 +34,11 @@ No step finds a gradient.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
+from typing import Any
 
-from nnlint.events import Backward, Escaped, GradientsCleared, ModelCalled, OptimizerStepped, Run
+from nnlint.events import Backward, GradientsCleared, ModelCalled, OptimizerStepped, Run
 from nnlint.facts.differentiated import differentiated, takes_gradients_of_weights
-from nnlint.facts.gradients import Trained, gradient_steps, trained
+from nnlint.facts.gradients import Trained, trained
 from nnlint.facts.handed_over import (
     may_be_differentiated_elsewhere,
     may_be_stepped_elsewhere,
@@ -89,23 +90,23 @@ def _empty_steps(run: Run, each: Trained) -> Iterator[OptimizerStepped]:
     is_only = sum(1 for _ in trained(run)) == 1
     arriving: dict[OptimizerStepped, set[str]] = {}
     if is_filled:
-        follow(gradient_steps(run), "start", _protocol(each, is_only, arriving))
+        follow(each.steps, "start", _protocol(each, is_only, arriving))
     for step in run.events(OptimizerStepped):
         if each.is_stepped_by(step) and (not is_filled or arriving.get(step) == {"cleared"}):
             yield step
 
 
 def _protocol(each: Trained, is_only: bool, arriving: dict[OptimizerStepped, set[str]]) -> Step:
-    def advance(before: Hashable, event: object) -> Hashable:
-        if isinstance(event, Backward) and each.may_be_filled_by(event):
+    def advance(before: Hashable, event: Any) -> Hashable:
+        effect = each.effect_of(event)
+        if effect == "fills":
             return "filled"
-        if isinstance(event, GradientsCleared) and each.may_be_cleared_by(event):
+        if effect == "clears":
             return "cleared" if is_only or each.is_cleared_by(event) else "unknown"
-        if isinstance(event, Escaped) and each.may_escape_in(event):
-            return "unknown"
-        if isinstance(event, OptimizerStepped) and each.is_stepped_by(event):
+        if effect == "steps":
             arriving.setdefault(event, set()).add(str(before))
-        return before
+            return before
+        return "unknown"
 
     return advance
 

@@ -42,8 +42,8 @@ import math
 from collections.abc import Hashable, Iterator
 from typing import Any, NamedTuple
 
-from nnlint.events import Backward, Escaped, GradientsCleared, OptimizerStepped, Run
-from nnlint.facts.gradients import Trained, gradient_steps, trained
+from nnlint.events import Backward, GradientsCleared, OptimizerStepped, Run
+from nnlint.facts.gradients import Trained, trained_apart
 from nnlint.facts.spellings import is_bound_in, spelling
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.mending import edits
@@ -66,11 +66,10 @@ def check(run: Run) -> Iterator[Problem]:
     """One problem for each backward pass that pollutes."""
     if not any(run.events(OptimizerStepped)) or not any(run.events(Backward)):
         return
-    steps = gradient_steps(run)
     reported: set[Any] = set()
-    for each in trained(run):
+    for each in trained_apart(run):
         found: dict[Any, tuple[Backward, OptimizerStepped]] = {}
-        follow(steps, Gradients("clean"), _protocol(each, found, run.called_again))
+        follow(each.steps, Gradients("clean"), _protocol(each, found, run.called_again))
         for node, (backward, step) in found.items():
             if _conditions_unrelated(run, each, backward, step) or _is_cleared_under_another_name(run, each, backward):
                 continue
@@ -82,17 +81,14 @@ def check(run: Run) -> Iterator[Problem]:
 def _protocol(each: Trained, found: dict[Any, tuple[Backward, OptimizerStepped]], called_again: bool) -> Any:
     def advance(before: Hashable, event: Any) -> Hashable:
         gradients = before if isinstance(before, Gradients) else Gradients("clean")
-        if isinstance(event, Backward) and each.may_be_filled_by(event):
+        effect = each.effect_of(event)
+        if effect == "fills":
             return _filled(gradients, event)
-        if isinstance(event, GradientsCleared) and each.may_be_cleared_by(event):
-            return Gradients("clean")
-        if isinstance(event, Escaped) and each.may_escape_in(event):
-            return Gradients("clean")
-        if isinstance(event, OptimizerStepped) and each.is_stepped_by(event):
+        if effect == "steps":
             if gradients.backward is not None and (gradients.backward.iterations or called_again):
                 found.setdefault(_node(gradients.backward.at), (gradients.backward, event))
             return Gradients("stepped")
-        return gradients
+        return Gradients("clean")
 
     return advance
 

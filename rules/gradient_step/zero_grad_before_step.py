@@ -40,7 +40,7 @@ from collections.abc import Hashable, Iterator
 from typing import Any, NamedTuple
 
 from nnlint.events import Backward, GradientsCleared, OptimizerStepped, Run, ValueSeen
-from nnlint.facts.gradients import Trained, gradient_steps, trained
+from nnlint.facts.gradients import Trained, trained_apart
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.mending import edits
 from nnlint.records import dataclass
@@ -72,11 +72,10 @@ def check(run: Run) -> Iterator[Problem]:
     """One problem for each clear that throws gradients away."""
     if not any(run.events(GradientsCleared)) or not any(run.events(OptimizerStepped)):
         return
-    steps = gradient_steps(run)
     reported: set[Any] = set()
-    for each in trained(run):
+    for each in trained_apart(run):
         arriving: dict[OptimizerStepped, set[Gradients]] = {}
-        follow(steps, Gradients("unknown"), _protocol(each, arriving))
+        follow(each.steps, Gradients("unknown"), _protocol(each, arriving))
         for lost in _lost(arriving):
             node = _node(lost.clear.at)
             if node not in reported:
@@ -87,8 +86,6 @@ def check(run: Run) -> Iterator[Problem]:
 def _protocol(each: Trained, arriving: dict[OptimizerStepped, set[Gradients]]) -> Any:
     def advance(before: Hashable, event: Any) -> Hashable:
         effect = each.effect_of(event)
-        if not effect:
-            return before
         gradients = before if isinstance(before, Gradients) else Gradients("unknown")
         if effect == "fills":
             return gradients if gradients.state == "filled" else Gradients("filled", event)
