@@ -35,6 +35,8 @@ NOTHING = (
     "ipc_collect set_per_process_memory_fraction set_rng_state set_rng_state_all init"
 ).split()
 ZERO = "current_device memory_allocated max_memory_allocated memory_reserved max_memory_reserved memory_cached".split()
+OF_ACCELERATOR = "set_device_index set_device_idx set_stream synchronize empty_cache reset_peak_memory_stats".split()
+INDICES = "current_device_index current_device_idx memory_allocated max_memory_allocated memory_reserved".split()
 TENSORS = "FloatTensor DoubleTensor HalfTensor LongTensor IntTensor ByteTensor BoolTensor ShortTensor".split()
 
 
@@ -56,6 +58,8 @@ def install() -> None:
     if hasattr(torch, "accelerator"):
         put(torch.accelerator, is_available=_on_demand(True), device_count=_on_demand(DEVICES))
         put(torch.accelerator, current_accelerator=lambda *arguments, **keywords: torch.device("cpu"))
+        put(torch.accelerator, **dict.fromkeys(OF_ACCELERATOR, _nothing), device_index=_context)
+        put(torch.accelerator, **dict.fromkeys(INDICES, _zero))
     put(torch.backends.mps, is_available=_on_demand(True))
     put(torch, compile=_unchanged)
     put(torch.jit, script=_unchanged, trace=_unchanged)

@@ -55,7 +55,7 @@ CONTENTS: dict[str, Callable[[str], bytes]] = {
     ".tsv": lambda path: tables.separated(path, "\t").encode(),
     ".data": lambda path: tables.separated(path).encode(),
     ".txt": lambda path: tables.text(path).encode(),
-    ".content": lambda path: tables.nodes().encode(),
+    ".content": lambda path: tables.nodes(path).encode(),
     ".cites": lambda path: tables.citations().encode(),
     ".tokens": lambda path: tables.text(path).encode(),
     ".json": lambda path: json.dumps(tables.settings() if _is_settings(path) else tables.rows()).encode(),

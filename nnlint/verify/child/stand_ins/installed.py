@@ -11,11 +11,13 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import inspect
+import io
 import sys
 import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from nnlint.verify.child.stand_ins.files import bytes_of
 from nnlint.verify.child.stand_ins.finder import Finder, FirstFinder
 from nnlint.verify.child.stand_ins.ledger import ledger, stood_in
 from nnlint.verify.child.stand_ins.patching import put
@@ -61,6 +63,9 @@ class _Patched(importlib.abc.Loader):
 def install() -> None:
     """From now on libraries find what they would download."""
     sys.meta_path.insert(0, AfterFinder())
+    for name, patch in PATCHES.items():
+        if name in sys.modules:  # torch has asked for it
+            patch(sys.modules[name])
 
 
 def trying(
@@ -169,6 +174,26 @@ def _untrained(cls: Any, path: Any = "", *rest: Any, **keywords: Any) -> Any:
     )
 
 
+class Opened(io.BytesIO):
+    """A file of another machine, as fsspec hands it out: to be opened, or entered."""
+
+    def open(self) -> Opened:
+        """The file itself."""
+        return self
+
+
+def _remote(module: types.ModuleType) -> None:
+    """The files of other machines that fsspec opens."""
+    put(module, open=trying(module.open, _opened, (TypeError, FileNotFoundError)))
+
+
+def _opened(url: Any, mode: str = "rb", *rest: Any, **keywords: Any) -> Any:
+    name = str(url)
+    stood_in(f"download {name[:80]}")
+    content = bytes_of(name)
+    return Opened(content) if "b" in mode else io.StringIO(content.decode(errors="replace"))
+
+
 SMALL = dict.fromkeys(
     ("num_hidden_layers", "num_layers", "n_layer", "n_layers", "encoder_layers", "decoder_layers"), 2
 ) | {"vocab_size": 1000}
@@ -180,6 +205,7 @@ TOLD = ("num_labels", "id2label", "label2id", "problem_type", "output_hidden_sta
 PATCHES: dict[str, Callable[[types.ModuleType], None]] = {
     "torchvision.datasets": _vision,
     "datasets.load": _tables,
+    "fsspec": _remote,
     "transformers.modeling_utils": _pretrained("PreTrainedModel"),
     "transformers.models.auto.auto_factory": _pretrained("_BaseAutoModelClass"),
     "transformers.models.auto.tokenization_auto": _pretrained("AutoTokenizer"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from nnlint.verify.child.stand_ins import plausible, synthetic
 from nnlint.verify.child.stand_ins.ledger import ledger
 
+OPEN = open
 ROWS, RECORDS = 1500, 300
 FEWEST_COLUMNS = 3
 """With fewer, a file of numbers hardly has inputs and a target."""
@@ -118,12 +120,22 @@ def text(path: str) -> str:
     return "\n".join(synthetic.sentence(i) for i in range(count)) + "\n"
 
 
-def nodes() -> str:
+def _cited(path: str) -> list[int]:
+    """The papers that the file of citations beside this one speaks of, where it is there."""
+    beside = f"{os.path.splitext(path)[0]}.cites"
+    if not os.access(beside, os.R_OK):
+        return []
+    with OPEN(beside) as stream:
+        return sorted({int(word) for word in stream.read().split() if word.isdigit()})
+
+
+def nodes(path: str) -> str:
     """Papers as Cora has them: a number, a mark for each word that occurs, and the name of a class."""
-    labels = synthetic.labels(NODES, len(SUBJECTS))
+    papers = _cited(path) or list(range(NODES))
+    labels = synthetic.labels(len(papers), len(SUBJECTS))
     likely = np.random.default_rng(43).random((len(SUBJECTS), WORDS_OF_NODE)) ** 3
-    marks = (np.random.default_rng(44).random((NODES, WORDS_OF_NODE)) < likely[labels]).astype(int)
-    rows = zip(range(NODES), marks, labels, strict=True)
+    marks = (np.random.default_rng(44).random((len(papers), WORDS_OF_NODE)) < likely[labels]).astype(int)
+    rows = zip(papers, marks, labels, strict=True)
     return "\n".join("\t".join([str(i), *map(str, row), SUBJECTS[label]]) for i, row, label in rows) + "\n"
 
 

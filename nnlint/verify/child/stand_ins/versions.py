@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Optimizer
 from torch.optim import optimizer as hooks
@@ -57,11 +57,40 @@ def install() -> None:
     """From now on they work again."""
     put(builtins, **{FIRST: _first})
     put(functional, **{name: _of_one(getattr(functional, name)) for name in ("cross_entropy", "nll_loss")})
+    put(Tensor, dot=_of_rows(Tensor.dot))
+    put(torch, dot=_of_rows(torch.dot))
+    put(nn.modules.rnn.RNNBase, __init__=_of_any_bias(nn.modules.rnn.RNNBase.__init__))
     put(_BaseDataLoaderIter, next=_BaseDataLoaderIter.__next__)
     put(np, **{name: kind for name, kind in ALIASES.items() if name not in vars(np)})
     if is_installed("PIL"):
         image = importlib.import_module("PIL.Image")
         put(image, **{old: getattr(image, new) for old, new in FILTERS.items() if not hasattr(image, old)})
+
+
+def _of_rows(dot: Callable[..., Any]) -> Callable[..., Any]:
+    """An inner product that takes all numbers of two tensors of the same size, as it did until PyTorch 0.2."""
+
+    @functools.wraps(dot)
+    def product(first: Any, second: Any, *rest: Any, **keywords: Any) -> Any:
+        if first.dim() > 1 and second.dim() > 1 and first.numel() == second.numel():
+            stood_in("PyTorch before 0.2, where an inner product took tensors of any shape")
+            first, second = first.reshape(-1), second.reshape(-1)
+        return dot(first, second, *rest, **keywords)
+
+    return product
+
+
+def _of_any_bias(make: Callable[..., Any]) -> Callable[..., Any]:
+    """A recurrent layer that takes any value for true or false, as `GRU(8, 16, 2, dropout)` gave one until PyTorch 2.0."""
+
+    @functools.wraps(make)
+    def made(layer: Any, mode: str, input_size: int, hidden_size: int, *rest: Any, **keywords: Any) -> None:
+        if len(rest) > 1 and isinstance(rest[1], (int, float)) and not isinstance(rest[1], bool):
+            stood_in("PyTorch before 2.0, where any number said whether a recurrent layer has biases")
+            rest = (rest[0], bool(rest[1]), *rest[2:])
+        make(layer, mode, input_size, hidden_size, *rest, **keywords)
+
+    return made
 
 
 def updated(tree: ast.Module) -> ast.Module:
