@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from nnlint.events import Backward, OptimizerStepped, Raised, Run, ValueSeen
+from nnlint.events import Backward, BatchDrawn, ModelCalled, OptimizerStepped, Raised, Run, ValueSeen
 
 WAYS = {"as-is": "as it is", "stand-ins": "with stand-ins", "harness": "as a harness"}
 """The ways of a request, in the order in which they are tried, as people call them."""
@@ -19,16 +19,24 @@ CHANGED = "modified by an inplace operation"
 FEW_SAMPLES = 4
 """The size of these: a larger one would be as slow, and fewer make no batch."""
 
+SMALL_SIDE = 64
+"""The width of images then, at most: five halvings leave something of them."""
+
+FEW_STEPS = 4
+"""A training that has done fewer backward passes when its time was up is slow, too."""
+
 
 @dataclass(frozen=True)
 class Rung:
     """One try: its way, the `samples` of a batch at most (0: as many as the script says), the `patience` with its pace.
 
+    Images are at most `side` pixels wide, where it is not 0.
     With `old_steps` it runs as PyTorch before 1.5 did.
     """
 
     way: str
     samples: int = 0
+    side: int = 0
     patience: float = 0.0
     old_steps: bool = False
 
@@ -60,14 +68,23 @@ def _trained_in_time(run: Callable[[Rung], Run], way: str) -> tuple[Rung, Run]:
     if way != "as-is" and any(CHANGED in raised.message for raised in result.events(Raised)):
         rung = replace(rung, old_steps=True)
         result = run(rung)
-    if result.ended != "slow":
+    if not _is_slow(result):
         return rung, result
-    smaller = replace(rung, samples=FEW_SAMPLES, patience=0.0)
-    result = run(smaller)
-    if result.ended != "raised" or has_trained(result):
-        return smaller, result
-    rung = replace(rung, patience=0.0)
-    return rung, run(rung)
+    rung, tried = replace(rung, patience=0.0), [(rung, result)]
+    few = replace(rung, samples=FEW_SAMPLES)
+    for each in (replace(few, side=SMALL_SIDE), few, *([rung] if result.ended == "slow" else [])):
+        tried.append((each, run(each)))
+        if tried[-1][1].ended != "raised" or has_trained(tried[-1][1]):
+            break
+    return max(reversed(tried), key=lambda each: _progress(each[1]))
+
+
+def _is_slow(run: Run) -> bool:
+    """Whether a training has hardly taken a step: patience with it has ended, or its time."""
+    if run.ended != "time":
+        return run.ended == "slow"
+    has_begun = any(run.events(ModelCalled)) or any(run.events(BatchDrawn))
+    return has_begun and len(list(run.events(Backward))) < FEW_STEPS
 
 
 def _progress(run: Run) -> tuple[bool, int]:

@@ -38,10 +38,11 @@ class Request:
     `root` is the folder that the run sees a copy of, `script` the path of the script in it. `texts` replace files of the
     copy, by path: mended scripts, the joined cells of a notebook. The run ends by itself after `steps` optimizer steps or
     `seconds`, whatever comes first; it is ended from outside when `grace` seconds more, for the measurements at its end,
-    are over, or its processes together take more than `memory` bytes. The network is scored `every` so many steps. `way`
-    says how the script gets to run: "as-is", "stand-ins" or "harness"; batches then hold `samples` samples at most (0: as many
-    as the script says), and a training with hardly a step in `patience` seconds is ended as slow (0: it is not).
-    With `old_steps` a step goes unnoticed by graphs that hold what it changes, as before PyTorch 1.5.
+    are over, or its processes together take more than `memory` bytes. The network is scored `every` so many steps. `way` says how
+    the script gets to run: "as-is", "stand-ins" or "harness"; batches then hold `samples` samples at most (0: as many as the
+    script says), images are at most `side` pixels wide (0: as wide as they are), and a training with hardly a step in `patience`
+    seconds is ended as slow (0: it is not). With `old_steps` a step goes unnoticed by graphs that hold what it changes, as before
+    PyTorch 1.5.
     """
 
     root: str
@@ -57,6 +58,7 @@ class Request:
     memory: int = 4 << 30
     grace: float = 5.0
     samples: int = 0
+    side: int = 0
     patience: float = 0.0
     old_steps: bool = False
 

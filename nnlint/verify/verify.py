@@ -241,6 +241,7 @@ class _Trial:
             seed=seed,
             way=self.rung.way,
             samples=self.rung.samples,
+            side=self.rung.side,
             old_steps=self.rung.old_steps,
             patience=self.rung.patience if probes else 0.0,
             memory=self.limits.memory,

@@ -23,7 +23,7 @@ from nnlint.verify.protocol import Record, Request
 
 def install(folder: str, request: Request, tell: Callable[[Record], None]) -> None:
     """Stand in for what is missing, from now on; tells of each thing that was stood in for."""
-    ledger.folder, ledger.write, ledger.samples = folder, tell, request.samples
+    ledger.folder, ledger.write, ledger.samples, ledger.side = folder, tell, request.samples, request.side
     ledger.hints = hints_of(folder, request.script)
     for part in (finder, arguments, devices, distributed, files, folders, versions, installed, batches, splits):
         part.install()

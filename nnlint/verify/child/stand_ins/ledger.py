@@ -13,8 +13,8 @@ from nnlint.verify.protocol import Record
 class Ledger:
     """One for each process, as a process is one run. `folder` is the copy of the user's folder.
 
-    Batches hold `samples` samples at most, where it is not 0. While a library is `trying` to do without us, nothing is stood in
-    for.
+    Batches hold `samples` samples and images are `side` pixels wide at most, where these are not 0. While a library is `trying`
+    to do without us, nothing is stood in for.
     """
 
     folder: str = ""
@@ -23,6 +23,7 @@ class Ledger:
     told: set[str] = field(default_factory=set)
     trying: bool = False
     samples: int = 0
+    side: int = 0
 
     def tell(self, what: str) -> None:
         """Note that something was stood in for."""
