@@ -9,9 +9,9 @@ import pytest
 
 pytest.importorskip("torch")
 
-from nnlint.events import GradientsCleared, LossComputed, OptimizerStepped, Raised, Run, Scored
+from nnlint.events import GradientsCleared, LayerApplied, LossComputed, OptimizerStepped, Raised, Run, Scored
 from nnlint.verify.harness import DRIVER, program, targets_at
-from nnlint.verify.protocol import Request
+from nnlint.verify.protocol import Probe, Request
 from nnlint.verify.reading import Reader
 from nnlint.verify.runner import Runner, runner
 
@@ -187,3 +187,46 @@ def test_settings_of_any_name_are_settings(runs: Runner) -> None:
     )
     assert trouble(seen) == []
     assert any(seen.events(OptimizerStepped))
+
+
+UNCALLED = """
+    import torch
+    from torch import nn
+
+    class Plain(nn.Module):
+        def __init__(self, width=8):
+            super().__init__()
+            self.first = nn.Linear(2, width)
+            self.second = nn.Linear(width, 1)
+
+        def forward(self, values):
+            return self.second({called})
+
+    {made}
+    model = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 1))
+    {trained}
+"""
+TRAINED = "model(torch.ones(4, 2)).mean().backward()"
+
+
+@pytest.mark.parametrize(
+    ("called", "made", "trained", "after_affine"),
+    [
+        ("self.first(values)", "model = Plain()", TRAINED, [1.0]),
+        ("self.first(values)", "raise OSError('no data')", "", [1.0]),
+        ("self.first(values).relu()", "model = Plain()", TRAINED, []),
+        ("self.first(values)", "Plain()(torch.ones(4, 2))", "", []),
+    ],
+)
+def test_which_layer_feeds_which_shows_in_a_network_that_the_script_does_not_call(
+    runs: Runner, called: str, made: str, trained: str, after_affine: list[float]
+) -> None:
+    text = dedent(UNCALLED).format(called=called, made=made, trained=trained)
+    probe = Probe(1, "train.py", 9, 23, 9, 42, awaited=True)
+    request = Request("", "train.py", {"train.py": text}, probes=(probe,), steps=5, seconds=20, way="stand-ins")
+    seen = Reader({}).run("train.py", runs.run(request))
+    told = [
+        event.numbers for event in seen.events(LayerApplied) if event.at.place.line == 9 and len(event.numbers) == 1
+    ]
+    assert [numbers["after_affine"] for numbers in told] == after_affine
+    assert ("a call of the network Plain" in seen.stood_in) == bool(after_affine)

@@ -28,7 +28,8 @@ test_loader = DataLoader(test_set, batch_size=64)
 ```
 
 ## Witness
-Two passes over the evaluation data, in the same order, give different numbers.
+Two passes over the evaluation data, in the same order, give different numbers. Where the script makes none in the time that it
+has, the verifier draws the first batch twice.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ def witness(case: Case) -> Verdict:
     first = [event for event in case.made_at(BatchDrawn, *_places(case)) if event.numbers.get("number") == 0]
     sums = numbers(first, "sum")
     if not sums:
-        return not_reached(case)
+        return _drawn_by_the_verifier(case)
     if not any(numbers(case.related(LoaderMade), "sequential")):
         return unverified("the evaluation data come in another order each time")
     if len(sums) < 2:
@@ -114,6 +115,16 @@ def witness(case: Case) -> Verdict:
     if apart > 0:
         return confirmed(f"the first batch is another one in {len(set(sums))} of {len(sums)} passes", passes=len(sums))
     return refuted(f"the first batch is the same in {len(sums)} passes")
+
+
+def _drawn_by_the_verifier(case: Case) -> Verdict:
+    """Whether the first batch of a loader that the script has not drawn from differs when it is drawn twice."""
+    drawn = [event.numbers for event in case.related(LoaderMade) if "second_sum" in event.numbers]
+    if not drawn:
+        return not_reached(case)
+    if any(each["first_sum"] != each["second_sum"] for each in drawn):
+        return confirmed("the script has not drawn from it yet; drawn twice, its first batch is another one", passes=2)
+    return unverified("the script draws nothing from it, and its first batch drawn twice is the same")
 
 
 def _places(case: Case) -> list[Place]:

@@ -136,25 +136,29 @@ def _kept(tensor: Tensor) -> Tensor:
     return rows[..., :: min(every, max(1, rows.shape[-1]))].double() if rows.dim() else rows.double()
 
 
-def experiment(recorder: Recorder, yardstick: Yardstick) -> None:
-    """Measure the layers of the network that the yardstick knows, and tell of each; then, in the time left, of all others."""
-    start, measured = time.monotonic(), {}
+def experiment(recorder: Recorder, yardstick: Yardstick) -> set[Spot]:
+    """Measure the layers of the network that the yardstick knows, and tell of each; then, in the time left, of all others.
+
+    Returns the lines that made them.
+    """
+    start, measured, spots = time.monotonic(), {}, set[Spot]()
     known = yardstick.model()
     if known is not None and yardstick.batches:
         inputs, keywords, _ = yardstick.batches[0]
         measured[id(known)] = known
-        _measure(recorder, known, inputs, keywords, 0)
+        spots |= _measure(recorder, known, inputs, keywords, 0)
     for number, (model, inputs, keywords, _) in enumerate(recorder.untrained.values()):
         measured[id(model)] = model
-        _measure(recorder, model, inputs, keywords, number)
+        spots |= _measure(recorder, model, inputs, keywords, number)
     for other, inputs, keywords in list(recorder.called.values()):
         network = other()
         if network is not None and id(network) not in measured and time.monotonic() - start < OTHERS_SECONDS:
             measured[id(network)] = network
-            _measure(recorder, network, inputs, keywords, len(measured) - 1)
+            spots |= _measure(recorder, network, inputs, keywords, len(measured) - 1)
+    return spots
 
 
-def _measure(recorder: Recorder, model: nn.Module, inputs: Any, keywords: Any, network: int) -> None:
+def _measure(recorder: Recorder, model: nn.Module, inputs: Any, keywords: Any, network: int) -> set[Spot]:
     functions: dict[Spot, FunctionalDropout] = {}
 
     def passes(training: bool, dropping: bool, times: int) -> LayerStatistics:
@@ -174,12 +178,22 @@ def _measure(recorder: Recorder, model: nn.Module, inputs: Any, keywords: Any, n
             masks = _masks(recorder, model, time.monotonic() - start)
             masked = passes(training=True, dropping=True, times=masks)
         except Exception:  # a network that fails here has told why in the run, or cannot be called alone
-            return
+            return set()
     for order, layer in enumerate(evaluated.layers):
         numbers = _numbers(order, evaluated, masked, control)
         numbers["network"] = float(network)
         numbers["rate"] = float(layer.p) if _is_dropout(layer) else 0.0
         _tell(recorder, layer, numbers)
+    return {Spot(*layer.__dict__[SITE]) for layer in evaluated.layers if layer.__dict__.get(SITE)}
+
+
+def affine_twice(recorder: Recorder, model: nn.Module, inputs: tuple[Any, ...]) -> list[Spot]:
+    """Which layers of a network get the output of an affine one, by the lines that made them, on inputs that it takes."""
+    statistics = LayerStatistics(recorder, {}, False, False)
+    with recorder.pause(), _undisturbed(model), torch.no_grad():
+        _call_often(model, inputs, {}, statistics, False, 1)
+    sites = [statistics.layers[order].__dict__.get(SITE) for order in sorted(statistics.after_affine)]
+    return [Spot(*site) for site in sites if site is not None]
 
 
 def _is_dropout(layer: Any) -> bool:

@@ -19,13 +19,14 @@ TRAINING = re.compile(r"train|fit|step|backward|epoch|update|optimi[sz]e|learn|r
 def hastened(tree: ast.Module) -> ast.Module:
     """The tree with every loop that may train over an iterable that can end early."""
     for loop in [node for node in ast.walk(tree) if isinstance(node, ast.For)]:
-        if any(_may_train(node) for statement in loop.body for node in ast.walk(statement)):
+        if any(may_train(node) for statement in loop.body for node in ast.walk(statement)):
             name = ast.copy_location(ast.Name(LASTING, ast.Load()), loop.iter)
             loop.iter = ast.copy_location(ast.Call(name, [loop.iter], []), loop.iter)
     return tree
 
 
-def _may_train(node: ast.AST) -> bool:
+def may_train(node: ast.AST) -> bool:
+    """Whether a node calls something that sounds like a part of a training."""
     if not isinstance(node, ast.Call):
         return False
     name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")

@@ -12,6 +12,7 @@ import torch
 
 from nnlint.verify.child import measures
 from nnlint.verify.child.layers import SITE
+from nnlint.verify.child.places import Spot
 
 if TYPE_CHECKING:
     from nnlint.verify.child.recorder import Recorder
@@ -24,17 +25,26 @@ PLAIN = (("num_workers", 0), ("pin_memory", False), ("persistent_workers", False
 LEFT_OUT = ("prefetch_factor", "multiprocessing_context", "pin_memory_device")
 
 
-def install(recorder: Recorder) -> None:
+MOST_UNUSED = 4
+"""So many flagged loaders are kept until the end, to be drawn from where the script does not."""
+
+
+def install(recorder: Recorder) -> LoaderHooks:
     """Put these hooks in place."""
-    hooks = _LoaderHooks(recorder)
+    hooks = LoaderHooks(recorder)
     recorder.wrap(torch.utils.data.DataLoader, "__init__", hooks.made)
     recorder.wrap(torch.utils.data.DataLoader, "__iter__", hooks.pass_begun)
     recorder.wrap(torch.utils.data.dataloader._BaseDataLoaderIter, "__next__", hooks.batch_drawn)
+    return hooks
 
 
-class _LoaderHooks:
+class LoaderHooks:
+    """What is told of loaders."""
+
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
+        self.flagged = {(probe.path, probe.line) for probe in recorder.request.probes}
+        self.unused: list[Any] = []
         self.drawn_from: weakref.WeakKeyDictionary[Any, tuple[Any, int]] = weakref.WeakKeyDictionary()
 
     def made(self, original: Callable[..., Any], loader: Any, *rest: Any, **keywords: Any) -> None:
@@ -51,11 +61,14 @@ class _LoaderHooks:
         calls = self.recorder.places.calls(loader)
         if calls:
             loader.__dict__[SITE] = list(calls[0])
+            if numbers["sequential"] and tuple(calls[0]) in self.flagged and len(self.unused) < MOST_UNUSED:
+                self.unused.append(loader)
         self.recorder.tell("LoaderMade", calls, numbers, loader)
 
     def pass_begun(self, original: Callable[..., Any], loader: Any) -> Any:
         """Remember which loader an iterator draws from."""
         drawn = original(loader)
+        self.unused = [each for each in self.unused if each is not loader]
         with contextlib.suppress(TypeError):
             self.drawn_from[drawn] = (loader, 0)
         return drawn
@@ -73,6 +86,16 @@ class _LoaderHooks:
                 numbers = measures.batch(batch) | {"number": float(number), "batches": _batches(loader)}
             self.recorder.tell("BatchDrawn", calls, numbers, loader)
         return batch
+
+    def draw_from_unused(self, has_time: Callable[[], bool]) -> None:
+        """Draw the first batch of each flagged loader that the script has not drawn from, twice; tell what it amounts to."""
+        for loader in self.unused:
+            if not has_time():
+                return
+            with contextlib.suppress(Exception), self.recorder.pause():  # its data may need what is not there
+                sums = [measures.batch(next(iter(loader)))["sum"] for _ in range(2)]
+                numbers = dict(zip(("first_sum", "second_sum"), sums, strict=True))
+                self.recorder.tell("LoaderMade", [Spot(*loader.__dict__[SITE])], numbers, loader)
 
 
 def _contents(dataset: Any, recorder: Recorder) -> float:

@@ -17,10 +17,11 @@ from typing import Any, NoReturn
 from nnlint.verify.child import haste, loader_hooks, probes, update_hooks
 from nnlint.verify.child.channel import Channel
 from nnlint.verify.child.experiments import experiment
-from nnlint.verify.child.places import Places
+from nnlint.verify.child.harness.uncalled import call_uncalled
+from nnlint.verify.child.places import Places, Spot
 from nnlint.verify.child.recorder import Recorder
 from nnlint.verify.child.seeds import seed_all
-from nnlint.verify.child.stand_ins import versions
+from nnlint.verify.child.stand_ins import passing, versions
 from nnlint.verify.child.values import Sightings
 from nnlint.verify.child.yardstick import Yardstick
 from nnlint.verify.protocol import Request
@@ -39,6 +40,7 @@ class ScriptRun:
         self.recorder = Recorder(request, self.places, channel.write)
         self.yardstick = Yardstick(self.recorder, request.every)
         self.sightings = Sightings(request.probes, channel.write, self.places.calls)
+        self.passed: Exception | None = None
         self.ended = False
         self.process = getpid()
         self.exit = os._exit
@@ -48,7 +50,7 @@ class ScriptRun:
         self._prepare()
         self.recorder.install()
         update_hooks.install(self.recorder)
-        loader_hooks.install(self.recorder)
+        self.loaders = loader_hooks.install(self.recorder)
         self.recorder.on_end = self.end
         self.recorder.is_waiting = self.sightings.is_waiting
         how, words = "finished", {}
@@ -85,13 +87,21 @@ class ScriptRun:
         self.exit(0)
 
     def _last_measurements(self) -> None:
+        """What takes no time comes first: with a large network the rest may not be done before the run is ended from outside."""
         try:
-            self.yardstick.tell()
             self.recorder.layers.tell(self.recorder.tell)
-            experiment(self.recorder, self.yardstick)
             self.sightings.changed_since_kept()
+            self.yardstick.tell()
+            measured = experiment(self.recorder, self.yardstick)
+            flagged = {Spot(probe.path, probe.line) for probe in self.request.probes}
+            self.loaders.draw_from_unused(self._has_time)
+            call_uncalled(self.recorder, sorted(flagged - measured), self._has_time)
         except Exception as error:
             self.channel.write({"kind": "Trouble", "words": {"error": f"{type(error).__name__}: {error}"}})
+
+    def _has_time(self) -> bool:
+        """Whether there is time for measurements that come last as they can take a while: half of what a run has for its end."""
+        return time.monotonic() - self.recorder.start < self.request.seconds + self.request.grace / 2
 
     def _totals(self) -> dict[str, float]:
         counts = {"steps": float(self.recorder.steps), "backwards": float(self.recorder.backwards)}
@@ -117,6 +127,7 @@ class ScriptRun:
             from nnlint.verify.child.stand_ins.install import install
 
             install(self.folder, self.request, self.channel.write)
+            setattr(builtins, passing.IS_PASSED, passing.is_passed(self._has_begun, self._note_passed))
 
     def _probe_imports(self) -> None:
         """The files that the script imports from its folder are compiled with their probes."""
@@ -144,7 +155,7 @@ class ScriptRun:
         if self.request.probes:
             tree = haste.hastened(tree)
         if self.request.way != "as-is":
-            tree = versions.updated(tree)
+            tree = passing.forgiving(versions.updated(tree))
         return tree
 
     def _execute(self) -> None:
@@ -158,8 +169,7 @@ class ScriptRun:
         sys.modules["__main__"] = module
         if any(isinstance(node, ast.ImportFrom) and node.level for node in ast.walk(tree)):
             module.__package__ = self._package(os.path.dirname(file))
-        is_notebook = self.request.way == "stand-ins" and file.endswith(".ipynb")
-        parts = [ast.Module([each], []) for each in tree.body] if is_notebook else [tree]
+        parts = list(passing.parts_of(tree)) if self.request.way == "stand-ins" else [tree]
         self._execute_parts(parts, file, module.__dict__)
 
     def _package(self, folder: str) -> str:
@@ -172,20 +182,35 @@ class ScriptRun:
         return ".".join(names)
 
     def _execute_parts(self, parts: list[ast.Module], file: str, names: dict[str, Any]) -> None:
-        """Run one part after the other; of several, as statements of a notebook are, those behind one that fails, too."""
+        """Run one part after the other; of several also those behind one that fails, in a script while that can do no harm."""
+        is_notebook = file.endswith(".ipynb")
+        flags = passing.future_flags(parts)
         failure: Exception | None = None
         for part in parts:
             try:
-                exec(compile(part, file, "exec", dont_inherit=True), names)
+                exec(compile(part, file, "exec", flags, dont_inherit=True), names)
             except Exception as error:
-                if len(parts) == 1:
+                if len(parts) == 1 or (self._has_begun() and not is_notebook):
                     raise
-                failure = failure or error
+                failure = failure or self.passed or error
+                if not is_notebook and not passing.leaves_nothing(part, names):
+                    raise failure from None
+        if self.passed is not None and (self.sightings.is_waiting() or not self.request.probes):
+            failure = failure or self.passed
         if failure is not None and not self.recorder.backwards:
             raise failure
         if failure is not None:
-            message = f"a statement of the notebook failed and was passed over: {type(failure).__name__}: {failure}"
-            self.channel.write({"kind": "Note", "words": {"message": " ".join(message.split())[:300]}})
+            self._note_passed(failure)
+
+    def _has_begun(self) -> bool:
+        """Whether the script has come to its training."""
+        return bool(self.recorder.steps) or any(kind == "backward" for kind, _ in self.recorder.seen_lines)
+
+    def _note_passed(self, failure: Exception) -> None:
+        self.passed = self.passed or failure
+        what = "a statement of the notebook" if self.request.script.endswith(".ipynb") else "a statement"
+        message = f"{what} failed and was passed over: {type(failure).__name__}: {failure}"
+        self.channel.write({"kind": "Note", "words": {"message": " ".join(message.split())[:300]}})
 
     def _described(self, error: BaseException) -> dict[str, Any]:
         """What was raised and where in the user's files, innermost first."""
