@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from nnlint.events import OptimizerStepped, Raised, Run
-from nnlint.finding import Severity
+from nnlint.finding import Severity, Status
 from nnlint.lint import lint_documents
 from nnlint.reading.files import read_paths
 from nnlint.reading.patterns import Patterns
@@ -33,11 +33,15 @@ from nnlint.verify.verify import Limits, verified
 
 @dataclass
 class Row:
-    """One repository: scripts by the way in which they ran, verdicts by their status."""
+    """One repository: scripts by the way in which they ran, verdicts by their status.
+
+    `open` counts findings by whether their script runs as it is, and whether they are unverified.
+    """
 
     name: str
     ways: Counter[str] = field(default_factory=Counter)
     verdicts: Counter[str] = field(default_factory=Counter)
+    open: Counter[tuple[bool, bool]] = field(default_factory=Counter)
     seconds: float = 0.0
 
     def cells(self) -> list[str]:
@@ -74,6 +78,11 @@ def main() -> None:
     print()
     for cells in (HEAD, ["---"] * len(HEAD), *(row.cells() for row in rows)):
         print(f"| {' | '.join(cells)} |")
+    if options.verdicts:
+        counts = sum((row.open for row in rows), Counter[tuple[bool, bool]]())
+        for is_whole, where in ((True, "scripts that run as they are"), (False, "the others")):
+            of_these = counts[(is_whole, True)] + counts[(is_whole, False)]
+            print(f"{counts[(is_whole, True)]} of {of_these} findings in {where} are unverified")
 
 
 def _run(row: Row, runs: Runner, repository: Path, steps: int, seconds: float, only: str) -> None:
@@ -146,11 +155,14 @@ def _add(row: Row, done: Report) -> None:
         print(
             f"{trial.seconds:5.1f} s  {trial.path}: {trial.way or 'not run'} ({', '.join(trial.stood_in)})", flush=True
         )
+    is_whole = any(trial.way == WAYS["as-is"] for trial in done.trials)
     for finding in (*done.findings, *done.withdrawn):
         if finding.verdict is not None:
             row.verdicts[finding.verdict.status.value] += 1
+            row.open[(is_whole, finding.verdict.status is Status.UNVERIFIED)] += 1
             verdict = f"{finding.verdict.status.value}: {finding.verdict.reason}"
-            print(f"         {finding.code} line {finding.place.line} {verdict}", flush=True)
+            cell = f"cell {finding.place.cell} " if finding.place.cell is not None else ""
+            print(f"         {finding.code} {cell}line {finding.place.line} {verdict}", flush=True)
 
 
 def _silent(path: str) -> None:
