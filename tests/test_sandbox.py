@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
-import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -115,6 +112,18 @@ def test_what_a_run_sealed_is_read(child: Child) -> None:
     assert end(found) == ("steps", "")
 
 
+def test_a_line_may_hold_several_records(child: Child) -> None:
+    records = [{"kind": "Backward"}, {"kind": "OptimizerStepped"}, {"kind": "Ended", "words": {"how": "steps"}}]
+    found = child.exchange([child.seal.sealed(json.dumps(records).encode())], {"how": "exited", "status": 0, "left": 0})
+    assert found == records
+
+
+@pytest.mark.parametrize("held", [[], [1], [{"kind": "Backward"}, {"kind": 2}], "Ended"])
+def test_a_sealed_line_that_holds_anything_else_is_foreign(child: Child, held: object) -> None:
+    lines = [child.seal.sealed(json.dumps(held).encode()), child.line("Ended", how="steps")]
+    assert end(child.exchange(lines, {"how": "exited", "status": 0, "left": 0}))[0] == "lost"
+
+
 @pytest.mark.parametrize("foreign", [b"hello\n", b'{"kind": "Ended", "words": {"how": "finished"}}\n', b"no end"])
 def test_nothing_counts_of_a_run_that_wrote_to_the_channel_itself(child: Child, foreign: bytes) -> None:
     lines = [child.line("Backward"), foreign, child.line("Ended", how="steps")]
@@ -198,20 +207,3 @@ def test_a_run_sees_a_copy_and_links_to_what_is_large(tmp_path: Path) -> None:
     assert not (copy / "data" / "small.txt").is_symlink()
     assert (copy / "data" / "large.bin").is_symlink() and (copy / "pipe").is_symlink()
     assert not (copy / ".env").exists()
-
-
-@pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGINT])
-def test_who_ends_the_verifier_early_finds_nothing_left(tmp_path: Path, asked: signal.Signals) -> None:
-    (tmp_path / "train.py").write_text(FAULTY.replace("range(20)", "range(10**9)"))
-    (tmp_path / "temporary").mkdir()
-    line = [sys.executable, "-m", "nnlint", "--verify", "--verify-steps", "1000000", "train.py"]
-    environment = {**os.environ, "TMPDIR": str(tmp_path / "temporary")}
-    process = subprocess.Popen(line, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    until = time.monotonic() + 60
-    while not list((tmp_path / "temporary").glob("nnlint-*/*")) and time.monotonic() < until:
-        time.sleep(0.1)
-    process.send_signal(asked)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert b"Traceback" not in errors
-    assert list((tmp_path / "temporary").iterdir()) == []

@@ -107,11 +107,9 @@ class Exchange:
 
     def _take(self, line: bytes) -> None:
         opened = self.seal.opened(line)
-        record = _parsed(opened) if opened is not None else None
-        if record is None:
-            self.foreign += 1
-        else:
-            self.found.append(record)
+        records = _parsed(opened) if opened is not None else []
+        self.found += records
+        self.foreign += not records
 
     def _end(self, told: Mapping[str, Any]) -> Record:
         own = next((record for record in self.found if record["kind"] == "Ended"), None)
@@ -139,12 +137,15 @@ def _last_breath(told: Mapping[str, Any]) -> str:
     return f"its process ended with status {told.get('status', '?')} and without the end of its results"
 
 
-def _parsed(line: bytes) -> Record | None:
+def _parsed(line: bytes) -> list[Record]:
+    """The records of a line, one or a list of them; none where it holds anything else."""
     try:
-        record = json.loads(line)
+        held = json.loads(line)
     except (ValueError, RecursionError):
-        return None
-    return record if isinstance(record, dict) and isinstance(record.get("kind"), str) else None
+        return []
+    records = held if isinstance(held, list) else [held]
+    is_sound = all(isinstance(each, dict) and isinstance(each.get("kind"), str) for each in records)
+    return records if is_sound else []
 
 
 def _note(message: str) -> Record:

@@ -36,7 +36,7 @@ class LayerBook:
 
     def __init__(self) -> None:
         self.kept: dict[int, _Kept] = {}
-        self.roots: weakref.WeakSet[nn.Module] = weakref.WeakSet()
+        self.roots: dict[int, weakref.ref[nn.Module]] = {}
         self.optimizers: weakref.WeakSet[Optimizer] = weakref.WeakSet()
         self.sites: Counter[tuple[str, int]] = Counter()
         self.sites_in_forward: Counter[tuple[str, int]] = Counter()
@@ -52,8 +52,8 @@ class LayerBook:
 
     def called(self, layer: nn.Module, is_outermost: bool) -> None:
         """A layer is about to be called, alone or in a network."""
-        if is_outermost:
-            self.roots.add(layer)
+        if is_outermost and ((root := self.roots.get(id(layer))) is None or root() is not layer):
+            self.roots[id(layer)] = weakref.ref(layer)
         kept = self.kept.get(id(layer))
         if kept is None or kept.layer() is not layer:
             return
@@ -76,7 +76,8 @@ class LayerBook:
 
     def tell(self, tell: Callable[..., None]) -> None:
         """Send what is known of each layer with weights that still lives, and of lines that made others in a forward pass."""
-        registered = {id(parameter) for root in list(self.roots) for parameter in root.parameters()}
+        roots = [root for reference in self.roots.values() if (root := reference()) is not None]
+        registered = {id(parameter) for root in roots for parameter in root.parameters()}
         groups = [group for optimizer in list(self.optimizers) for group in optimizer.param_groups]
         optimized = {id(parameter) for group in groups for parameter in group["params"]}
         alive = set()

@@ -24,8 +24,13 @@ Numbers = dict[str, float]
 
 def norm(tensors: Iterable[Tensor]) -> float:
     """The Euclidean norm of all elements together; 0 for none."""
-    norms = [tensor.detach().float().norm() for tensor in tensors]
-    return float(torch.stack([each.cpu() for each in norms]).norm()) if norms else 0.0
+    return math.sqrt(sum(_norm(tensor) ** 2 for tensor in tensors))
+
+
+def _norm(tensor: Tensor) -> float:
+    if tensor.layout is torch.strided and tensor.is_floating_point():
+        return float(torch.linalg.vector_norm(tensor.detach(), dtype=torch.float32))
+    return float(tensor.detach().float().norm())
 
 
 def largest(tensors: Iterable[Tensor]) -> float:

@@ -40,13 +40,18 @@ class Places:
     def calls(self, subject: object = None) -> list[Spot]:
         """The lines of the user's code that led here, innermost first; without those inside the constructor of `subject`."""
         frame: FrameType | None = sys._getframe(2)
-        known, found = self.known, list[Spot]()
-        while frame is not None and len(found) < MOST_CALLS:
+        known, outermost, found = self.known, self.outermost, list[Spot]()
+        while frame is not None:
             code = frame.f_code
-            path = known[code.co_filename] if code.co_filename in known else self.of_file(code.co_filename)
+            try:
+                path = known[code.co_filename]
+            except KeyError:
+                path = self.of_file(code.co_filename)
             if path is not None and (subject is None or not _constructs(frame, subject)):
                 found.append(Spot(path, frame.f_lineno))
-            elif code is self.outermost:
+                if len(found) == MOST_CALLS:
+                    break
+            elif code is outermost:
                 break
             frame = frame.f_back
         return found

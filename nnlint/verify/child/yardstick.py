@@ -49,6 +49,8 @@ class Yardstick:
 
     def _lost(self, loss: str, prediction: Tensor, target: Tensor) -> None:
         """A loss belongs to the last call of a network, or, where it is computed in a call, perhaps to that one."""
+        if self._is_full() and self.model() is not None:
+            return
         if self.recorder.depth:
             self.waiting = (loss, target, self.recorder.last_call)
         else:
@@ -64,7 +66,7 @@ class Yardstick:
     def _keep(self, loss: str, target: Tensor, call: Call | None) -> None:
         if self.batches and self.model() is None:
             self.batches, self.samples, self.kind, self.is_first = [], 0, "", False
-        if call is None or len(self.batches) >= self.most_batches or self.samples >= MOST_SAMPLES:
+        if call is None or self._is_full():
             return
         model, inputs, keywords, output = call
         if self.batches and (self.model() is not model or self.kind != loss):
@@ -74,6 +76,9 @@ class Yardstick:
         self.model, self.kind = weakref.ref(model), loss
         self.batches.append((_copied(inputs), _copied(keywords), target.detach().clone()))
         self.samples += len(target) if target.dim() else 1
+
+    def _is_full(self) -> bool:
+        return bool(self.batches) and (len(self.batches) >= self.most_batches or self.samples >= MOST_SAMPLES)
 
     def _step(self, taken: int) -> None:
         if taken % self.every and taken not in (1, 2, 5):
