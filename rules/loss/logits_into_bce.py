@@ -27,7 +27,8 @@ Unsafe: the loss becomes the one "with logits". Whoever compares the output of t
 apply a sigmoid there.
 
 ## Witness
-What reaches the loss is below 0 or above 1 somewhere, or the loss raises. Raw outputs that lie inside by chance decide nothing.
+What reaches the loss is below 0 or above 1 somewhere, or the loss raises; or what the same network gives to another such loss is.
+Raw outputs that lie inside by chance decide nothing.
 """
 
 from __future__ import annotations
@@ -93,9 +94,24 @@ def witness(case: Case) -> Verdict:
     low, high = min(numbers(seen, "prediction_min")), max(numbers(seen, "prediction_max"))
     if low < 0 or high > 1:
         return confirmed(f"the loss receives numbers from {low:.3g} to {high:.3g}", lowest=low, highest=high)
+    networks = set(numbers(seen, "network"))
+    elsewhere = [each for each in case.run.events(LossComputed) if each.numbers.get("network") in networks]
+    wild = [each for each in elsewhere if each.kind in LOSSES and not _is_probable(each)]
+    if wild:
+        low, high = wild[0].numbers["prediction_min"], wild[0].numbers["prediction_max"]
+        return confirmed(
+            f"the same network gives the loss in line {wild[0].at.place.line} numbers from {low:.3g} to {high:.3g}",
+            lowest=low,
+            highest=high,
+        )
     return unverified(
         f"on {len(seen)} batches all that reaches the loss happened to lie between {low:.3g} and {high:.3g}"
     )
+
+
+def _is_probable(event: LossComputed) -> bool:
+    low, high = event.numbers.get("prediction_min", 0.0), event.numbers.get("prediction_max", 0.0)
+    return 0 <= low <= high <= 1
 
 
 rule = Rule(

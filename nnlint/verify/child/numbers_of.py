@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -24,7 +25,7 @@ def is_number(value: Any) -> bool:
 def value_of(roots: Any) -> measures.Numbers:
     """The loss that is differentiated: the sum of all roots that are single numbers."""
     tensors = [roots] if isinstance(roots, Tensor) else list(roots or ())
-    values = [float(each.detach()) for each in tensors if isinstance(each, Tensor) and each.numel() == 1]
+    values = [float(each.item()) for each in tensors if isinstance(each, Tensor) and each.numel() == 1]
     return {"loss": sum(values)} if values else {}
 
 
@@ -34,6 +35,15 @@ def prediction_and_target(arguments: tuple[Any, ...], keywords: dict[str, Any]) 
     prediction = given[0] if given else keywords.get("input")
     target = given[1] if len(given) > 1 else keywords.get("target")
     return prediction, target
+
+
+def is_part(prediction: Any, output: Any) -> bool:
+    """Whether a prediction lies in the memory of a network's output: it is the output, or a part or a view of it."""
+    if not isinstance(prediction, Tensor) or prediction.layout is not torch.strided:
+        return False
+    memory = prediction.untyped_storage().data_ptr()
+    found = (each for each in measures.tensors_in(output) if each.layout is torch.strided)
+    return any(each.untyped_storage().data_ptr() == memory for each in found)
 
 
 def loss_numbers(prediction: Tensor, target: Tensor, value: Any) -> measures.Numbers:

@@ -68,6 +68,9 @@ LOSSES = (
 DROPOUTS = ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout")
 """Functions that the modules of these names call, too."""
 
+OUT_OF_RANGE = "between 0 and 1"
+"""What a loss says of probabilities that are none; these are told, too."""
+
 ATTENTION = "scaled_dot_product_attention"
 
 LOSS_MODULES = (nn.modules.loss._Loss, nn.modules.loss._WeightedLoss)
@@ -84,6 +87,8 @@ class Recorder:
         self.request = request
         self.places = places
         self.send = tell
+        self.interval = max(1, request.steps // MEASUREMENTS)
+        self.kinds: dict[type[nn.Module], str] = {}
         self.start = time.monotonic()
         self.steps_done = 0.0
         self.called_first = 0.0
@@ -97,7 +102,7 @@ class Recorder:
         self.steps = 0
         self.backwards = 0
         self.steps_of: dict[int, int] = {}
-        self.identities: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
+        self.identities: dict[int, tuple[weakref.ref[Any], int]] = {}
         self.made = 0
         self.seen_lines: dict[tuple[str, Any], int] = {}
         self.gradients = GradientBook()
@@ -128,14 +133,16 @@ class Recorder:
 
     def identity(self, subject: Any) -> int:
         """A small number that stays with an object as long as it lives."""
+        known = self.identities.get(id(subject))
+        if known is not None and known[0]() is subject:
+            return known[1]
         try:
-            return self.identities[subject]
-        except KeyError:
-            self.made += 1
-            self.identities[subject] = self.made
-            return self.made
+            reference = weakref.ref(subject)
         except TypeError:
             return 0
+        self.made += 1
+        self.identities[id(subject)] = (reference, self.made)
+        return self.made
 
     @property
     def most_steps(self) -> int:
@@ -153,7 +160,7 @@ class Recorder:
     def is_due(self, slot: tuple[str, Any]) -> bool:
         """The same of what happens not at a line, but to an object."""
         count = self.seen_lines[slot] = self.seen_lines.get(slot, 0) + 1
-        return count <= ALL_UNTIL or count % max(1, self.request.steps // MEASUREMENTS) == 0
+        return count <= ALL_UNTIL or count % self.interval == 0
 
     def check_steps(self, taken: int) -> None:
         """Ends the run after as many steps as asked for; a while later where a flagged line has not been reached yet."""
@@ -252,19 +259,30 @@ class Recorder:
             self.tell("GradientsCleared", self.places.calls(), {}, owner)
 
     def _loss(self, name: str, original: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
-        with self.pause():
-            value = original(*arguments, **keywords)
         prediction, target = numbers_of.prediction_and_target(arguments, keywords)
+        try:
+            with self.pause():
+                value = original(*arguments, **keywords)
+        except RuntimeError as error:
+            if OUT_OF_RANGE in str(error):
+                self._tell_loss(name, self.places.calls(), prediction, target, None)
+            raise
         if isinstance(prediction, Tensor) and isinstance(target, Tensor):
             calls = self.places.calls()
             if calls and self.is_measured("loss", calls):
-                with self.pause():
-                    numbers = numbers_of.loss_numbers(prediction, target, value)
-                self.tell("LossComputed", calls, numbers, loss=name)
+                self._tell_loss(name, calls, prediction, target, value)
             if prediction.requires_grad:
                 for observer in self.on_training_loss:
                     observer(name, prediction, target)
         return value
+
+    def _tell_loss(self, name: str, calls: list[Spot], prediction: Any, target: Any, value: Any) -> None:
+        """Tell of a loss, and which network gave its prediction, where that is the last one that was called."""
+        with self.pause():
+            numbers = numbers_of.loss_numbers(prediction, target, value)
+            if self.last_call is not None and numbers_of.is_part(prediction, self.last_call[3]):
+                numbers["network"] = float(self.identity(self.last_call[0]))
+        self.tell("LossComputed", calls, numbers, loss=name)
 
     def _backward(self, original: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
         calls = self.places.calls()
@@ -350,10 +368,16 @@ class Recorder:
             self.outermost_trains = module.training
             self.called_first = self.called_first or time.monotonic()
         self.depth += 1
-        self.dropping = module if isinstance(module, nn.modules.dropout._DropoutNd) else None
         if not self.paused:
             self.layers.called(module, is_outermost=self.depth == 1)
-        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.training and not self.paused:
+        kind = self.kinds.get(type(module))
+        if kind == "":
+            return
+        if kind is None:
+            kind = self.kinds[type(module)] = _kind(type(module))
+        if kind == "dropout":
+            self.dropping = module
+        elif kind == "batchnorm" and module.training and not self.paused:
             self._normalised(module, inputs)
 
     def _normalised(self, layer: nn.Module, inputs: Any) -> None:
@@ -403,6 +427,13 @@ class Recorder:
                 observer(taken)
         self.check_steps(taken)
         self.check_time()
+
+
+def _kind(cls: type[nn.Module]) -> str:
+    """What kind of layer the modules of a class are, of those that are looked at before they are called; "" for any other."""
+    if issubclass(cls, nn.modules.dropout._DropoutNd):
+        return "dropout"
+    return "batchnorm" if issubclass(cls, nn.modules.batchnorm._BatchNorm) else ""
 
 
 class _Pause:
