@@ -147,7 +147,10 @@ def _file(context: click.Context, parameter: click.Parameter, value: str | None)
 @click.option("--verify", is_flag=True, help="Confirm each finding with a short run (needs the extra `verify`).")
 @click.option("--verify-steps", type=click.IntRange(1), metavar="N", help="Optimizer steps of each run.")
 @click.option(
-    "--verify-timeout", type=click.FloatRange(1), metavar="SECONDS", help="For all runs of a script; default: 60."
+    "--verify-timeout",
+    type=click.FloatRange(1),
+    metavar="SECONDS",
+    help="For all runs of a script, once PyTorch has been started; default: 60.",
 )
 @click.option(
     "--jobs",

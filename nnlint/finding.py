@@ -79,12 +79,16 @@ class Status(str, Enum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a short run of the user's own script measured about one finding."""
+    """What a short run of the user's own script measured about one finding.
+
+    It `may_be_hidden` where it acquits by the course that the training took, which another fault of the script may have changed.
+    """
 
     status: Status
     reason: str
     evidence: tuple[tuple[str, float], ...] = ()
     effect: tuple[tuple[str, float | str], ...] | None = None
+    may_be_hidden: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)

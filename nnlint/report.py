@@ -62,7 +62,7 @@ class Report:
 
     `findings` are sorted and final (suppressed and known ones are gone); `files` counts the files that were read;
     `texts` holds, for every path with a finding, the lines that its code frames show. `withdrawn` are findings that a verifying
-    run refuted, `trials` what such runs measured.
+    run refuted, `trials` what such runs measured; it is `interrupted` where the user ended them early.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -72,3 +72,4 @@ class Report:
     texts: Mapping[str, SourceText] = field(default_factory=dict)
     withdrawn: tuple[Finding, ...] = ()
     trials: tuple[Trial, ...] = ()
+    interrupted: bool = False

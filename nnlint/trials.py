@@ -16,15 +16,19 @@ Points = tuple[tuple[int, float], ...]
 class Arm:
     """One short run: the script as written, with one finding mended, or with all of them mended.
 
-    `mended` are the findings that were mended in it, `but` the code that was left when all others were. `score` is the
-    yardstick's value at the end, None where there was none; `ended` says how the run ended ("steps", "time", "finished",
-    "raised", ...) and `trouble` why, where that is a failure.
+    `mended` are the findings that were mended in it, `but` the code that was left when all others were. `score` is what it
+    reaches by the yardstick, and `loss` by its loss, `after` so many of its `steps`, in the mean of so many `seeds`; None where
+    there was none. `ended` says how the run ended ("steps", "time", "finished", "raised", ...) and `trouble` why, where that is a
+    failure. Its curves are those of the first seed.
     """
 
     label: str
     mended: tuple[Finding, ...] = ()
     but: str = ""
     score: float | None = None
+    loss: float | None = None
+    after: int = 0
+    seeds: int = 1
     steps: int = 0
     ended: str = "steps"
     trouble: str = ""
@@ -45,7 +49,8 @@ class Trial:
 
     `way` is how it got to run ("as it is", "with stand-ins", "as a harness", or "" where it did not), `stood_in` names what
     was stood in for. `measure` is the yardstick ("accuracy", "R²", ...). `conclusion` says in plain words which finding
-    does the harm; `seconds` is what all runs took together. `notes` are sentences about what the script did and may not
+    does the harm; `seconds` is what all runs took together, and `start_seconds` what passed before them until PyTorch had been
+    started, told of the first script of a report alone. `notes` are sentences about what the script did and may not
     ("it asked for the network, which is closed to it"), or how it was ended. `repeats` are the runs that were made again with
     other seeds.
     """
@@ -59,3 +64,4 @@ class Trial:
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
     repeats: int = 0
+    start_seconds: float = 0.0

@@ -63,6 +63,12 @@ class Case:
         """The same of the run with the finding mended."""
         return [] if self.mended is None else Case(self.finding, self.mended).losses(*places)
 
+    def compared_losses(self, *places: Place) -> tuple[list[float], list[float]]:
+        """Both over as many steps as both runs took: a run that was stopped earlier has learned less."""
+        own, other = self.losses(*places), self.mended_losses(*places)
+        both = min(len(own), len(other))
+        return own[:both], other[:both]
+
     def made_at(self, kind: type[E_], *places: Place) -> list[E_]:
         """The events of a kind whose subject (a layer, an optimizer) was constructed at these places."""
         wanted = places or (self.finding.place,)
@@ -127,6 +133,11 @@ def confirmed(reason: str, **evidence: float) -> Verdict:
 def harmless(reason: str, **evidence: float) -> Verdict:
     """The fault is there, and changes nothing measurable in this script."""
     return Verdict(Status.HARMLESS, reason, tuple(evidence.items()))
+
+
+def harmless_here(reason: str, **evidence: float) -> Verdict:
+    """The same by the course of the training, in which another fault of the script may have hidden the harm."""
+    return Verdict(Status.HARMLESS, reason, tuple(evidence.items()), may_be_hidden=True)
 
 
 def refuted(reason: str, **evidence: float) -> Verdict:

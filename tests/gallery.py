@@ -24,7 +24,8 @@ from nnlint.report import Report
 from nnlint.rule import Rule
 from nnlint.settings import Settings
 from nnlint.trials import Arm, Points
-from nnlint.verify.effects import WORST, at_step
+from nnlint.verify.effects import at_step
+from nnlint.verify.reached import WORST
 from nnlint.verify.runner import Runner, runner
 from nnlint.verify.verify import Limits, verified
 from tests.fixture_cases import Case, all_cases

@@ -255,7 +255,9 @@ def test_an_unexpected_failure_is_one_line(command: Command, monkeypatch: pytest
         "lint.select_rules",
     ],
 )
-def test_an_interrupt_is_quiet(command: Command, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+def test_an_interrupt_before_anything_is_known_is_quiet(
+    command: Command, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
     def interrupt(*arguments: object, **options: object) -> None:
         raise KeyboardInterrupt
 

@@ -10,6 +10,7 @@ from nnlint.finding import Finding, Place, Severity, Status, Verdict
 from nnlint.trials import Arm, Points
 from nnlint.verify.arms import Plan
 from nnlint.verify.effects import Effect, conclude, effects, fall, harm
+from nnlint.verify.reached import told
 from nnlint.verify.seeds import doubtful, is_other, pooled, repeated
 
 
@@ -28,7 +29,7 @@ def curve(*values: float) -> Points:
 
 def arm(label: str, *values: float, mended: tuple[Finding, ...] = (), but: str = "") -> Arm:
     scores = curve(*values)
-    return Arm(label, mended, but, score=scores[-1][1], steps=scores[-1][0], scores=scores)
+    return Arm(label, mended, but, steps=scores[-1][0], scores=scores)
 
 
 COLLAPSED = (0.1, 0.5, 0.9, 0.9, 0.9, 0.6, 0.3, 0.1, 0.1, 0.1)
@@ -40,7 +41,7 @@ WRITTEN = arm("as written", *COLLAPSED)
 def said(arms: list[Arm]) -> str:
     found = effects(arms, "accuracy")
     verdicts = {f: Verdict(Status.CONFIRMED, "measured", effect=effect) for f, effect in found.items()}
-    return conclude(arms, verdicts, "accuracy")
+    return conclude(told(arms), verdicts, "accuracy")
 
 
 def test_a_single_fault_that_is_mended_does_the_harm() -> None:
@@ -52,7 +53,8 @@ def test_a_collapse_is_laid_to_the_finding_without_which_the_score_does_not_fall
     alone = [arm("a", *LEARNED, mended=(CLEAR,)), arm("b", *COLLAPSED, mended=(SOFTMAX,))]
     sentence = said([WRITTEN, *alone, arm("all mended", *LEARNED, mended=(CLEAR, SOFTMAX))])
     assert sentence.startswith("NN102 missing-zero-grad (line 7) causes the collapse")
-    assert "reaches 0.90 and falls to 0.10" in sentence
+    assert "as written accuracy is 0.90 at step 500 and falls from there" in sentence
+    assert sentence.endswith("mended, accuracy is 1.00 after 1000 steps, as written 0.10")
 
 
 def test_a_run_that_was_stopped_before_the_fall_clears_nobody() -> None:
@@ -123,7 +125,9 @@ def test_seeds_that_disagree_make_a_change_none() -> None:
 
 def test_an_effect_that_was_clear_at_once_stays_as_it_was() -> None:
     clear = effect(0.4)
-    assert pooled([{CLEAR: effect(0.06), SOFTMAX: clear}, {CLEAR: effect(0.05)}])[SOFTMAX] == clear
+    together = pooled([{CLEAR: effect(0.06), SOFTMAX: clear}, {CLEAR: effect(0.05)}])
+    assert dict(together[SOFTMAX]) == {**dict(clear), "seeds": 1}
+    assert pooled([{SOFTMAX: clear}])[SOFTMAX] == clear
 
 
 def test_only_the_runs_that_concern_a_finding_in_doubt_are_made_again() -> None:
@@ -140,12 +144,12 @@ def test_a_script_that_draws_nothing_at_random_runs_alike_under_all_seeds() -> N
 
 def said_of(known: Effect) -> str:
     verdicts = {CLEAR: Verdict(Status.CONFIRMED, "measured", effect=known)}
-    return conclude([WRITTEN, arm("a", *LEARNED, mended=(CLEAR,))], verdicts, "R²").partition(";")[0]
+    return conclude(told([WRITTEN, arm("a", *LEARNED, mended=(CLEAR,))]), verdicts, "R²").partition(";")[0]
 
 
 def test_too_few_steps_tell_nothing_of_what_a_finding_costs() -> None:
     def once(label: str, value: float, *mended: Finding) -> Arm:
-        return Arm(label, mended, score=value, steps=1, scores=((1, value),))
+        return Arm(label, mended, steps=1, scores=((1, value),))
 
     told = said([once("as written", 0.55), once("a", 0.58, CLEAR)])
     assert "cannot be told" in told
@@ -155,4 +159,6 @@ def test_too_few_steps_tell_nothing_of_what_a_finding_costs() -> None:
 def test_what_is_harmless_on_made_up_data_is_said_to_be_so_there() -> None:
     arms = [arm("as written", *LEARNED), arm("a", *LEARNED, mended=(CLEAR,))]
     verdicts = {CLEAR: Verdict(Status.CONFIRMED, "measured", effect=effects(arms, "accuracy")[CLEAR])}
-    assert "changes nothing here, on data that were made up" in conclude(arms, verdicts, "accuracy", is_made_up=True)
+    assert "changes nothing here, on data that were made up" in conclude(
+        told(arms), verdicts, "accuracy", is_made_up=True
+    )

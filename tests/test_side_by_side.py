@@ -16,7 +16,7 @@ from nnlint.reading.patterns import Patterns
 from nnlint.report import Report
 from nnlint.settings import Settings
 from nnlint.verify.protocol import Request
-from nnlint.verify.runner import Runner, runner
+from nnlint.verify.runner import Runner, RunsEnded, runner
 from nnlint.verify.side_by_side import side_by_side
 from nnlint.verify.verify import Limits, verified
 from tests.fixture_cases import FIXTURES
@@ -70,6 +70,21 @@ def test_a_failure_gives_up_what_is_under_way_and_begins_no_more() -> None:
         side_by_side(work, range(50), 2, given_up.set)
     assert given_up.is_set()
     assert len(begun) < 10
+
+
+def test_of_several_failures_the_one_is_raised_that_is_not_about_being_given_up() -> None:
+    given_up = threading.Event()
+
+    def work(item: int) -> None:
+        if item == 1:
+            time.sleep(0.1)
+            given_up.set()
+            raise ValueError("broken")
+        assert given_up.wait(20)
+        raise RunsEnded
+
+    with pytest.raises(ValueError, match="broken"):
+        side_by_side(work, range(2), 2, given_up.set)
 
 
 def report_on(runs: Runner, jobs: int) -> Report:

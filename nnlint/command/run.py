@@ -22,10 +22,10 @@ from nnlint.command.console import (
     tell_errors,
     terminal_width,
 )
-from nnlint.command.exit_status import CLEAN, FAILED, FINDINGS
+from nnlint.command.exit_status import CLEAN, FAILED, FINDINGS, INTERRUPTED
 from nnlint.command.targets import check_target
 from nnlint.cores import cores
-from nnlint.finding import Severity
+from nnlint.finding import Severity, Status
 from nnlint.mending.fixes import Fixed, fix_documents, unified_diff, write_documents
 from nnlint.output import FORMATS, Presentation, describe_notes
 from nnlint.reading.disk import DISK, Disk
@@ -96,6 +96,10 @@ def _run(request: Request) -> int:
     if settings.report:
         _write_page(report, settings)
     _tell(report, settings, collected.excluded > 0)
+    if report.interrupted:
+        _show(request, fixed, report)
+        say(f"interrupted: {_open(report)}")
+        return INTERRUPTED
     if request.write_baseline is not None:
         return _write_baseline(request.write_baseline, replace(report, findings=hidden.all), settings)
     if settings.diff:
@@ -168,7 +172,7 @@ def _verified(fixed: Fixed, settings: Settings) -> Report:
 
 @contextmanager
 def _ended_cleanly() -> Iterator[None]:
-    """Who asks the process to end gets what an interrupt gets: other processes are ended, and their folder is removed."""
+    """Who asks the process to end gets what an interrupt gets: other processes are ended, and what is known is printed."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -225,6 +229,12 @@ def _tell_fixed(before: Sequence[Document], fixed: Fixed, unwritten: int, settin
         say(f"fixes were written to {changed - unwritten} of {_files(changed)}")
     else:
         say(f"{_findings(fixed.count)} fixed in {_files(changed)}")
+
+
+def _open(report: Report) -> str:
+    """How much an interrupt has left open."""
+    decided = sum(1 for f in report.findings if f.verdict is not None and f.verdict.status is not Status.UNVERIFIED)
+    return f"{decided + len(report.withdrawn)} of {_findings(len(report.findings) + len(report.withdrawn))} verified"
 
 
 def _findings(count: int) -> str:

@@ -8,7 +8,7 @@ from nnlint.events import LayerApplied
 from nnlint.facts.layers import before, tracks_statistics
 from nnlint.finding import Verdict
 from nnlint.values import Data
-from nnlint.witness import Case, confirmed, harmless, not_reached, refuted, unverified
+from nnlint.witness import Case, confirmed, harmless_here, not_reached, refuted, unverified
 
 NOTABLE = 1.05
 """A smaller ratio of mean squares is no shift."""
@@ -42,4 +42,4 @@ def shift_measured(case: Case) -> Verdict:
     words = f"the next layer receives {shift:.2f} times the mean square in training that it receives in evaluation"
     if abs(math.log(masked / control)) > math.log(NOTABLE):
         return confirmed(f"{words} ({without:.2f} without this dropout)", **numbers)
-    return harmless(f"{words}, and as much without this dropout", **numbers)
+    return harmless_here(f"{words}, and as much without this dropout", **numbers)

@@ -11,7 +11,7 @@ from nnlint.output import Presentation
 from nnlint.output.curves import Curve, Look, drawn
 from nnlint.output.terminal import visible
 from nnlint.output.text import finding_lines
-from nnlint.output.trials import HOW, effect_words
+from nnlint.output.trials import effect_words, legend, rows_of, seconds_told
 from nnlint.report import Report
 from nnlint.trials import Arm, Points, Trial
 
@@ -62,7 +62,7 @@ def _findings_of(trial: Trial, report: Report) -> list[Finding]:
 
 
 def _script(trial: Trial, findings: Iterable[Finding], report: Report) -> str:
-    way = f"Run {escape(trial.way)}, in {trial.seconds:.0f} s." if trial.way else "It could not be run."
+    way = f"Run {escape(trial.way)}, {seconds_told(trial)}." if trial.way else "It could not be run."
     stood_in = f"<p>Stood in for: {_text(', '.join(trial.stood_in))}.</p>" if trial.stood_in else ""
     notes = "".join(f"<p>Note: {_text(note)}.</p>" for note in trial.notes)
     conclusion = f'<p class="conclusion">{_text(trial.conclusion)}</p>' if trial.conclusion else ""
@@ -78,17 +78,14 @@ def _text(text: str) -> str:
 def _table(trial: Trial) -> str:
     if not trial.measure:
         return ""
-    rows = "".join(
-        f"<tr><td>{_text(arm.label)}</td><td>{arm.steps}</td><td>{_number(arm.score)}</td>"
-        f"<td>{_text(' '.join(filter(None, (HOW.get(arm.ended, ''), arm.trouble)))[:120])}</td></tr>"
-        for arm in trial.arms
-    )
-    head = f"<tr><th>run</th><th>steps</th><th>{escape(trial.measure)}</th><th></th></tr>"
-    return f'<div class="scroll"><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
+    head, *rows = rows_of(trial)
+    body = "".join(_cells(row, "td") for row in rows)
+    table = f"<table><thead>{_cells(head, 'th')}</thead><tbody>{body}</tbody></table>"
+    return f'<div class="scroll">{table}</div>\n<p>{_text(legend(trial))}.</p>'
 
 
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
+def _cells(row: Sequence[str], kind: str) -> str:
+    return f"<tr>{''.join(f'<{kind}>{_text(cell)}</{kind}>' for cell in row)}</tr>"
 
 
 def _finding(finding: Finding, report: Report) -> str:
@@ -107,10 +104,11 @@ def _text_block(text: str) -> str:
 
 
 def _figures(trial: Trial) -> str:
+    seed = ", first seed" if any(arm.seeds > 1 for arm in trial.arms) else ""
     kinds: tuple[tuple[str, Callable[[Arm], Points], bool], ...] = (
-        (f"{trial.measure} on batches of the training data", lambda arm: arm.scores, False),
-        ("Loss of each step", lambda arm: arm.losses, True),
-        ("Norm of the gradient", lambda arm: arm.gradients, True),
+        (f"{trial.measure} on batches of the training data{seed}", lambda arm: arm.scores, False),
+        (f"Loss of each step{seed}", lambda arm: arm.losses, True),
+        (f"Norm of the gradient{seed}", lambda arm: arm.gradients, True),
     )
     figures = []
     for title, points_of, is_logarithmic in kinds:

@@ -28,14 +28,17 @@ def effect_words(verdict: Verdict) -> str:
     if not isinstance(before, float) or not isinstance(after, float):
         return ""
     steps, measure = effect.get("steps"), effect.get("measure", "the score")
-    after_steps = f" after {steps:.0f} steps" if isinstance(steps, float) else ""
-    words = f"mended alone, {measure}{after_steps} goes from {before:.2f} to {after:.2f}"
-    if isinstance(seeds := effect.get("seeds"), float):
-        words += f", in the mean of {seeds:.0f} seeds"
+    words = f"mended alone, {measure}{_after(steps)} goes from {before:.2f} to {after:.2f}"
     whole, left = effect.get("all_mended"), effect.get("all_but_this")
     if isinstance(whole, float) and isinstance(left, float):
-        words += f"; with all else mended, from {left:.2f} to {whole:.2f}"
+        words += f"; with all else mended,{_after(effect.get('steps_of_rest'))} from {left:.2f} to {whole:.2f}"
+    if isinstance(seeds := effect.get("seeds"), float):
+        words += f"; the mean of {seeds:.0f} seeds" if seeds > 1 else "; with the first seed"
     return words
+
+
+def _after(steps: object) -> str:
+    return f" after {steps:.0f} steps" if isinstance(steps, float) else ""
 
 
 def table(trial: Trial, width: int, colour: bool) -> list[str]:
@@ -43,19 +46,24 @@ def table(trial: Trial, width: int, colour: bool) -> list[str]:
     lines = [f"{paint(visible(trial.path), 'strong', colour)}: {_way(trial)}"]
     lines += wrap(f"stood in for: {', '.join(trial.stood_in)}", width) if trial.stood_in else []
     lines += [line for note in trial.notes for line in wrap(f"note: {visible(note)}", width)]
-    rows = [_row(arm, trial.measure) for arm in _ranked(trial.arms)] if trial.measure else []
-    lines += [f"  {row}" for row in _aligned([("run", "steps", trial.measure, "loss", ""), *rows])] if rows else []
+    if trial.measure:
+        lines += [f"  {row}" for row in _aligned(rows_of(trial))]
+        lines += [f"  {line}" for line in wrap(legend(trial), (width or _TABLE_WIDTH) - 2)]
     if trial.conclusion:
         lines += [f"  {line}" for line in wrap(visible(trial.conclusion), (width or _TABLE_WIDTH) - 2)]
     return lines
 
 
 def _way(trial: Trial) -> str:
-    if not trial.way:
-        return "could not be run"
+    return f"run {trial.way}, {seconds_told(trial)}" if trial.way else "could not be run"
+
+
+def seconds_told(trial: Trial) -> str:
+    """How many runs were made, and how long the user waited for them."""
     count = len(trial.arms) + trial.repeats
     runs = "1 run" if count == 1 else f"{count} runs"
-    return f"run {trial.way}, {runs} in {trial.seconds:.0f} s"
+    start = f", after {trial.start_seconds:.0f} s to start PyTorch" if trial.start_seconds >= 1 else ""
+    return f"{runs} in {trial.seconds:.0f} s{start}"
 
 
 def _ranked(arms: Sequence[Arm]) -> list[Arm]:
@@ -65,11 +73,26 @@ def _ranked(arms: Sequence[Arm]) -> list[Arm]:
     return [*arms[:1], *sorted(alone, key=lambda arm: -(arm.score if arm.score is not None else -math.inf)), *rest]
 
 
-def _row(arm: Arm, measure: str) -> tuple[str, ...]:
+def rows_of(trial: Trial) -> list[tuple[str, ...]]:
+    """The table of the runs, its head first: what each reaches, after how many steps, in the mean of how many seeds."""
+    is_pooled = any(arm.seeds > 1 for arm in trial.arms)
+    head = ("run", *(("seeds",) if is_pooled else ()), "steps", trial.measure, "loss", "")
+    return [head, *(_row(arm, is_pooled) for arm in _ranked(trial.arms))]
+
+
+def _row(arm: Arm, is_pooled: bool) -> tuple[str, ...]:
     score = "-" if arm.score is None else f"{arm.score:.2f}"
-    tail = [value for _, value in arm.losses][-max(1, len(arm.losses) // 10) :]
-    loss = f"{sum(tail) / len(tail):.3g}" if tail else "-"
-    return (arm.label, str(arm.steps), score, loss, " ".join(filter(None, (HOW.get(arm.ended, ""), arm.trouble)))[:60])
+    loss = "-" if arm.loss is None else f"{arm.loss:.3g}"
+    remark = " ".join(filter(None, (HOW.get(arm.ended, ""), arm.trouble)))[:60]
+    return (arm.label, *((str(arm.seeds),) if is_pooled else ()), str(arm.after), score, loss, remark)
+
+
+def legend(trial: Trial) -> str:
+    """What the numbers of the table are."""
+    means = f"{trial.measure} and loss: the mean over the last quarter of these steps"
+    if any(arm.seeds > 1 for arm in trial.arms):
+        return f"{means}, and over the seeds; the verdicts are of the first seed"
+    return means
 
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:

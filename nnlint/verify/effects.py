@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from nnlint.events import Backward, Raised, Run, Scored
 from nnlint.finding import Finding, Status, Verdict
 from nnlint.trials import Arm, Points
+from nnlint.verify.reached import SMOOTHED, WORST, common_steps, is_comparable, level
 
 MEASURES = {"accuracy": "accuracy", "auc": "AUC", "r2": "R²"}
 """The yardsticks, by their name in records, as people call them."""
@@ -28,24 +29,17 @@ COLLAPSE = 0.3
 ENOUGH_STEPS = 10
 """After fewer steps no network has learned enough to lose anything."""
 
-SMOOTHED = 3
-"""So many scores are averaged: a single one depends on where the run was stopped."""
-
-WORST = -1.0
-"""R² has no lower bound; what lies below this is as bad as this."""
-
 Effect = tuple[tuple[str, float | str], ...]
 
 
 def arm_of(label: str, mended: tuple[Finding, ...], run: Run, but: str = "") -> Arm:
-    """One run as plain data; `but` is the code that was left in it when all others were mended."""
+    """One run as plain data, without what it reaches; `but` is the code that was left in it when all others were mended."""
     scores = _curve(run, MEASURES)
     raised = next(iter(run.events(Raised)), None)
     return Arm(
         label,
         mended,
         but=but,
-        score=scores[-1][1] if scores else None,
         steps=max((step for step, _ in scores), default=0),
         ended=run.ended,
         trouble=f"{raised.error}: {raised.message}" if raised else run.trouble,
@@ -77,51 +71,48 @@ def _numbered(run: Run, name: str) -> Points:
     return tuple((step, event.numbers[name]) for step, event in backwards if name in event.numbers)
 
 
-def effects(arms: Sequence[Arm], measure: str) -> dict[Finding, Effect]:
-    """For each finding that was mended alone: the scores as written, mended alone, all mended, all but this mended."""
+def effects(arms: Sequence[Arm], measure: str, steps: int = 0) -> dict[Finding, Effect]:
+    """For each finding that was mended alone: what is reached as written, mended alone, all mended, all but this mended.
+
+    All over the same steps (the common ones of these runs, unless `steps` are given); `steps_of_rest` are those of the last two,
+    where one of them took fewer.
+    """
+    steps = steps or common_steps(arms)
     written, whole = arms[0], next((arm for arm in arms if arm.is_whole), None)
     left = {arm.but: arm for arm in arms if arm.but}
     found: dict[Finding, Effect] = {}
     for arm in arms[1:]:
-        if len(arm.mended) != 1 or arm.but or arm.is_whole or not _comparable(written, arm):
+        if len(arm.mended) != 1 or arm.but or arm.is_whole or not (is_comparable(written) and is_comparable(arm)):
             continue
         finding = arm.mended[0]
-        steps = min(written.steps, arm.steps)
-        (before, unrest), (after, other_unrest) = level(written, steps), level(arm, steps)
-        values: list[tuple[str, float | str]] = [("measure", measure), ("steps", float(steps)), ("as_written", before)]
-        values += [
-            ("mended", after),
-            ("change", after - before),
-            ("noise", math.hypot(unrest, other_unrest)),
-        ]
-        other = left.get(finding.code)
-        if whole is not None and _comparable(written, whole):
-            values.append(("all_mended", level(whole, min(steps, whole.steps))[0]))
-            if other is not None and _comparable(whole, other):
-                values.append(("all_but_this", level(other, min(steps, other.steps))[0]))
-        found[finding] = tuple(values)
+        both = min(steps, written.steps, arm.steps)
+        (before, unrest), (after, other_unrest) = level(written, both), level(arm, both)
+        values: list[tuple[str, float | str]] = [("measure", measure), ("steps", float(both)), ("as_written", before)]
+        values += [("mended", after), ("change", after - before), ("noise", math.hypot(unrest, other_unrest))]
+        found[finding] = (*values, *_rest(whole, left.get(finding.code), both))
     return found
 
 
-def _comparable(first: Arm, second: Arm) -> bool:
-    return first.score is not None and second.score is not None and second.ended not in ("raised", "lost")
+def _rest(whole: Arm | None, other: Arm | None, steps: int) -> Effect:
+    """What is reached with all mended, and with all but this, where there are such runs."""
+    if whole is None or not is_comparable(whole):
+        return ()
+    if other is None or not is_comparable(other):
+        least = min(steps, whole.steps)
+        return (("all_mended", level(whole, least)[0]), *_fewer(least, steps))
+    least = min(steps, whole.steps, other.steps)
+    levels = (("all_mended", level(whole, least)[0]), ("all_but_this", level(other, least)[0]))
+    return (*levels, *_fewer(least, steps))
+
+
+def _fewer(least: int, steps: int) -> Effect:
+    return (("steps_of_rest", float(least)),) if least < steps else ()
 
 
 def at_step(arm: Arm, step: int) -> float:
     """The score of a run after so many steps, the last one before where there is none; no worse than `WORST`."""
     reached = [max(WORST, value) for at, value in arm.scores if at <= step][-SMOOTHED:]
     return sum(reached) / len(reached) if reached else WORST
-
-
-def level(arm: Arm, step: int) -> tuple[float, float]:
-    """The mean score over the last quarter of a run up to a step, and how far that mean may be off (its standard error)."""
-    values = [max(WORST, value) for at, value in arm.scores if at <= step]
-    tail = values[-max(SMOOTHED, len(values) // 4) :]
-    if not tail:
-        return WORST, 0.0
-    mean = sum(tail) / len(tail)
-    variance = sum((value - mean) ** 2 for value in tail) / max(1, len(tail) - 1)
-    return mean, math.sqrt(variance / len(tail))
 
 
 def fall(arm: Arm) -> float:
@@ -160,6 +151,7 @@ def harm(effect: Effect) -> float:
 def conclude(arms: Sequence[Arm], verdicts: Mapping[Finding, Verdict], measure: str, is_made_up: bool = False) -> str:
     """Which finding does the harm, which ones are harmless here, and what the mended run reaches; in plain sentences.
 
+    The runs are those of `nnlint.verify.reached.told`.
     On data that were made up (`is_made_up`) a fault may be harmless that is none on the user's own.
     """
     effects_of = {f: verdict.effect for f, verdict in verdicts.items() if verdict.effect and _stands(verdict)}
@@ -171,15 +163,15 @@ def conclude(arms: Sequence[Arm], verdicts: Mapping[Finding, Verdict], measure: 
     sentences = [*collapsing.values()]
     for place, finding in enumerate(harmful):
         more = "also costs" if place or collapsing else "does the harm: it costs"
-        sentences.append(f"{_name(finding)} {more} {harm(effects_of[finding]):.2f} of {measure}")
+        sentences.append(f"{_name(finding)} {more} {_cost(effects_of[finding])} of {measure}")
     rest = [finding for finding in ranked if finding not in harmful and finding not in collapsing]
     hiding = [
         finding for finding in rest if _change(effects_of[finding]) < -max(COLLAPSE, threshold(effects_of[finding]))
     ]
     for finding in hiding:
         sentences.append(
-            f"with {_name(finding)} alone mended, {measure} goes down by {-_change(effects_of[finding]):.2f}: the rest of the "
-            "script is tuned to it"
+            f"with {_name(finding)} alone mended, {measure} goes down by {_apart(effects_of[finding], 'as_written', 'mended')}: "
+            "the rest of the script is tuned to it"
         )
     unsure = [f for f in rest if f not in hiding and not _is_idle(effects_of[f])]
     if unsure:
@@ -221,10 +213,10 @@ def _collapse(arms: Sequence[Arm], effects_of: Mapping[Finding, Effect], measure
             continue
         if arm.steps < _fallen_after(written) or fall(arm) > fall(written) / 3 or not _bears_out(arms, arm):
             continue
-        peak = max(at_step(written, step) for step, _ in written.scores)
+        peak, step = max((at_step(written, step), -step) for step, _ in written.scores)
         found[finding] = (
-            f"{_name(finding)} causes the collapse: as written {measure} reaches {peak:.2f} and falls to "
-            f"{at_step(written, written.steps):.2f}, with it mended it does not fall"
+            f"{_name(finding)} causes the collapse: as written {measure} is {peak:.2f} at step {-step} and falls from there, "
+            "with it mended it does not fall"
         )
     return found
 
@@ -238,12 +230,21 @@ def _bears_out(arms: Sequence[Arm], alone: Arm) -> bool:
 def _reached(arms: Sequence[Arm], measure: str) -> str:
     written = arms[0]
     best = next((arm for arm in arms if arm.is_whole), None) or (arms[1] if len(arms) == 2 else None)
-    if best is None or not _comparable(written, best):
-        return f"as written, {measure} ends at {at_step(written, written.steps):.2f}"
-    steps = min(best.steps, written.steps)
-    return (
-        f"mended, {measure} is {at_step(best, steps):.2f} after {steps} steps, as written {at_step(written, steps):.2f}"
-    )
+    if best is None or not (is_comparable(written) and is_comparable(best)):
+        return f"as written, {measure} is {written.score:.2f} after {written.after} steps"
+    sooner = f" after {written.after}" if written.after != best.after else ""
+    return f"mended, {measure} is {best.score:.2f} after {best.after} steps, as written {written.score:.2f}{sooner}"
+
+
+def _cost(effect: Effect) -> str:
+    """What a finding costs, as the difference of the numbers that are told of it."""
+    by_rest = "all_but_this" in dict(effect) and harm(effect) > _change(effect)
+    return _apart(effect, "all_mended", "all_but_this") if by_rest else _apart(effect, "mended", "as_written")
+
+
+def _apart(effect: Effect, more: str, less: str) -> str:
+    values = {name: value for name, value in effect if isinstance(value, float)}
+    return f"{round(values[more], 2) - round(values[less], 2):.2f}"
 
 
 def _name(finding: Finding) -> str:

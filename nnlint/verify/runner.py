@@ -28,6 +28,10 @@ class VerifierMissing(Exception):
     """The packages that verifying needs are not installed; the message says which command installs them."""
 
 
+class RunsEnded(Exception):
+    """The runner was closed while a run was under way, or before it began."""
+
+
 class RunnerFailed(Exception):
     """The process that runs scripts could not be started, or died."""
 
@@ -42,6 +46,7 @@ class Runner:
         self.box = box
         self.namespaces = namespaces
         self.lock = threading.Lock()
+        self.under_way: set[socket.socket] = set()
         self.starts = 0
         self.is_closed = False
         self._start()
@@ -91,10 +96,14 @@ class Runner:
         records, their_records = socket.socketpair()
         with report, records:
             with their_report, their_records:
-                self._hand_over([their_report.fileno(), their_records.fileno()])
-            return Exchange(report, records, new_key()).carry_out(request)
+                self._hand_over([their_report.fileno(), their_records.fileno()], report)
+            try:
+                return Exchange(report, records, new_key()).carry_out(request)
+            finally:
+                with self.lock:
+                    self.under_way.discard(report)
 
-    def _hand_over(self, descriptors: list[int]) -> None:
+    def _hand_over(self, descriptors: list[int], report: socket.socket) -> None:
         """Give the server the sockets of a run; a server that is gone is started anew, a few times."""
         with self.lock:
             if self.is_closed:
@@ -102,6 +111,7 @@ class Runner:
             if self.process.poll() is not None and self.starts < MOST_STARTS:
                 self.control.close()
                 self._start()
+            self.under_way.add(report)
             with contextlib.suppress(OSError):  # the run's own sockets tell, too: they are closed at once
                 socket.send_fds(self.control, [b"r"], descriptors)
 
@@ -111,6 +121,9 @@ class Runner:
             if not self.is_closed:
                 self.is_closed = True
                 self.control.close()
+                for report in self.under_way:  # tells those who watch over the runs that nobody waits for them any more
+                    with contextlib.suppress(OSError):
+                        report.shutdown(socket.SHUT_RDWR)
                 self.box.end(self.process)
                 self.errors.close()
 

@@ -50,25 +50,37 @@ def pooled(by_seed: Sequence[Mapping[Finding, Effect]]) -> dict[Finding, Effect]
     """The effects under the first seed, with those under further ones averaged in where they were measured.
 
     The noise is what the means may be off: by the unrest within the runs, or by the spread between the seeds, whichever is
-    larger.
+    larger. Averaged is what was measured over the same steps. Where some effects are of several `seeds`, each says of how many it
+    is.
     """
     first, *further = by_seed
-    found = {}
+    found, is_pooled = {}, False
     for finding, effect in first.items():
-        same = [dict(effect), *(dict(each[finding]) for each in further if finding in each)]
-        found[finding] = effect if len(same) == 1 else _mean(same)
-    return found
+        known = dict(effect)
+        others = [dict(each[finding]) for each in further if finding in each]
+        same = [known, *(other for other in others if _is_alike(known, other))]
+        found[finding] = _mean(same)
+        is_pooled |= len(same) > 1
+    return found if is_pooled else dict(first)
+
+
+def _is_alike(effect: Mapping[str, float | str], again: Mapping[str, float | str]) -> bool:
+    return all(effect.get(name) == again.get(name) for name in ("measure", "steps", "steps_of_rest"))
 
 
 def _mean(effects: Sequence[Mapping[str, float | str]]) -> Effect:
-    values: dict[str, float | str] = dict(effects[0])
-    for name in MEANS:
-        if name in values:
-            values[name] = fmean(_numbers(effects, name))
-    changes, noises = _numbers(effects, "change"), _numbers(effects, "noise")
     count = len(effects)
-    within = math.sqrt(fmean(noise**2 for noise in noises) / count)
-    return tuple({**values, "noise": max(within, stdev(changes) / math.sqrt(count)), "seeds": float(count)}.items())
+    values: dict[str, float | str] = {**effects[0], "seeds": float(count)}
+    for name in MEANS:
+        found = _numbers(effects, name)
+        if len(found) == count:
+            values[name] = fmean(found)
+        else:
+            values.pop(name, None)
+    if count > 1:
+        within = math.sqrt(fmean(noise**2 for noise in _numbers(effects, "noise")) / count)
+        values["noise"] = max(within, stdev(_numbers(effects, "change")) / math.sqrt(count))
+    return tuple(values.items())
 
 
 def _numbers(effects: Sequence[Mapping[str, float | str]], name: str) -> list[float]:

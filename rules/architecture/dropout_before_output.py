@@ -54,7 +54,7 @@ from nnlint.mending.layer_edits import without_layer
 from nnlint.operations import WEIGHTED
 from nnlint.rule import Problem, Rule
 from nnlint.values import Data
-from nnlint.witness import Case, confirmed, harmless, not_reached
+from nnlint.witness import Case, confirmed, harmless_here, not_reached
 from nnlint.words import NETWORKS, names_of
 
 SHARE = 0.2
@@ -128,7 +128,7 @@ def witness(case: Case) -> Verdict:
     if masks > SHARE * samples:
         ratio = masks / samples if samples else math.inf
         return confirmed(f"predictions vary {ratio:.2g} times as much with the mask as with the input", ratio=ratio)
-    return harmless(
+    return harmless_here(
         f"the mask moves predictions by {masks / samples:.0%} of what the input does", ratio=masks / samples
     )
 

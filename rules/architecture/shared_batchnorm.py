@@ -40,7 +40,7 @@ from nnlint.finding import Severity, Verdict
 from nnlint.operations import ACTIVATIONS, POOLINGS, WEIGHTED
 from nnlint.rule import Problem, Rule
 from nnlint.values import Data
-from nnlint.witness import Case, confirmed, harmless, not_reached, numbers
+from nnlint.witness import Case, confirmed, harmless_here, not_reached, numbers
 from nnlint.words import NETWORKS
 
 PASSED = ACTIVATIONS | POOLINGS | REARRANGING | {"dropout"}
@@ -97,7 +97,7 @@ def witness(case: Case) -> Verdict:
         return not_reached(case)
     ratio = max(squares) / min(squares)
     words = f"the mean squares of what it receives at its {len(squares)} places differ by a factor of {ratio:.2f}"
-    return confirmed(words, ratio=ratio) if math.log(ratio) > math.log(NOTABLE) else harmless(words, ratio=ratio)
+    return confirmed(words, ratio=ratio) if math.log(ratio) > math.log(NOTABLE) else harmless_here(words, ratio=ratio)
 
 
 rule = Rule(

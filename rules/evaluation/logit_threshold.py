@@ -43,7 +43,7 @@ from nnlint.mending import edits
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Value, number
-from nnlint.witness import Case, confirmed, harmless, not_reached, refuted
+from nnlint.witness import Case, confirmed, harmless_here, not_reached, refuted
 from nnlint.words import NETWORKS
 
 LOSS = "binary_cross_entropy_with_logits"
@@ -142,7 +142,7 @@ def witness(case: Case) -> Verdict:
                 over_zero=positive,
                 called=called,
             )
-    return harmless("no logit of this run lies between 0 and the threshold")
+    return harmless_here("no logit of this run lies between 0 and the threshold")
 
 
 rule = Rule(

@@ -48,7 +48,7 @@ from nnlint.mending import edits
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Site
-from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, unverified
+from nnlint.witness import Case, confirmed, harmless_here, not_reached, numbers, unverified
 from nnlint.words import BACKWARD, STEPPED
 
 EMPTY = frozenset({"start", "stepped", "cleared"})
@@ -144,7 +144,7 @@ def witness(case: Case) -> Verdict:
             bound=bound,
         )
     if largest > 0:
-        return harmless(f"no gradient came over the bound of {bound:.3g}", largest=largest, bound=bound)
+        return harmless_here(f"no gradient came over the bound of {bound:.3g}", largest=largest, bound=bound)
     return unverified("no step found gradients")
 
 

@@ -44,7 +44,7 @@ from nnlint.lazy import regex
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Site, Value, number
-from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted
+from nnlint.witness import Case, confirmed, harmless_here, not_reached, numbers, refuted
 from nnlint.words import ARRAYS, MATRICES
 
 BIAS = regex(r"bias|^_*b[a-z]?_?\d*$|^_*b_|_b\d*$", re.IGNORECASE)
@@ -243,7 +243,7 @@ def witness(case: Case) -> Verdict:
             rows=rows,
             deviation=biases[-1],
         )
-    return harmless(f"the bias has {rows:.0f} rows, all alike in this run", rows=rows)
+    return harmless_here(f"the bias has {rows:.0f} rows, all alike in this run", rows=rows)
 
 
 rule = Rule(

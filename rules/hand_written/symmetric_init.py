@@ -49,7 +49,7 @@ from nnlint.mending import edits
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite, External
 from nnlint.values import Constant, Data, Optimizer, Site, Value, alternatives, number
-from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted, unverified
+from nnlint.witness import Case, confirmed, harmless_here, not_reached, numbers, refuted, unverified
 from nnlint.words import ARRAYS, MATRICES, names_of
 
 CONSTANT = frozenset({"zeros", "ones", "full"})
@@ -293,7 +293,7 @@ def witness(case: Case) -> Verdict:
             f"after {len(seen)} passes all units of the layer still give the same numbers", passes=len(seen)
         )
     words = f"the numbers of the units differ by {spread:.2g} after {len(seen)} passes"
-    return harmless(words) if case.finding.severity is Severity.ADVICE else refuted(words)
+    return harmless_here(words) if case.finding.severity is Severity.ADVICE else refuted(words)
 
 
 rule = Rule(

@@ -42,7 +42,7 @@ from nnlint.operations import NORMALIZATIONS
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Layer, Optimizer, Site, Value, alternatives
-from nnlint.witness import Case, confirmed, harmless, last, numbers, settled, unverified
+from nnlint.witness import Case, confirmed, harmless_here, last, numbers, settled, unverified
 from nnlint.words import NETWORKS
 
 LARGEST = {
@@ -175,7 +175,12 @@ def _places(case: Case) -> list[Place]:
 
 def _compared(case: Case) -> Verdict:
     assert case.mended is not None
-    loss, control = settled(case.losses(*_places(case))), settled(case.mended_losses(*_places(case)))
+    losses, losses_at_a_tenth = case.compared_losses(*_places(case))
+    loss, control = settled(losses), settled(losses_at_a_tenth)
+    if not losses or not losses_at_a_tenth:
+        return unverified("the run differentiated no loss")
+    if not math.isfinite(control):
+        return unverified("at a tenth of the rate the loss is no finite number either")
     spread = last(list(case.run.events(Scored)), "spread")
     control_spread = last(list(case.mended.events(Scored)), "spread")
     evidence = {"loss": loss, "loss_at_a_tenth": control, "spread": spread, "spread_at_a_tenth": control_spread}
@@ -186,7 +191,7 @@ def _compared(case: Case) -> Verdict:
         )
     if loss > WORSE * control and loss - control > WORSE * abs(control) / 10:
         return confirmed(f"the loss settles at {loss:.3g}, at a tenth of the rate at {control:.3g}", **evidence)
-    return harmless(f"the loss settles at {loss:.3g}, at a tenth of the rate at {control:.3g}", **evidence)
+    return harmless_here(f"the loss settles at {loss:.3g}, at a tenth of the rate at {control:.3g}", **evidence)
 
 
 rule = Rule(

@@ -38,7 +38,7 @@ from nnlint.mending.controls import other_number
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Optimizer, Site
-from nnlint.witness import Case, confirmed, harmless, numbers, settled, unverified
+from nnlint.witness import Case, confirmed, harmless_here, numbers, settled, unverified
 from nnlint.words import NETWORKS
 
 SHARES = {
@@ -100,8 +100,11 @@ def witness(case: Case) -> Verdict:
         return unverified("the run did not come to a step with such a momentum")
     if not all(map(math.isfinite, losses)):
         return confirmed("the loss is no longer a finite number")
-    end, first = settled(losses), losses[0]
-    usual = settled(case.mended_losses(*places)) if case.mended is not None else math.nan
+    if case.mended is not None and (both := case.compared_losses(*places))[1]:
+        end, usual = map(settled, both)
+    else:
+        end, usual = settled(losses), math.nan
+    first = losses[0]
     norms = numbers(steps, "weight_norm")
     words = (
         f"the loss goes from {first:.3g} to {end:.3g}, the norm of the weights from {norms[0]:.3g} to {norms[-1]:.3g}"
@@ -109,7 +112,7 @@ def witness(case: Case) -> Verdict:
     more = f"; with a usual momentum the loss settles at {usual:.3g}" if math.isfinite(usual) else ""
     if end > GROWN * first or end > GROWN * usual or norms[-1] > 10 * norms[0]:
         return confirmed(words + more, first=first, last=end)
-    return harmless(words + more, first=first, last=end)
+    return harmless_here(words + more, first=first, last=end)
 
 
 rule = Rule(

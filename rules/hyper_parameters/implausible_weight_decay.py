@@ -36,7 +36,7 @@ from nnlint.finding import Severity, Verdict
 from nnlint.mending.controls import only_element, other_number
 from nnlint.rule import Problem, Rule
 from nnlint.values import Optimizer, truth
-from nnlint.witness import Case, confirmed, harmless, last, numbers, unverified
+from nnlint.witness import Case, confirmed, harmless_here, last, numbers, unverified
 from nnlint.words import NETWORKS
 
 COUPLED = 0.5
@@ -104,7 +104,7 @@ def witness(case: Case) -> Verdict:
         return confirmed(
             f"{words}: the decay pulls with {pull:.3g}, the data with {gradient:.3g}", first=first, last=end, pull=pull
         )
-    return harmless(f"{words}: the data hold against the decay", first=first, last=end)
+    return harmless_here(f"{words}: the data hold against the decay", first=first, last=end)
 
 
 def _norm_without(case: Case, step: OptimizerStepped) -> float:

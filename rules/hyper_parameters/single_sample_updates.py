@@ -42,7 +42,7 @@ from nnlint.lazy import regex
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite, External
 from nnlint.values import NONE, Data, Instance, Layer, Loader, Site, Value, alternatives
-from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted
+from nnlint.witness import Case, confirmed, harmless_here, not_reached, numbers, refuted
 from nnlint.words import STEPPED, TRAINING
 
 SEQUENCES = frozenset({"recurrent", "embedding", "attention", "transformer"})
@@ -148,7 +148,7 @@ def witness(case: Case) -> Verdict:
             f"the gradient noise scale is {_told(scales[-1])}: one sample's gradient is mostly noise",
             noise_scale=scales[-1],
         )
-    return harmless(
+    return harmless_here(
         f"the gradient noise scale is {scales[-1]:.2g}: the samples' gradients agree", noise_scale=scales[-1]
     )
 

@@ -43,7 +43,7 @@ from nnlint.mending import edits
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite, External
 from nnlint.values import Data, Site, Value
-from nnlint.witness import Case, confirmed, harmless, not_reached, numbers
+from nnlint.witness import Case, confirmed, harmless_here, not_reached, numbers
 from nnlint.words import ARRAYS, BACKWARD, TRAINING
 
 LOSS_NAME = regex(r"(?i)(?:^|_)(?:\w*loss(?:es)?|costs?|mae|mse|rmse|objective)(?:_|$)|(?:Loss|Cost|MAE|MSE)")
@@ -220,7 +220,7 @@ def witness(case: Case) -> Verdict:
                 return confirmed(
                     f"the errors cancel: their mean is {mean:.3g}, their mean size {size:.3g}", mean=mean, size=size
                 )
-    return harmless(f"in {len(seen)} measurements all errors had the same sign")
+    return harmless_here(f"in {len(seen)} measurements all errors had the same sign")
 
 
 rule = Rule(

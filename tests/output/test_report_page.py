@@ -31,8 +31,17 @@ def verified_report() -> Report:
     finding = replace(zero_grad_fault(), verdict=verdict, plan=Plan("train.py"))
     points = tuple((step, step / 100) for step in range(1, 100))
     arms = (
-        Arm("as written", score=0.1, steps=100, scores=points, losses=points, gradients=points),
-        Arm("NN102 mended (line 4)", (finding,), score=0.95, steps=100, scores=points, losses=points),
+        Arm("as written", score=0.1, loss=0.8, after=100, steps=100, scores=points, losses=points, gradients=points),
+        Arm(
+            "NN102 mended (line 4)",
+            (finding,),
+            score=0.95,
+            loss=0.5,
+            after=100,
+            steps=100,
+            scores=points,
+            losses=points,
+        ),
     )
     conclusion = "NN102 missing-zero-grad (line 4) does the harm: it costs 0.85 of accuracy"
     trial = Trial(
@@ -51,7 +60,8 @@ def test_tells_what_was_run_and_what_follows(page: str) -> None:
     assert "does the harm: it costs 0.85 of accuracy" in page
     assert "Stood in for: torchvision." in page
     assert "Note: it asked for the network." in page
-    assert "<td>NN102 mended (line 4)</td><td>100</td><td>0.95</td>" in page
+    assert "<td>NN102 mended (line 4)</td><td>100</td><td>0.95</td><td>0.5</td>" in page
+    assert "accuracy and loss: the mean over the last quarter of these steps." in page
     assert page.count("<svg") == 3
 
 

@@ -17,8 +17,8 @@ REFUTED = Verdict(Status.REFUTED, "no gradient was left over")
 
 def verified() -> Report:
     """One confirmed finding, one that was withdrawn, and the runs that showed it."""
-    written = Arm("as written", score=0.11, steps=400, losses=((1, 2.5), (2, 2.25)))
-    mended = Arm("NN102 mended (line 4)", (), score=1.0, steps=400, losses=((1, 0.5),))
+    written = Arm("as written", score=0.11, loss=2.25, after=400, steps=400)
+    mended = Arm("NN102 mended (line 4)", (), score=1.0, loss=0.5, after=400, steps=400)
     stopped = Arm("NN101 mended (line 9)", (), score=None, steps=0, ended="raised", trouble="NameError: x")
     trial = Trial(
         "train.py", "with stand-ins", (written, stopped, mended), ("torchvision",), "accuracy", "NN102 does it", 9.4
@@ -36,14 +36,21 @@ def test_text_has_the_verdict_and_the_effect_under_the_finding() -> None:
 def test_text_has_a_table_of_the_runs_best_mend_first_and_the_conclusion() -> None:
     lines = rendered("text", verified()).splitlines()
     start = lines.index("train.py: run with stand-ins, 3 runs in 9 s")
-    assert lines[start + 1 : start + 7] == [
+    assert lines[start + 1 : start + 8] == [
         "stood in for: torchvision",
         "  run                    steps  accuracy  loss",
         "  as written               400      0.11  2.25",
         "  NN102 mended (line 4)    400      1.00   0.5",
         "  NN101 mended (line 9)      0         -     -  raised NameError: x",
+        "  accuracy and loss: the mean over the last quarter of these steps",
         "  NN102 does it",
     ]
+
+
+def test_the_seconds_that_pytorch_took_to_start_are_told_beside_those_of_the_runs() -> None:
+    shown = verified()
+    started = replace(shown, trials=(replace(shown.trials[0], start_seconds=3.2),))
+    assert "train.py: run with stand-ins, 3 runs in 9 s, after 3 s to start PyTorch\n" in rendered("text", started)
 
 
 def test_what_a_script_tried_and_may_not_is_told() -> None:
