@@ -37,7 +37,7 @@ class Yardstick:
         self.every = max(1, every)
         self.model: Callable[[], nn.Module | None] = lambda: None
         self.batches: list[tuple[tuple[Any, ...], dict[str, Any], Tensor]] = []
-        self.samples = 0
+        self.samples = self.offered = 0
         self.most_batches = MOST_BATCHES
         self.spent = 0.0
         self.kind = ""
@@ -65,7 +65,7 @@ class Yardstick:
 
     def _keep(self, loss: str, target: Tensor, call: Call | None) -> None:
         if self.batches and self.model() is None:
-            self.batches, self.samples, self.kind, self.is_first = [], 0, "", False
+            self.batches, self.samples, self.offered, self.kind, self.is_first = [], 0, 0, "", False
         if call is None or self._is_full():
             return
         model, inputs, keywords, output = call
@@ -74,11 +74,15 @@ class Yardstick:
         if _matching(output, target, loss) is None:
             return
         self.model, self.kind = weakref.ref(model), loss
-        self.batches.append((_copied(inputs), _copied(keywords), target.detach().clone()))
-        self.samples += len(target) if target.dim() else 1
+        self.offered += 1
+        if not any(_is_same(batch, (inputs, keywords, target)) for batch in self.batches):
+            self.batches.append((_copied(inputs), _copied(keywords), target.detach().clone()))
+            self.samples += len(target) if target.dim() else 1
 
     def _is_full(self) -> bool:
-        return bool(self.batches) and (len(self.batches) >= self.most_batches or self.samples >= MOST_SAMPLES)
+        if not self.batches:
+            return False
+        return max(len(self.batches), self.offered) >= self.most_batches or self.samples >= MOST_SAMPLES
 
     def _step(self, taken: int) -> None:
         if taken % self.every and taken not in (1, 2, 5):
@@ -128,6 +132,22 @@ class Yardstick:
                 break
             outputs.append(model(*inputs, **keywords))
         return outputs
+
+
+def _is_same(first: Any, second: Any) -> bool:
+    """Whether two batches hold the same: a script that trains on all of its data at each step is scored on them once."""
+    if isinstance(first, Tensor):
+        try:
+            return isinstance(second, Tensor) and first.dtype == second.dtype and torch.equal(first, second)
+        except (RuntimeError, TypeError):  # kinds of tensors that cannot be compared, or on different devices
+            return False
+    if type(first) is not type(second):
+        return False
+    if isinstance(first, (tuple, list)):
+        return len(first) == len(second) and all(map(_is_same, first, second))
+    if isinstance(first, dict):
+        return first.keys() == second.keys() and all(_is_same(each, second[name]) for name, each in first.items())
+    return first is second or (isinstance(first, (int, float, str)) and first == second)
 
 
 def _copied(value: Any) -> Any:
