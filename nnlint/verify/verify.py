@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from threading import Lock
 
-from nnlint.cores import cores
 from nnlint.finding import Finding, Status
 from nnlint.reading.document import Document
 from nnlint.report import Report

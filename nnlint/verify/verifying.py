@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from nnlint.cores import cores
 from nnlint.events import OptimizerStepped, Run
 from nnlint.finding import Finding, Status, Verdict
 from nnlint.trials import Arm, Trial
@@ -24,7 +25,7 @@ from nnlint.verify.sandbox import most_memory
 from nnlint.verify.scripts import Lint, Script, is_mendable
 from nnlint.verify.scripts import written as written_files
 from nnlint.verify.seeds import FURTHER, doubtful, is_other, pooled, repeated
-from nnlint.verify.side_by_side import cores, side_by_side
+from nnlint.verify.side_by_side import side_by_side
 from nnlint.verify.verdicts import INTERRUPTED, hiding, unhidden, verdict_of
 from nnlint.witness import unverified
 
