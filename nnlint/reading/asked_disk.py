@@ -37,6 +37,12 @@ class AskedDisk(Disk):
         self._keep("names", folder, _digest_of_names(found))
         return found
 
+    def holds(self, folder: str, name: str) -> bool:
+        """See `Disk`."""
+        found = self.disk.holds(folder, name)
+        self._keep("holds", str(Path(folder, name)), found)
+        return found
+
     def size(self, file: str) -> int:
         """See `Disk`."""
         found = self.disk.size(file)
@@ -82,6 +88,8 @@ def _asked(disk: Disk, kind: str, path: str) -> object:
         return disk.is_file(Path(path))
     if kind == "names":
         return _digest_of_names(disk.names(path))
+    if kind == "holds":
+        return disk.holds(str(Path(path).parent), Path(path).name)
     if kind == "size":
         return disk.size(path)
     data = disk.data(path)

@@ -34,6 +34,10 @@ class Disk:
         except OSError:
             return None
 
+    def holds(self, folder: str, name: str) -> bool:
+        """Whether there is something of that name in a folder."""
+        return os.path.lexists(os.path.join(folder, name))  # noqa: PTH118
+
     def size(self, file: str) -> int:
         """The bytes of a file; 0 where it is not there."""
         is_other, data = self._other(file)

@@ -110,8 +110,9 @@ def _imported_names(text: str) -> Collection[tuple[str, int]]:
         written = SPACE.sub("", statement["base"] or "")
         base = written.lstrip(".")
         level = len(written) - len(base)
-        for name in NAME.findall(COMMENT.sub("", statement["names"] or statement["modules"] or "")):
-            parts = [*base.split("."), *name.split(".")] if base else name.split(".")
+        named = NAME.findall(COMMENT.sub("", statement["names"] or statement["modules"] or ""))
+        for name in named or [""]:  # of `import *` there is none
+            parts = [part for part in (*base.split("."), *name.split(".")) if part]
             found.update(
                 {(".".join(parts[:length]), level): None for length in range(0 if level else 1, len(parts) + 1)}
             )

@@ -200,7 +200,7 @@ class Folders:
     def holds(self, folder: str, name: str) -> bool:
         """Whether there is anything of that name in a folder."""
         names = self._listed(folder)
-        return os.path.lexists(os.path.join(folder, name)) if names is None else name in names
+        return self.disk.holds(folder, name) if names is None else name in names
 
     def _existing(self, folder: str, parts: list[str]) -> str | None:
         path = os.path.join(folder, *parts)
