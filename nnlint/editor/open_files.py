@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from nnlint.finding import Finding
@@ -66,18 +66,28 @@ class Looked:
     report: Report
 
 
-def look(files: Sequence[OpenFile]) -> tuple[list[Looked], list[str]]:
+class Outdated(BaseException):
+    """What is being looked for is of no use any more. No part of the analysis takes this for a fault of its own."""
+
+
+def look(files: Sequence[OpenFile], is_outdated: Callable[[], bool] = lambda: False) -> tuple[list[Looked], list[str]]:
     """Lint all open files, those of one settings file together, and say what could not be done.
 
-    Imports lead to the open files as they stand in the editor, and to all others as they are on disk.
+    Imports lead to the open files as they stand in the editor, and to all others as they are on disk. `is_outdated` is asked
+    before each of the abstract runs; Outdated is raised once it says so.
     """
+
+    def go_on(path: str) -> None:
+        if is_outdated():
+            raise Outdated
+
     disk = Disk({os.path.realpath(each.file): each.data() for each in files if each.is_saved})
     looked: list[Looked] = []
     troubles: list[str] = []
     for settings, group in _by_settings(files, troubles):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # those that Python's parser has about the linted code
-            report = lint_documents([each.document() for each in group], settings, disk=disk)
+            report = lint_documents([each.document() for each in group], settings, go_on, disk)
         troubles += [f"{error.path}: {error.message}" for error in report.errors]
         for each in group:
             own = tuple(finding for finding in report.findings if finding.place.path == each.shown)

@@ -1,7 +1,7 @@
 """The language server: it hears what the editor opens and changes, and tells what nnlint finds in it.
 
 A change is linted once the typing pauses, on a thread of its own. A newer change makes what is found for an older one worthless:
-it is then thrown away, never shown.
+the analysis is then broken off, and nothing of it is shown.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pygls.uris import to_fs_path
 from pygls.workspace import Workspace
 
 from nnlint import __version__
-from nnlint.editor.open_files import Looked, OpenFile, look
+from nnlint.editor.open_files import Looked, OpenFile, Outdated, look
 from nnlint.editor.translation import Shown, Translator, page
 from nnlint.reading.files import SUFFIXES
 
@@ -41,6 +41,7 @@ class Server(LanguageServer):
         self.changed = asyncio.Event()
         self.worker = ThreadPoolExecutor(1)
         self.shown: list[Shown] = []
+        self.files: list[OpenFile] = []
         self.translator: Translator | None = None
         self.told: set[str] = set()
         self.linting: asyncio.Task[None] | None = None
@@ -60,7 +61,9 @@ class Server(LanguageServer):
             files = open_files(self.workspace)
             loop = asyncio.get_running_loop()
             try:
-                looked, troubles = await loop.run_in_executor(self.worker, look, files)
+                looked, troubles = await loop.run_in_executor(self.worker, look, files, self.changed.is_set)
+            except Outdated:
+                continue
             except Exception as error:
                 looked, troubles = [], [f"nnlint failed with {type(error).__name__}: {error}"]
             if not self.changed.is_set():
@@ -76,7 +79,7 @@ class Server(LanguageServer):
             document = self.workspace.text_documents.get(unquote(uri))
             version = document.version if document is not None else None
             self.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, own, version))
-        self.shown, self.translator = shown, translator
+        self.shown, self.translator, self.files = shown, translator, files
 
     def _tell(self, troubles: list[str]) -> None:
         """Say what is wrong, once."""
@@ -85,6 +88,10 @@ class Server(LanguageServer):
                 message = types.ShowMessageParams(types.MessageType.Warning, f"nnlint: {trouble}")
                 self.window_show_message(message)
         self.told = set(troubles)
+
+    def is_current(self) -> bool:
+        """Whether what is shown was found in the texts as they are now: else a fix might hit the wrong place."""
+        return self.files == open_files(self.workspace)
 
     def at(self, uri: str, span: types.Range) -> list[Shown]:
         """The findings of a document that touch a span."""
@@ -143,6 +150,10 @@ def make_server() -> Server:
 
     @server.feature(types.TEXT_DOCUMENT_CODE_ACTION, types.CodeActionOptions([types.CodeActionKind.QuickFix]))
     def code_actions(params: types.CodeActionParams) -> list[types.CodeAction]:
+        only = params.context.only
+        is_asked = only is None or not {types.CodeActionKind.Empty, types.CodeActionKind.QuickFix}.isdisjoint(only)
+        if not (is_asked and server.is_current()):
+            return []
         found = server.at(params.text_document.uri, params.range)
         actions = [server.translator.action(each) for each in found if server.translator is not None]
         return [action for action in actions if action is not None]

@@ -130,6 +130,28 @@ def test_the_quick_fix_mends_the_text(talk: Callable[[Talk], None]) -> None:
     talk(about)
 
 
+def test_actions_are_those_asked_for_and_none_for_a_text_that_has_changed(talk: Callable[[Talk], None]) -> None:
+    async def about(editor: Editor) -> None:
+        text = FAULTY.replace('"😀"; ', "")
+        editor.open("train.py", text)
+        (found,) = await editor.codes("train.py", "NN102")
+
+        async def actions(*only: types.CodeActionKind) -> int:
+            context = types.CodeActionContext([found], only=only or None)
+            document = types.TextDocumentIdentifier(editor.uri("train.py"))
+            asked = types.CodeActionParams(document, found.range, context)
+            return len(await editor.client.text_document_code_action_async(asked) or [])
+
+        assert await actions() == await actions(types.CodeActionKind.QuickFix) == 1
+        assert await actions(types.CodeActionKind.SourceOrganizeImports) == 0
+        editor.change("train.py", "\n" + text, 2)
+        assert await actions() == 0
+        (found,) = await editor.codes("train.py", "NN102")
+        assert await actions() == 1
+
+    talk(about)
+
+
 def test_hovering_shows_the_page_of_the_rule(talk: Callable[[Talk], None]) -> None:
     async def about(editor: Editor) -> None:
         editor.open("train.py", FAULTY)
@@ -243,3 +265,17 @@ def test_an_excluded_file_is_not_looked_at(tmp_path: Path, monkeypatch: pytest.M
     looked, troubles = open_files.look(files)
     assert [(one.file.file, len(one.findings)) for one in looked] == [(str(tmp_path / "new.py"), 1)]
     assert troubles == []
+
+
+def test_an_outdated_look_is_broken_off(tmp_path: Path) -> None:
+    functions = "".join(f"def train_{number}(model, data):\n    model(data).backward()\n\n\n" for number in range(9))
+    file = open_files.OpenFile("file://a.py", str(tmp_path / "a.py"), ("import torch\n\n\n" + functions,))
+    asked: list[bool] = []
+
+    def is_outdated() -> bool:
+        asked.append(len(asked) == 2)
+        return asked[-1]
+
+    with pytest.raises(open_files.Outdated):
+        open_files.look([file], is_outdated)
+    assert asked == [False, False, True]
