@@ -34,6 +34,7 @@ NOT_SETTINGS = (
     "explain",
     "list_rules",
     "server",
+    "executor",
     "write_baseline",
     "config",
     "isolated",
@@ -134,6 +135,12 @@ def _file(context: click.Context, parameter: click.Parameter, value: str | None)
     return value
 
 
+def _address(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not value.strip():
+        raise click.UsageError(f"{parameter.opts[0]}: an empty text is no address")
+    return value
+
+
 @click.command(context_settings={"max_content_width": 100}, add_help_option=False)
 @click.argument("paths", nargs=-1, metavar="[PATHS]...")
 @click.option("--select", multiple=True, callback=_codes, metavar="CODES", help="Ask only these rules.")
@@ -157,6 +164,9 @@ def _file(context: click.Context, parameter: click.Parameter, value: str | None)
     type=click.IntRange(1),
     metavar="N",
     help="Processes, and runs of --verify, at a time; default: the cores.",
+)
+@click.option(
+    "--executor", metavar="ADDRESS", callback=_address, help="Lint on the Dask cluster there (needs the extra `dask`)."
 )
 @click.option("--report", metavar="FILE.html", help="With --verify: write a page with curves there.")
 @click.option("--explain", metavar="CODE", help="Print the page of a rule.")
@@ -266,7 +276,8 @@ def _run(context: click.Context, paths: tuple[str, ...], options: dict[str, Any]
         settings = load_settings(_first_path(paths, options), options["config"], options["isolated"])
         settings = overridden(settings, _given(context, options))
         _check_together(settings, paths, options)
-        request = Request(paths, settings, options["stdin_filename"], options["write_baseline"], options["config"])
+        others = {name: options[name] for name in ("stdin_filename", "write_baseline", "config", "executor")}
+        request = Request(paths, settings, **others)
         return run(request)
     except (RunError, SettingsError) as error:
         say(f"error: {error}")

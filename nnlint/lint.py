@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 from nnlint.analyses import analyses_of
 from nnlint.analysis import Analysis, Kept, Progress
@@ -22,11 +23,14 @@ from nnlint.selection import matches, select_rules
 from nnlint.settings import Settings
 from nnlint.silencing.suppressions import Suppressions
 from nnlint.silencing.unused_suppressions import unused_suppressions
-from nnlint.units import units
+from nnlint.units import Unit, units
 from nnlint.words import Vocabulary
 
 MOST_LEFT_BEHIND = 500_000
 """Objects, 50 MB or so, that may wait for the garbage collector."""
+
+Analyses = Callable[[Sequence[Unit], Sequence[Rule], Disk, Progress, "Kept | None"], Iterator[Analysis]]
+"""Who makes the analyses of units: one for each, in their order, whoever is done first."""
 
 
 @dataclass
@@ -47,10 +51,11 @@ def lint_documents(
     disk: Disk = DISK,
     kept: Kept | None = None,
     jobs: int = 1,
+    analyses: Analyses | None = None,
 ) -> Report:
     """The report on these documents, whose imports are found on that disk, by so many processes where that pays.
 
-    Units that are `kept` are not analysed anew.
+    Units that are `kept` are not analysed anew. `analyses` makes the analyses of all units, in their order, in another way.
     What a rule or the abstract run fails on becomes an error of the report.
     """
     rules = select_rules(settings.select, settings.extend_select, settings.ignore)
@@ -59,11 +64,12 @@ def lint_documents(
     for document in documents:
         lint.analysis.add(document.broken)
         lint.analysis.notes += document.notes
-    with _uncollected():
+    with uncollected():
         todo = units(
             documents, disk, Vocabulary({rule.code: rule.words for rule in rules if rule.check is not no_problems})
         )
-        for analysis in analyses_of(todo, rules, disk, progress, kept, jobs):
+        made = analyses or partial(analyses_of, jobs=jobs)
+        for analysis in made(todo, rules, disk, progress, kept):
             lint.analysis.join(analysis)
     findings = sorted(_reported(lint), key=lambda finding: finding.sort_key)
     return Report(
@@ -76,7 +82,7 @@ def lint_documents(
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
+def uncollected() -> Iterator[None]:
     """Keeps the garbage collector from looking through trees and values, of which nearly all live as long as the analysis.
 
     On large repositories it would take half of the time, and free a tenth of the memory. What is left at the end is not looked

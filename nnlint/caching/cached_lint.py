@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nnlint import __version__
 from nnlint.caching.plain import of_finding, of_note, to_finding, to_note
@@ -24,6 +25,9 @@ from nnlint.reading.document import Document
 from nnlint.reading.shown import texts_of
 from nnlint.report import Report
 from nnlint.settings import Settings
+
+if TYPE_CHECKING:
+    from nnlint.lint import Analyses
 
 FOLDER = ".nnlint_cache"
 FORMAT = 1
@@ -39,6 +43,7 @@ def lint_cached(
     progress: Progress = lambda path: None,
     disk: Disk = DISK,
     jobs: int = 1,
+    analyses: Analyses | None = None,
 ) -> Report:
     """What `nnlint.lint.lint_documents` gives, from the cache where that is possible. Findings have no plan to verify them."""
     store = Store(settings.cache_dir or str(Path(settings.root) / FOLDER))
@@ -53,7 +58,8 @@ def lint_cached(
 
     asked = AskedDisk(disk=disk)
     codes = [rule.code for rule in select_rules(settings.select, settings.extend_select, settings.ignore)]
-    report = lint_documents(documents, settings, progress, asked, KeptUnits(store, asked, [program, codes]), jobs)
+    units = KeptUnits(store, asked, [program, codes])
+    report = lint_documents(documents, settings, progress, asked, units, jobs, analyses)
     answers = asked.plain()
     if not report.errors and are_steady(answers):
         kept = [FORMAT, answers, [*map(of_finding, report.findings)], [*map(of_note, report.notes)]]

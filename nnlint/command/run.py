@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nnlint.command.console import (
     OutputError,
@@ -26,7 +27,7 @@ from nnlint.command.exit_status import CLEAN, FAILED, FINDINGS, INTERRUPTED
 from nnlint.command.targets import check_target
 from nnlint.cores import cores
 from nnlint.finding import Severity, Status
-from nnlint.mending.fixes import Fixed, fix_documents, unified_diff, write_documents
+from nnlint.mending.fixes import Fixed, Lint, fix_documents, unified_diff, write_documents
 from nnlint.output import FORMATS, Presentation, describe_notes
 from nnlint.reading.disk import DISK, Disk
 from nnlint.reading.document import Document
@@ -37,6 +38,9 @@ from nnlint.report import Report
 from nnlint.settings import Settings
 from nnlint.silencing.hidden import Hidden
 from nnlint.silencing.trouble import SilencingError
+
+if TYPE_CHECKING:
+    from nnlint.lint import Analyses
 
 SHOWS_ERRORS = ("text", "concise", "github")
 """The formats in which a person sees what the run failed on; for the others standard error tells it."""
@@ -55,6 +59,7 @@ class Request:
     stdin_filename: str | None = None
     write_baseline: str | None = None
     config: str | None = None
+    executor: str | None = None
 
 
 def run(request: Request) -> int:
@@ -62,12 +67,22 @@ def run(request: Request) -> int:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # those that Python's parser has about the linted code
-            return _run(request)
+            return _run_on_cluster(request, request.executor) if request.executor else _run(request)
     except (SilencingError, OutputError) as error:
         raise RunError(str(error)) from error
 
 
-def _run(request: Request) -> int:
+def _run_on_cluster(request: Request, address: str) -> int:
+    from nnlint.cluster.spreading import ClusterError, spreading
+
+    try:
+        with spreading(address) as analyses:
+            return _run(request, analyses)
+    except ClusterError as error:
+        raise RunError(f"--executor: {error}") from error
+
+
+def _run(request: Request, analyses: Analyses | None = None) -> int:
     settings = request.settings
     collected = read_paths(
         request.paths, Patterns(settings.root, settings.exclude), stdin_filename=request.stdin_filename
@@ -77,13 +92,16 @@ def _run(request: Request) -> int:
     if settings.fix or settings.diff or settings.verify or settings.diff_base is not None:
         gc.enable()  # each of several analyses leaves its trees behind
     progress = Progress(not settings.quiet)
-    hidden = Hidden(
-        settings,
-        request.write_baseline is not None,
-        lambda documents, disk: _linted(documents, settings, progress, disk),
-    )
-    with _ended_cleanly():
-        fixed = _lint(collected.documents, settings, hidden, progress)
+
+    def lint(documents: Sequence[Document], disk: Disk = DISK) -> Report:
+        return _linted(documents, settings, progress, disk, analyses)
+
+    hidden = Hidden(settings, request.write_baseline is not None, lint)
+    try:
+        with _ended_cleanly():
+            fixed = _lint(collected.documents, settings, hidden, lint)
+    finally:
+        progress.clear()
     if settings.fix and not settings.diff:
         unwritten = [*write_documents(collected.documents, fixed.documents)]
         fixed.errors += unwritten
@@ -131,27 +149,26 @@ def _tell_of_cache(settings: Settings) -> None:
         say(f"--cache-dir {settings.cache_dir}: nothing can be kept there: {trouble}")
 
 
-def _lint(documents: Sequence[Document], settings: Settings, hidden: Hidden, progress: Progress) -> Fixed:
-    def lint(current: Sequence[Document]) -> Report:
-        report = _linted(current, settings, progress)
+def _lint(documents: Sequence[Document], settings: Settings, hidden: Hidden, lint: Lint) -> Fixed:
+    def unhidden(current: Sequence[Document]) -> Report:
+        report = lint(current)
         return replace(report, findings=hidden.without(report, current))
 
-    try:
-        if settings.fix or settings.diff:
-            return fix_documents(documents, lint, settings.unsafe_fixes)
-        return Fixed(list(documents), lint(documents))
-    finally:
-        progress.clear()
+    if settings.fix or settings.diff:
+        return fix_documents(documents, unhidden, settings.unsafe_fixes)
+    return Fixed(list(documents), unhidden(documents))
 
 
-def _linted(documents: Sequence[Document], settings: Settings, progress: Progress, disk: Disk = DISK) -> Report:
+def _linted(
+    documents: Sequence[Document], settings: Settings, progress: Progress, disk: Disk, analyses: Analyses | None
+) -> Report:
     if settings.no_cache or settings.verify:  # what is kept of findings does not say how they are verified
         from nnlint.lint import lint_documents
 
-        return lint_documents(documents, settings, progress, disk, jobs=settings.jobs or cores())
+        return lint_documents(documents, settings, progress, disk, jobs=settings.jobs or cores(), analyses=analyses)
     from nnlint.caching.cached_lint import lint_cached
 
-    return lint_cached(documents, settings, progress, disk, settings.jobs or cores())
+    return lint_cached(documents, settings, progress, disk, settings.jobs or cores(), analyses)
 
 
 def _verified(fixed: Fixed, settings: Settings) -> Report:
