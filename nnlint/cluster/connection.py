@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 import warnings
@@ -13,7 +14,9 @@ from nnlint.records import dataclass
 
 CONNECT_SECONDS = 8.0
 WORKERLESS_SECONDS = 30.0
-"""So long a cluster may be without any worker: new ones may be on their way."""
+"""So long a cluster may be without any worker at first: some may be on their way."""
+LOST_SECONDS = 180.0
+"""So long it may have none after it has lost all: those that are started again on busy machines take their time."""
 LOOK_SECONDS = 1.0
 LEAST_AT_A_TIME = 64
 """Calls under way: a cluster that grows with its work sees that there is some."""
@@ -95,7 +98,7 @@ class Cluster:
                 return
             try:
                 done = wait([*under_way], timeout=LOOK_SECONDS, return_when="FIRST_COMPLETED").done
-            except TimeoutError:
+            except (TimeoutError, asyncio.TimeoutError):  # two, before Python 3.11
                 done = set()
             except Exception as error:
                 raise ClusterError(f"the scheduler at {self.address} was lost: {_reason(error)}") from error
@@ -106,7 +109,7 @@ class Cluster:
                 without_workers_since = None
             elif without_workers_since is None:
                 without_workers_since = now
-            elif now - without_workers_since > WORKERLESS_SECONDS:
+            elif now - without_workers_since > LOST_SECONDS:
                 raise ClusterError(f"{self.address} has lost all its workers; what is left cannot be linted")
 
     def _send(self, function: Callable[..., object], tasks: Iterator[Task], under_way: dict[Any, Task]) -> None:
