@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from nnlint.events import Escaped, Iteration, Run
 from nnlint.facts.differentiated import behind
 from nnlint.facts.gradients import Trained
 from nnlint.graph import cuts_graph, data_in
 from nnlint.lazy import regex
-from nnlint.static.objects import CodeSite
+from nnlint.static.objects import CodeSite, FunctionNode, Module
 from nnlint.values import Data, Instance, Layer, Optimizer, Value, alternatives, elements
 
 READS_OPTIMIZER = regex(
@@ -127,8 +128,12 @@ def reads_gradients(site: object) -> bool:
     """Whether the code around a site uses gradients by itself: a Fisher matrix, saliency, a check of gradients."""
     if not isinstance(site, CodeSite):
         return True
-    top = site.function
-    lines = site.module.lines if top is None else site.module.lines[top.lineno - 1 : top.end_lineno]
+    return _names_gradients(site.module, site.function)
+
+
+@lru_cache(maxsize=8)
+def _names_gradients(module: Module, function: FunctionNode | None) -> bool:
+    lines = module.lines if function is None else module.lines[function.lineno - 1 : function.end_lineno]
     return any(GRADIENT.search(line.partition("#")[0]) for line in lines)
 
 
