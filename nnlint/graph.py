@@ -42,12 +42,12 @@ def ancestors_of_all(values: Sequence[Value | None], stop: Callable[[Data], bool
     seen: set[int] = set()
     while pending and len(seen) < most:
         current = pending.pop()
+        if type(current) in LEAVES:
+            continue
         key = id(current)
         if key in seen:
             continue
         seen.add(key)
-        if type(current) in LEAVES:
-            continue
         if isinstance(current, Data):
             yield current
             if stop is None or not stop(current):
@@ -162,16 +162,17 @@ def parameters_of(value: Value) -> Iterator[Value]:
         if key in seen:
             continue
         seen.add(key)
-        if type(current) is Constant:
-            continue
         if isinstance(current, Layer):
             yield current
-            pending.extend(current.attributes.values())
-            pending.extend(owners_listed(current))
+            for held in current.attributes.values():
+                if type(held) is Parameters:
+                    pending.extend(held.owners)
+                elif type(held) is not Constant:
+                    pending.append(held)
         elif isinstance(current, Instance):
             if current.is_network:
                 yield current
-                pending.extend(current.attributes.values())
+                pending += [held for held in current.attributes.values() if type(held) is not Constant]
         elif isinstance(current, Data) and current is not value:
             pending.extend(part for part in current.parts.values() if isinstance(part, (Instance, Layer)))
         elif isinstance(current, Items):

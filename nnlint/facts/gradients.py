@@ -242,6 +242,8 @@ def trained_apart(run: Run) -> tuple[Trained, ...]:
 
 
 def _trained_apart(run: Run) -> tuple[Trained, ...]:
+    if len(trained(run)) <= 2:
+        return trained(run)  # there is less to save than looking costs
     found: dict[object, Trained] = {}
     for each in trained(run):
         found.setdefault(_fate(each), each)
