@@ -1,4 +1,4 @@
-"""What the tests of the command line share: a folder to work in, and a small catalogue of made-up faults."""
+"""What tests share: a folder to work in, a small catalogue of made-up faults, and a server that runs scripts for real."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import hypothesis
 import pytest
 
 from nnlint import catalogue
+from nnlint.verify.runner import Runner, runner
 from tests import made_up
 from tests.command import Command
 
@@ -31,6 +32,13 @@ def command(
     monkeypatch.setattr("nnlint.caching.cached_lint.FOLDER", str(tmp_path_factory.mktemp("cache")))
     monkeypatch.delenv("NO_COLOR", raising=False)
     return Command(tmp_path, monkeypatch, capfdbinary)
+
+
+@pytest.fixture(scope="module")
+def runs() -> Iterator[Runner]:
+    """A server with PyTorch loaded, in which scripts are run for real; only for tests that have PyTorch."""
+    with runner() as started:
+        yield started
 
 
 @pytest.fixture

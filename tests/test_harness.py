@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from textwrap import dedent
 
 import pytest
@@ -13,15 +12,9 @@ from nnlint.events import GradientsCleared, LayerApplied, LossComputed, Optimize
 from nnlint.verify.harness import DRIVER, program, targets_at
 from nnlint.verify.protocol import Probe, Request
 from nnlint.verify.reading import Reader
-from nnlint.verify.runner import Runner, runner
+from nnlint.verify.runner import Runner
 
 pytestmark = pytest.mark.xdist_group("real runs")
-
-
-@pytest.fixture(scope="module")
-def runs() -> Iterator[Runner]:
-    with runner() as started:
-        yield started
 
 
 def drive(runs: Runner, text: str, *targets: tuple[str, str], steps: int = 20) -> Run:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from textwrap import dedent
 from typing import Any
 
@@ -15,13 +14,7 @@ from nnlint.events import OptimizerStepped, Raised, ValueSeen
 from nnlint.verify.child.haste import LASTING, hastened, lasting
 from nnlint.verify.protocol import Probe, Request
 from nnlint.verify.reading import Reader
-from nnlint.verify.runner import Runner, runner
-
-
-@pytest.fixture(scope="module")
-def runs() -> Iterator[Runner]:
-    with runner() as started:
-        yield started
+from nnlint.verify.runner import Runner
 
 
 @pytest.mark.xdist_group("real runs")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -13,7 +12,7 @@ from nnlint.lint import lint_documents
 from nnlint.reading.documents import read_document
 from nnlint.report import Report
 from nnlint.settings import Settings
-from nnlint.verify.runner import Runner, runner
+from nnlint.verify.runner import Runner
 from nnlint.verify.verdicts import hiding, unhidden
 from nnlint.verify.verify import Limits, verified
 from nnlint.witness import confirmed, harmless, harmless_here, unverified
@@ -37,12 +36,6 @@ for step in range(2000):
 """
 DEEP = "nn.Linear(12, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU()"
 SHALLOW = "nn.Linear(12, 32), nn.Tanh(), nn.Linear(32, 32), nn.Tanh()"
-
-
-@pytest.fixture(scope="module")
-def runs() -> Iterator[Runner]:
-    with runner() as started:
-        yield started
 
 
 def report_on(text: str, runs: Runner) -> Report:

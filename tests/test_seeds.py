@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from textwrap import dedent
 
 import pytest
@@ -11,7 +10,7 @@ pytest.importorskip("torch")
 
 from nnlint.verify.protocol import Request
 from nnlint.verify.reading import Reader
-from nnlint.verify.runner import Runner, runner
+from nnlint.verify.runner import Runner
 from nnlint.witness import losses
 
 pytestmark = pytest.mark.xdist_group("real runs")
@@ -24,12 +23,6 @@ SEEDED = {
     "numpy": ("np.random.seed(3)", "np.random.rand()"),
     "numpy's generator": ("generator = np.random.default_rng(3)", "generator.random()"),
 }
-
-
-@pytest.fixture(scope="module")
-def runs() -> Iterator[Runner]:
-    with runner() as started:
-        yield started
 
 
 def first_loss(runs: Runner, seeding: str, draw: str, seed: int) -> float:

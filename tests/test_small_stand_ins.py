@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from textwrap import dedent
 
@@ -14,15 +13,9 @@ from nnlint.events import OptimizerStepped, Run
 from nnlint.verify.ladder import Rung, climb
 from nnlint.verify.protocol import Request
 from nnlint.verify.reading import Reader
-from nnlint.verify.runner import Runner, runner
+from nnlint.verify.runner import Runner
 
 pytestmark = pytest.mark.xdist_group("real runs")
-
-
-@pytest.fixture(scope="module")
-def runs() -> Iterator[Runner]:
-    with runner() as started:
-        yield started
 
 
 def climbed(runs: Runner, text: str) -> tuple[Rung, Run]:

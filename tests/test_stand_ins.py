@@ -21,12 +21,6 @@ from nnlint.verify.runner import Runner, runner
 pytestmark = pytest.mark.xdist_group("real runs")
 
 
-@pytest.fixture(scope="module")
-def runs() -> Iterator[Runner]:
-    with runner() as started:
-        yield started
-
-
 def run(runs: Runner, text: str, steps: int = 20) -> Run:
     request = Request("", "train.py", {"train.py": dedent(text)}, steps=steps, seconds=30, way="stand-ins")
     return Reader({}).run("train.py", runs.run(request))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from textwrap import dedent
 
 import pytest
@@ -12,15 +11,9 @@ pytest.importorskip("torch")
 from nnlint.events import OptimizerStepped, Raised, Run
 from nnlint.verify.protocol import Request
 from nnlint.verify.reading import Reader
-from nnlint.verify.runner import Runner, runner
+from nnlint.verify.runner import Runner
 
 pytestmark = pytest.mark.xdist_group("real runs")
-
-
-@pytest.fixture(scope="module")
-def runs() -> Iterator[Runner]:
-    with runner() as started:
-        yield started
 
 
 def run(runs: Runner, text: str) -> Run:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
 
@@ -16,12 +15,6 @@ from nnlint.verify.reading import Reader
 from nnlint.verify.runner import Runner, runner
 
 pytestmark = pytest.mark.xdist_group("real runs")
-
-
-@pytest.fixture(scope="module")
-def runs() -> Iterator[Runner]:
-    with runner() as started:
-        yield started
 
 
 def run(runs: Runner, text: str, steps: int = 20) -> Run:
