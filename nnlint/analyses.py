@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from nnlint.analysis import Analysed, Analysis, Kept, Progress, Trees, Work, analyse, analyse_asking
+from nnlint.garbage import collect_between_units
 from nnlint.reading.disk import Disk
 from nnlint.reading.document import Document
 from nnlint.records import dataclass, field
@@ -14,11 +14,8 @@ from nnlint.rule import Rule
 from nnlint.shares import method_of_starting, pays
 from nnlint.units import Unit
 
-MOST_LEFT_BEHIND = 200_000
-"""Objects, 20 MB or so, that may wait for the garbage collector between units."""
-
-COLLECTIONS_OF_YOUNG = 8
-"""How often it looks through what is new alone, which takes less time, before what has outlived that may have gathered."""
+Analyses = Callable[[Sequence[Unit], Sequence[Rule], Disk, Progress, "Kept | None"], Iterator[Analysis]]
+"""Who makes the analyses of units: one for each, in their order, whoever is done first."""
 
 
 def analyses_of(
@@ -74,17 +71,10 @@ class Group:
         if unit.together is not self.together:
             self.leave()
             self.together, self.trees = unit.together, {}
-        _collect()
+        collect_between_units()
         return self.trees
 
     def leave(self) -> None:
         """Frees what is only needed while these files are analysed."""
         for document in self.together:
             document.release()
-
-
-def _collect() -> None:
-    """Frees what units have left behind that holds itself, when there is much of it."""
-    young, _, old = gc.get_count()
-    if young > MOST_LEFT_BEHIND:
-        gc.collect(2 if old >= COLLECTIONS_OF_YOUNG else 1)

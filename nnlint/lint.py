@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 
-from nnlint.analyses import analyses_of
+from nnlint.analyses import Analyses, analyses_of
 from nnlint.analysis import Analysis, Kept, Progress
 from nnlint.catalogue import all_rules, unloadable
 from nnlint.finding import Finding
+from nnlint.garbage import uncollected
 from nnlint.program import UNUSED_SUPPRESSION
 from nnlint.reading.disk import DISK, Disk
 from nnlint.reading.document import Document
@@ -23,14 +22,8 @@ from nnlint.selection import matches, select_rules
 from nnlint.settings import Settings
 from nnlint.silencing.suppressions import Suppressions
 from nnlint.silencing.unused_suppressions import unused_suppressions
-from nnlint.units import Unit, units
+from nnlint.units import units
 from nnlint.words import Vocabulary
-
-MOST_LEFT_BEHIND = 500_000
-"""Objects, 50 MB or so, that may wait for the garbage collector."""
-
-Analyses = Callable[[Sequence[Unit], Sequence[Rule], Disk, Progress, "Kept | None"], Iterator[Analysis]]
-"""Who makes the analyses of units: one for each, in their order, whoever is done first."""
 
 
 @dataclass
@@ -79,38 +72,6 @@ def lint_documents(
         files=len(documents),
         texts=texts_of(findings, lint.documents, disk),
     )
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Keeps the garbage collector from looking through trees and values, of which nearly all live as long as the analysis.
-
-    On large repositories it would take half of the time, and free a tenth of the memory. What is left at the end is not looked
-    through at once either, but with the next whole collection, or when enough of it has gathered.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            _leave_for_later()
-            gc.enable()
-
-
-_left_behind: list[int] = []
-"""How many objects each analysis has left since the last collection of them all."""
-
-
-def _leave_for_later() -> None:
-    """Moves young objects to the oldest generation, unless somebody keeps objects frozen, which would thaw."""
-    _left_behind.append(gc.get_count()[0])
-    if sum(_left_behind) > MOST_LEFT_BEHIND:
-        _left_behind.clear()
-        gc.collect()
-    elif not gc.get_freeze_count():
-        gc.freeze()
-        gc.unfreeze()
 
 
 def _reported(lint: Lint) -> list[Finding]:

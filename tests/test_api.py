@@ -40,7 +40,7 @@ def test_the_garbage_collector_is_left_as_it_was(is_enabled: bool) -> None:
 
 def test_garbage_is_collected_once_much_has_gathered(monkeypatch: pytest.MonkeyPatch) -> None:
     collections: list[str] = []
-    monkeypatch.setattr("nnlint.lint.MOST_LEFT_BEHIND", 0)
+    monkeypatch.setattr("nnlint.garbage.MOST_AFTER_ALL", 0)
     monkeypatch.setattr(gc, "collect", lambda: collections.append("whole"))
     nnlint.lint_text("import torch\n")
     assert collections == ["whole"]

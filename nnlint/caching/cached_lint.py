@@ -27,7 +27,7 @@ from nnlint.report import Report
 from nnlint.settings import Settings
 
 if TYPE_CHECKING:
-    from nnlint.lint import Analyses
+    from nnlint.analyses import Analyses
 
 FOLDER = ".nnlint_cache"
 FORMAT = 1

@@ -84,7 +84,7 @@ def analyse_parcels(order: Order, *parcels: Parcel) -> list[Analysis | None] | O
     if order.code != own_code():
         return OtherCode(own_code())
     from nnlint.catalogue import rules_by_code
-    from nnlint.lint import uncollected
+    from nnlint.garbage import uncollected
 
     rules = [rules_by_code()[code] for code in order.codes]
     with _at_work, uncollected(), warnings.catch_warnings():

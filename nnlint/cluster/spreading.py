@@ -6,10 +6,10 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from nnlint.analyses import Analyses
 from nnlint.analysis import Analysis, Kept, Progress, analyse
 from nnlint.cluster.connection import Cluster, ClusterError, Lost, Task, connected
 from nnlint.cluster.parcels import Order, OtherCode, analyse_parcels, own_code, packed, portion
-from nnlint.lint import Analyses
 from nnlint.reading.disk import Disk
 from nnlint.records import dataclass, field
 from nnlint.report import outer_error

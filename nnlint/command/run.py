@@ -40,7 +40,7 @@ from nnlint.silencing.hidden import Hidden
 from nnlint.silencing.trouble import SilencingError
 
 if TYPE_CHECKING:
-    from nnlint.lint import Analyses
+    from nnlint.analyses import Analyses
 
 SHOWS_ERRORS = ("text", "concise", "github")
 """The formats in which a person sees what the run failed on; for the others standard error tells it."""
