@@ -69,13 +69,7 @@ Work = Callable[[Unit, Trees, Progress], Analysed]
 """What is done to each unit, in this process or another, for which it must be picklable."""
 
 
-def analyse_asking(
-    unit: Unit,
-    rules: Sequence[Rule],
-    disk: Disk = DISK,
-    trees: Trees | None = None,
-    progress: Progress = lambda path: None,
-) -> Analysed:
+def analyse_asking(unit: Unit, rules: Sequence[Rule], disk: Disk, trees: Trees, progress: Progress) -> Analysed:
     """The analysis of a unit, and all that was asked of the disk for it: what `Kept.put` takes, from whatever process."""
     from nnlint.reading.asked_disk import AskedDisk
 

@@ -164,11 +164,8 @@ def parameters_of(value: Value) -> Iterator[Value]:
         seen.add(key)
         if isinstance(current, Layer):
             yield current
-            for held in current.attributes.values():
-                if type(held) is Parameters:
-                    pending.extend(held.owners)
-                elif type(held) is not Constant:
-                    pending.append(held)
+            pending += [held for held in current.attributes.values() if type(held) is not Constant]
+            pending += owners_listed(current)
         elif isinstance(current, Instance):
             if current.is_network:
                 yield current
@@ -181,11 +178,9 @@ def parameters_of(value: Value) -> Iterator[Value]:
             pending.extend(current.alternatives)
 
 
-def owners_listed(layer: Layer) -> Iterator[Value]:
+def owners_listed(layer: Layer) -> list[Value]:
     """The networks and layers whose parameters a list of torch's own holds: `ParameterList(net.parameters())`."""
-    for held in layer.attributes.values():
-        if isinstance(held, Parameters):
-            yield from held.owners
+    return [owner for held in layer.attributes.values() if isinstance(held, Parameters) for owner in held.owners]
 
 
 def parts_held(value: Value) -> Iterator[Value]:

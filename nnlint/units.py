@@ -77,8 +77,8 @@ def _groups(documents: Iterable[Document], names: dict[str, str]) -> list[tuple[
     """Documents by what they hang together with, in the order of the first of each group. One without a file is alone."""
     groups: dict[object, list[Document]] = {}
     for document in documents:
-        real = os.path.realpath(document.file) if document.file else None
-        groups.setdefault(names.get(real, real) if real else id(document), []).append(document)
+        real = _real(document)
+        groups.setdefault(names.get(real, real) if document.file else id(document), []).append(document)
     return [tuple(group) for group in groups.values()]
 
 

@@ -74,8 +74,7 @@ def _clips(run: Run) -> tuple[Clip, ...]:
     if not any(run.events(GradientsClipped)):
         return ()
     block = select(run.trace, lambda event: isinstance(event, CLIP_EVENTS))
-    optimizers = list(trained(run))
-    is_only = len(optimizers) == 1 or is_stepped_as_one(run)
+    is_only = len(trained(run)) == 1 or is_stepped_as_one(run)
     found: list[Clip] = []
     for each in trained_apart(run):
         arriving: dict[GradientsClipped, set[Filling]] = {}

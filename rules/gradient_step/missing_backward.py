@@ -87,7 +87,7 @@ def _empty_steps(run: Run, each: Trained) -> Iterator[OptimizerStepped]:
     replaced = any(event.replaced and each.may_be_cleared_by(event) for event in run.events(GradientsCleared))
     if replaced:
         return
-    is_only = sum(1 for _ in trained(run)) == 1
+    is_only = len(trained(run)) == 1
     arriving: dict[OptimizerStepped, set[str]] = {}
     if is_filled:
         follow(each.steps, "start", _protocol(each, is_only, arriving))
