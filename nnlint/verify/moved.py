@@ -10,6 +10,7 @@ from itertools import accumulate
 
 from nnlint.finding import Finding, Place
 from nnlint.reading.document import Document
+from nnlint.reading.positions import Positions
 from nnlint.source import Source
 from nnlint.verify.scripts import Script
 
@@ -44,6 +45,7 @@ class Shift:
     def __init__(self, before: Source, after: Source) -> None:
         self.before = before
         self.after = after
+        self.positions = Positions(before.text)
         lines = _blocks(before.text.splitlines(True), after.text.splitlines(True))
         self.blocks = [inner for block in lines for inner in self._inside(block)]
 
@@ -58,8 +60,8 @@ class Shift:
     def moved(self, place: Place) -> Place:
         """The place in the changed text; the first one where all of it was taken out."""
         line = self.before.text_line(place)
-        start = _offset(self.before.text, line, place.column)
-        end = _offset(self.before.text, line + place.end_line - place.line, place.end_column)
+        start = self.positions.nearest(line, place.column)
+        end = self.positions.nearest(line + place.end_line - place.line, place.end_column)
         new_start = next((new + (start - old) * same for same, old, last, new, _ in self.blocks if start < last), 0)
         new_end = next(
             (new if not same else new - last + end for same, _, last, _, new in self.blocks if end <= last), 0
@@ -87,11 +89,6 @@ def _blocks(old: list[str], new: list[str]) -> list[Block]:
 
 def _starts(tokens: list[str]) -> list[int]:
     return list(accumulate(map(len, tokens), initial=0))
-
-
-def _offset(text: str, line: int, column: int) -> int:
-    lines = text.split("\n")
-    return sum(len(each) + 1 for each in lines[: line - 1]) + column - 1
 
 
 def _position(text: str, offset: int) -> tuple[int, int]:
