@@ -25,10 +25,14 @@ class Case:
     mended: Run | None = None
 
     def at(self, kind: type[E_], *places: Place) -> list[E_]:
-        """The events of a kind on the lines of these places (of the finding's own, where none is named), in order."""
+        """The events of a kind on the lines of these places (of the finding's own, where none is named), in order.
+
+        Of values, of which there may be several on a line, those at just these places.
+        """
         wanted = places or (self.finding.place,)
-        here = _stands_at if kind is ValueSeen else happens_at
-        return [event for event in self.run.events(kind) if any(here(event, place) for place in wanted)]
+        if kind is ValueSeen:
+            return [event for event in self.run.events(kind) if event.at.place in wanted]
+        return [event for event in self.run.events(kind) if any(happens_at(event, place) for place in wanted)]
 
     def related(self, kind: type[E_]) -> list[E_]:
         """The events of a kind on the lines of the finding's related places."""
@@ -93,10 +97,6 @@ def _losses_stepped_on(run: Run, steps: Sequence[OptimizerStepped]) -> list[floa
         elif id(event) in wanted:
             found.append(latest)
     return found
-
-
-def _stands_at(event: Event, place: Place) -> bool:
-    return _within(event.at.place, place)
 
 
 def happens_at(event: Event, place: Place) -> bool:

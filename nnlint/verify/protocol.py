@@ -30,6 +30,11 @@ class Probe:
     end_column: int
     awaited: bool = False
 
+    @property
+    def span(self) -> tuple[int, int, int, int]:
+        """Where it starts and ends."""
+        return self.line, self.column, self.end_line, self.end_column
+
 
 @dataclass(frozen=True)
 class Request:

@@ -59,19 +59,25 @@ class Reader:
             run.record(self._event(run, record, MAKERS[kind]))
 
     def _event(self, run: Run, record: Record, make: Maker) -> Event:
+        words = record.get("words") or {}
         spots = [self.spot(*call) for call in record.get("calls", [])]
+        if spots and "span" in words:
+            spots[0] = self.span(record["calls"][0][0], *words["span"])
         at = spots[0] if spots else Spot(Place(run.path, None, 0, 0, 0, 0))
-        event = make(at, self._subject(record), record.get("words") or {})
+        event = make(at, self._subject(record), words)
         event.calls = tuple(spots[1:])
         event.numbers = {str(name): _number(value) for name, value in record.get("numbers", {}).items()}
         return event
 
     def spot(self, path: str, line: int) -> Spot:
         """The user's place of a line of a file in the run's folder."""
+        return self.span(path, line, 1, line, 1)
+
+    def span(self, path: str, line: int, column: int, end_line: int, end_column: int) -> Spot:
+        """The user's place of a part of a file in the run's folder."""
+        span = (int(line), int(column), int(end_line), int(end_column))
         source = self.sources.get(path)
-        if source is None:
-            return Spot(Place(f"{self.prefix}{path}", None, int(line), 1, int(line), 1))
-        return Spot(source.place(int(line), 1, int(line), 1))
+        return Spot(source.place(*span) if source is not None else Place(f"{self.prefix}{path}", None, *span))
 
     def _subject(self, record: Record) -> Subject:
         number = int(record.get("subject") or 0)

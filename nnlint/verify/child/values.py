@@ -119,7 +119,7 @@ class Sightings:
             {
                 "kind": "ValueSeen",
                 "calls": [[probe.path, probe.line], *self.calls()[1:]],
-                "words": {"probe": number, "what": what},
+                "words": {"probe": number, "what": what, "span": probe.span},
                 "numbers": {**numbers, "count": float(self.counts[number])},
             }
         )
