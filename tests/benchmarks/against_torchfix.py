@@ -9,13 +9,12 @@ and imports included, and that of the work alone. The byte code of both is on di
 from __future__ import annotations
 
 import argparse
-import os
-import resource
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tests.benchmarks.processes import process_time
 from tests.benchmarks.speed import Comparison, in_new_process, lint, python_files
 
 WORK_ALONE = """
@@ -32,19 +31,6 @@ for file in sys.argv[1:]:
 print(time.process_time() - start)
 """
 """What its plug-in for flake8 does with each file, every rule on."""
-
-
-def process_time(command: Sequence[str]) -> float:
-    """The processor time of a command, whatever it finds."""
-    before = _children()
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
-    return _children() - before
-
-
-def _children() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def work_alone(python: str, files: Sequence[str]) -> float:

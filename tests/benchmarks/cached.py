@@ -1,20 +1,20 @@
 """`python -m tests.benchmarks.cached`: what a command costs whose results are cached, beside bare imports of other packages.
 
 Whole commands in new processes, in turns, so that a machine that grows busy slows them all; each figure is a ratio of processor
-times (or, for many files, the time beyond that of one script), of medians of the rounds. The files are the fixtures.
+times (or, for many files, the time beyond that of one script), of medians of the rounds. The files are the fixtures, and
+byte code is on disk, as it is after an installation.
 """
 
 from __future__ import annotations
 
 import argparse
-import resource
 import statistics
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tests.benchmarks.processes import process_time
 from tests.fixture_cases import FIXTURES
 
 FILES = 1000
@@ -23,10 +23,7 @@ SCRIPT = FIXTURES / "seeds" / "story_1_mnist_collapse.py"
 
 def seconds(folder: Path, *arguments: str) -> float:
     """The processor time of a Python process with these arguments."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, *arguments], cwd=folder, stdout=subprocess.DEVNULL, check=False)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return process_time([sys.executable, *arguments], folder)
 
 
 def lint(folder: Path, path: str, *options: str) -> float:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tests.benchmarks.processes import children, environment
 from tests.benchmarks.speed import python_files
 
 PARSE = """
@@ -81,13 +81,12 @@ def tools(pythons: Mapping[str, str], cache: str) -> Iterator[Tool]:
 
 def measured(tool: Tool, files: Sequence[str], limit: float) -> Seconds:
     """The seconds a tool takes for these files, whatever it finds."""
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    before, start, whole = _children(), time.perf_counter(), True
+    before, start, whole = children(), time.perf_counter(), True
     with subprocess.Popen(
         [*tool.command, *files],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env=environment,
+        env=environment(),
         start_new_session=True,
     ) as running:
         try:
@@ -95,12 +94,7 @@ def measured(tool: Tool, files: Sequence[str], limit: float) -> Seconds:
         except subprocess.TimeoutExpired:
             os.killpg(running.pid, 9)
             whole = False
-    return Seconds(_children() - before, time.perf_counter() - start, whole)
-
-
-def _children() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+    return Seconds(children() - before, time.perf_counter() - start, whole)
 
 
 def compare(path: str, pythons: Mapping[str, str], rounds: int, limit: float) -> Iterator[str]:
