@@ -11,7 +11,7 @@ import pytest
 from tests.scripts import FAULTY
 
 LARGE = (
-    "difflib hashlib json libcst matplotlib numpy pathspec shutil statistics subprocess tempfile tomllib torch "
+    "dataclasses difflib hashlib json libcst matplotlib numpy pathspec shutil statistics subprocess tempfile tomllib torch "
     "nnlint.editor nnlint.reading.notebook nnlint.silencing.baseline nnlint.silencing.changes nnlint.silencing.git nnlint.verify"
 ).split()
 """Modules that linting a script has no use for."""
@@ -25,6 +25,23 @@ from nnlint.cli import exit_status
 
 exit_status(sys.argv[1:])
 print(*sorted(sys.modules), file=sys.stderr)
+"""
+
+COMPILED = """
+import re, sys
+
+compiled, compile = [], re.compile
+
+def noted(pattern, *flags):
+    if sys._getframe(1).f_globals["__name__"].startswith("nnlint."):
+        compiled.append(pattern)
+    return compile(pattern, *flags)
+
+re.compile = noted
+from nnlint.catalogue import all_rules
+
+all_rules()
+print(compiled)
 """
 
 
@@ -56,3 +73,8 @@ def test_linting_a_script_imports_only_what_that_needs(script: str) -> None:
     found = imported("--isolated", "--no-cache", script)
     assert "nnlint.rules" in found
     assert not (found - outside_nnlint()) & set(LARGE)
+
+
+def test_loading_the_rules_compiles_no_regular_expression() -> None:
+    done = subprocess.run([sys.executable, "-c", COMPILED], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -11,33 +11,34 @@ from nnlint.facts.differentiated import training_calls
 from nnlint.facts.evaluation import HELD_OUT, TRAINS, words_of
 from nnlint.facts.lengths import length_of
 from nnlint.graph import ancestors
+from nnlint.lazy import regex
 from nnlint.static.objects import CodeSite, Function
 from nnlint.values import NONE, Constant, Data, Either, Instance, Items, Loader, Value, alternatives, number
 
-TRANSFORM = re.compile(r"^_?(\w+_)?transforms?$|^_?augment\w*$|^_?preprocess$")
+TRANSFORM = regex(r"^_?(\w+_)?transforms?$|^_?augment\w*$|^_?preprocess$")
 """Names under which data sets keep what they do to a sample."""
 
 SPLITS = frozenset({"train split", "test split"})
 PARTS = SPLITS | {"index"}
 """Operations that take some samples of a data set."""
 
-LIBRARIES = re.compile(
+LIBRARIES = regex(
     r"^(?!torchtext|datasets\.|tensorflow|tfds).*((^|\.)(torchvision|torchaudio|medmnist|torch_geometric)(\.|$)|(^|\.)datasets?\.[A-Z]\w+$|"
     r"(^|\.)(CIFAR10|CIFAR100|F?MNIST|FashionMNIST|KMNIST|ImageFolder|DatasetFolder|SVHN|STL10|ImageNet|CelebA)$)"
 )
 """Constructors of libraries' data sets, all with an index."""
 
-ABBREVIATED = re.compile(r"^(v|va|te|ts|tst)_?(l|dl|ld|loader|iter)s?$", re.IGNORECASE)
+ABBREVIATED = regex(r"^(v|va|te|ts|tst)_?(l|dl|ld|loader|iter)s?$", re.IGNORECASE)
 """Short names of loaders of held-out data: `vl`, `v_loader`, `tst_dl`; a `tl` may be of either."""
 
 UNKNOWN = frozenset({"argument", "name", "attribute", "element", "unknown"})
-LOADS = re.compile(r"^sklearn\.datasets\.(load|fetch)|read|load|open|join|glob|astype|reshape")
+LOADS = regex(r"^sklearn\.datasets\.(load|fetch)|read|load|open|join|glob|astype|reshape")
 """Calls that give data in the order in which they are stored."""
 
-MIXES = re.compile(r"shuffle\s*\(|\bfrac\s*=\s*1|KFold|\bShuffleSplit")
+MIXES = regex(r"shuffle\s*\(|\bfrac\s*=\s*1|KFold|\bShuffleSplit")
 """Code that brings data into a random order before a loader gets them."""
 
-ORDERED = re.compile(
+ORDERED = regex(
     r"time.?series|forecast|stock|sliding|look_?back|\bhorizon|chronolog|autoregress|continual|streaming|online.learning|"
     r"curriculum|trajector|\bvideo",
     re.IGNORECASE,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from nnlint.events import ModelCalled, NetworkWrapped, Run
 from nnlint.facts.differentiated import differentiated
 from nnlint.graph import parameters_of
+from nnlint.records import dataclass
 from nnlint.static.objects import CodeSite, FunctionNode
 from nnlint.values import alternatives, elements
 

@@ -44,6 +44,7 @@ from nnlint.facts.first_values import constant_weights
 from nnlint.facts.layers import BETWEEN, is_only_shown, names_around, wiring
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.graph import content, sources
+from nnlint.lazy import regex
 from nnlint.mending import edits
 from nnlint.mending.importing import spelled
 from nnlint.operations import NORMALIZATIONS
@@ -55,7 +56,7 @@ from nnlint.words import NETWORKS
 
 MIXING = ("linear", "convolution", "transposed_convolution", "matmul")
 PASSED = BETWEEN | NORMALIZATIONS | {"dropout", "add bias"}
-MEANT = re.compile(r"lora|adapter|zero|gate|res|film|modulat|offset|identity|ema|mask|prefix|prompt", re.IGNORECASE)
+MEANT = regex(r"lora|adapter|zero|gate|res|film|modulat|offset|identity|ema|mask|prefix|prompt", re.IGNORECASE)
 ALIKE = 1e-5
 """A deviation between units under this share of the largest weight is none."""
 

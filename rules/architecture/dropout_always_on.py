@@ -43,6 +43,7 @@ from nnlint.events import LayerApplied, Run
 from nnlint.facts.layers import is_active_dropout, made_by
 from nnlint.facts.networks import is_inside_network, methods_of_networks
 from nnlint.finding import Applicability, Edit, Fix, Severity, Verdict
+from nnlint.lazy import regex
 from nnlint.mending import edits
 from nnlint.mending.importing import spelled
 from nnlint.rule import Problem, Rule
@@ -51,10 +52,10 @@ from nnlint.values import Data, number
 from nnlint.witness import Case, confirmed, not_reached, refuted
 from nnlint.words import NETWORKS, names_of
 
-TOLD = re.compile(r"train|eval|infer|deterministic|stochastic|is_test")
+TOLD = regex(r"train|eval|infer|deterministic|stochastic|is_test")
 """A test of such words decides on the mode."""
 
-MEANT = re.compile(
+MEANT = regex(
     r"mc_?drop|monte|bayes|uncertain|sampl|stochastic|nois|corrupt|augment|perturb|mask|train|loss", re.IGNORECASE
 )
 """Functions and classes of such names drop on purpose, or only while training."""

@@ -42,12 +42,12 @@ The line makes a layer during more than one forward pass.
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 
 from nnlint.events import ModelBuilt, Run, WeightsSeen
 from nnlint.facts.networks import TRAINABLE, applied_layers, methods_of_networks, optimized, trainable_layers
 from nnlint.finding import Applicability, Fix, Severity, Verdict
+from nnlint.lazy import regex
 from nnlint.mending import edits
 from nnlint.operations import NORMALIZATIONS
 from nnlint.rule import Problem, Rule
@@ -56,7 +56,7 @@ from nnlint.values import FROZEN_KEY, Data, Instance, Layer, Value, elements, tr
 from nnlint.witness import Case, confirmed, not_reached, refuted
 from nnlint.words import NETWORKS
 
-PREPARES = re.compile(r"^(?:__init__|_*(?:build|make|init|reset|setup|create|configure|add|load|get)(?:_|$).*)$")
+PREPARES = regex(r"^(?:__init__|_*(?:build|make|init|reset|setup|create|configure|add|load|get)(?:_|$).*)$")
 """Methods of such names make layers for later passes."""
 
 GUARDS = (ast.If, ast.Try, ast.ExceptHandler)

@@ -41,6 +41,7 @@ from nnlint.events import LayerApplied, Run
 from nnlint.facts.layers import REARRANGING, before, made_by, place_of, wiring
 from nnlint.facts.tried_out import is_tried_out
 from nnlint.finding import Applicability, Fix, Severity, Verdict
+from nnlint.lazy import regex
 from nnlint.mending import edits
 from nnlint.mending.importing import spelled
 from nnlint.rule import Problem, Rule
@@ -64,14 +65,14 @@ BETWEEN = (REARRANGING - {"detach", "numpy", "tensor", "array", "values", "index
 }
 """What may stand between and leaves the whole affine, in evaluation mode at the latest."""
 
-FACTORED = re.compile(
+FACTORED = regex(
     r"lora|low_?rank|factor|proj|embed|(?:^|_)emb|query|^[qkv]$|^w_?[qkv]|_[qkv]$|qkv|pca|fpn|lateral|separable|depthwise|"
     r"pointwise|reduc|merge|adapter|neck|linear_?(?:model|net|regression|probe)|latent|code",
     re.IGNORECASE,
 )
 """Names of layers that are linear on purpose."""
 
-COMMENTED = re.compile(r"\s*#.*(?:relu|elu|tanh|sigmoid|silu|activation)\w*\(", re.IGNORECASE)
+COMMENTED = regex(r"\s*#.*(?:relu|elu|tanh|sigmoid|silu|activation)\w*\(", re.IGNORECASE)
 
 ATTENDED = frozenset({"matmul", "attention", "bilinear"})
 SIZES = {

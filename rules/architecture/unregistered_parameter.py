@@ -31,7 +31,6 @@ What the line assigns is no parameter, and is the same at the end of the run.
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 
 from nnlint.events import ModelBuilt, Run, ValueSeen
@@ -39,6 +38,7 @@ from nnlint.facts.layers import wiring
 from nnlint.facts.networks import assignment_of, networks, optimized, overrides, registered_parameters
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.graph import ancestors
+from nnlint.lazy import regex
 from nnlint.mending import edits
 from nnlint.mending.importing import spelled
 from nnlint.operations import ACTIVATIONS
@@ -60,7 +60,7 @@ KEEPS_ITSELF = frozenset({"requires_grad_", "share_memory_", "register_hook"})
 KEEPS_USUAL = frozenset({"float", "cpu"})
 """Methods that do so for what is 32 bits wide and on the CPU, as parameters are when they are made."""
 
-OTHER_TYPE = re.compile(r"double|half|float64|float16|long|int|cuda")
+OTHER_TYPE = regex(r"double|half|float64|float16|long|int|cuda")
 
 MADE_OF = frozenset({"random", "zeros", "ones", "full", "tensor", "arange", "linspace", "array", "clone", "to"})
 """What makes a plain tensor that may be meant as a parameter."""

@@ -42,17 +42,18 @@ from collections.abc import Iterator
 from nnlint.events import ModelBuilt, Run, WeightsSeen
 from nnlint.facts.networks import applied_layers, assignment_of, is_module, networks, trainable_layers
 from nnlint.finding import Severity, Verdict
+from nnlint.lazy import regex
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import Class, CodeSite, Function, Module
 from nnlint.values import Instance, Value
 from nnlint.witness import Case, confirmed, not_reached, refuted
 from nnlint.words import NETWORKS
 
-BY_NAME = re.compile(r"getattr|_modules|children\(|modules\(|__dict__|eval\(|vars\(|locals\(|functional_call|trace")
+BY_NAME = regex(r"getattr|_modules|children\(|modules\(|__dict__|eval\(|vars\(|locals\(|functional_call|trace")
 """How code reaches parts without naming them."""
 
-PREPARES = re.compile(r"_*(?:init|reset)")
-OVER_ALL = re.compile(r"\b(?:named_)?modules\(")
+PREPARES = regex(r"_*(?:init|reset)")
+OVER_ALL = regex(r"\b(?:named_)?modules\(")
 
 
 def check(run: Run) -> Iterator[Problem]:

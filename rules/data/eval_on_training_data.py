@@ -36,13 +36,14 @@ from nnlint.events import LoaderMade, Run
 from nnlint.facts.data_sets import LIBRARIES, is_for_evaluation, training_loaders
 from nnlint.facts.identity import label_of, same_data
 from nnlint.finding import Severity, Verdict
+from nnlint.lazy import regex
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import NONE, Constant, Data, Instance, Loader, Value, same_constant
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
 from nnlint.words import NETWORKS
 
-MADE_UP = re.compile(r"dummy|fake|mock|placeholder", re.IGNORECASE)
+MADE_UP = regex(r"dummy|fake|mock|placeholder", re.IGNORECASE)
 """Names of data that only stand in for others."""
 
 

@@ -37,6 +37,7 @@ from collections.abc import Iterator
 
 from nnlint.events import Raised, Run
 from nnlint.finding import Applicability, Fix, Severity, Verdict
+from nnlint.lazy import regex
 from nnlint.mending import edits
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
@@ -52,7 +53,7 @@ OF_IMAGES = frozenset(
 )
 """Transforms that leave an image an image."""
 
-TYPE_OF_IMAGE = re.compile(
+TYPE_OF_IMAGE = regex(
     r"tensor image|should be .*tensor|PIL|Got <class|expected Tensor|unsupported operand", re.IGNORECASE
 )
 

@@ -41,19 +41,20 @@ from nnlint.events import BatchDrawn, LoaderMade, Run
 from nnlint.facts.data_sets import is_for_evaluation, keeps_order, training_loaders, transforms_of
 from nnlint.finding import Place, Severity, Verdict
 from nnlint.graph import ancestors
+from nnlint.lazy import regex
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Constant, Data, Loader
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
 from nnlint.words import NETWORKS
 
-RANDOM = re.compile(
+RANDOM = regex(
     r"(^|\.)(Random(?!Sampler|State|Order$)\w+|ColorJitter|AutoAugment|TrivialAugmentWide|AugMix|ElasticTransform|"
     r"ShiftScaleRotate|CoarseDropout|HueSaturationValue|RandomBrightnessContrast)$"
 )
 """Transforms of torchvision and albumentations that draw anew for each image."""
 
-AVERAGES = re.compile(
+AVERAGES = regex(
     r"\btta\b|test.?time|contrastive|simclr|byol|two_?crop|\bn?_?views\b|mixmatch|fixmatch|few.?shot", re.IGNORECASE
 )
 """Words of code in which random views of test data have a purpose."""

@@ -40,12 +40,12 @@ Two epochs have the same order: their first batches are the same.
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 
 from nnlint.events import BatchDrawn, LoaderMade, ModelCalled, Run
 from nnlint.facts.data_sets import training_loaders
 from nnlint.finding import Applicability, Fix, Severity, Verdict
+from nnlint.lazy import regex
 from nnlint.mending import edits
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
@@ -53,9 +53,7 @@ from nnlint.values import NONE, Constant, Data, Loader, alternatives
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
 from nnlint.words import NETWORKS
 
-TELLS_ITSELF = re.compile(
-    r"set_epoch|lightning|accelerate|lightning_fabric|\bcomposer\b|\bignite\b|transformers.*Trainer"
-)
+TELLS_ITSELF = regex(r"set_epoch|lightning|accelerate|lightning_fabric|\bcomposer\b|\bignite\b|transformers.*Trainer")
 """Words of files in which somebody tells the sampler its epoch: the code itself or a framework."""
 
 

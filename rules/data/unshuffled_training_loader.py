@@ -49,6 +49,7 @@ from nnlint.facts.data_sets import (
 )
 from nnlint.facts.evaluation import HELD_OUT, words_of
 from nnlint.finding import Applicability, Fix, Severity, Verdict
+from nnlint.lazy import regex
 from nnlint.mending import edits
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
@@ -56,7 +57,7 @@ from nnlint.values import Loader, Site
 from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted
 from nnlint.words import NETWORKS
 
-ON_PURPOSE = re.compile(r"overfit|debug|extract|embed|distill", re.IGNORECASE)
+ON_PURPOSE = regex(r"overfit|debug|extract|embed|distill", re.IGNORECASE)
 """Names of functions whose loaders may well keep the order."""
 
 

@@ -47,6 +47,7 @@ from nnlint.events import OptimizerMade, OptimizerStepped, Run
 from nnlint.facts.loops import counts_epochs, header_of
 from nnlint.facts.remaking import Remade, holds_own_training, remade
 from nnlint.finding import Applicability, Severity, Verdict
+from nnlint.lazy import regex
 from nnlint.mending.hoisting import hoisted
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite, FunctionNode
@@ -71,7 +72,7 @@ def check(run: Run) -> Iterator[Problem]:
     yield from _made_in_epoch(run) if run.symbolic else ()
 
 
-EPOCH = re.compile(r"^(?:the_|cur(?:rent)?_)?epoch(?:_?(?:i|idx|index|id|num|number|no))?$", re.IGNORECASE)
+EPOCH = regex(r"^(?:the_|cur(?:rent)?_)?epoch(?:_?(?:i|idx|index|id|num|number|no))?$", re.IGNORECASE)
 """Parameters that say which epoch it is: the function is one pass of a loop that its callers have."""
 
 

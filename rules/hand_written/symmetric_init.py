@@ -36,7 +36,6 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from nnlint.events import OptimizerMade, Run
 from nnlint.facts.identity import filling_of, uncopied
@@ -45,7 +44,9 @@ from nnlint.facts.ranks import spelled
 from nnlint.facts.shapes import shape_of
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.graph import ancestors
+from nnlint.lazy import regex
 from nnlint.mending import edits
+from nnlint.records import dataclass
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite, External
 from nnlint.values import Constant, Data, Optimizer, Site, Value, alternatives, number
@@ -58,7 +59,7 @@ ONLY_LOOKS = frozenset(
 )
 """Functions that are not at hand and leave a matrix as it is."""
 
-ASKED = re.compile(r"zero|ones|constant|symmetr|same|identical", re.IGNORECASE)
+ASKED = regex(r"zero|ones|constant|symmetr|same|identical", re.IGNORECASE)
 """Names of code that is asked for a constant by name, as a lesson on initialization does."""
 
 SMALL = "0.01"

@@ -30,7 +30,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 
 from nnlint.events import Backward, LayerApplied, OptimizerStepped, Run
 from nnlint.facts.hyper_parameters import place_of_number
@@ -38,6 +37,7 @@ from nnlint.facts.identity import words_of
 from nnlint.facts.layers import made_by, related_call
 from nnlint.finding import Severity, Verdict
 from nnlint.mending.controls import other_number
+from nnlint.records import dataclass, replace
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Constant, Data, Site, Value, number
