@@ -1,11 +1,11 @@
 """Records: what `dataclasses` makes of a class, at a small part of its price when the class is imported.
 
 The standard decorator compiles several functions for every class, which for the hundred classes here takes longer than to lint a
-script. A record compiles its constructor when its first object is made, and shares all other methods. Side by side with the
+script. A record compiles its constructor when many objects are made, and shares all other methods. Side by side with the
 standard decorator, a start that is answered from the cache takes a fifth less time (medians of 15 turns on a busy machine: 254
 against 323 ms); one that loads the whole engine hardly differs. To a type checker these are the standard names;
 `dataclasses.replace` and `fields` work on records, and a dataclass may derive from one. What the standard decorator refuses (a
-field without a default behind one that has one) a record refuses at its first object.
+field without a default behind one that has one) is left to the type checker.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ else:
     from reprlib import recursive_repr
 
     MISSING = object()
+    MANY = 24
+    """Objects of a class: setting the fields of fewer one by one takes less time than compiling a constructor."""
+
     OWN_METHODS = ("__eq__", "__hash__", "__repr__", "__lt__", "__le__", "__gt__", "__ge__")
 
     class Field:
@@ -120,15 +123,45 @@ else:
         return made
 
     def _constructor(cls, found, frozen):
-        """A constructor that gives way to the compiled one when it is first called."""
+        """A constructor that sets one field after the other, and gives way to a compiled one where many objects are made."""
+        assign = object.__setattr__ if frozen else setattr
+        made = 0
 
         def construct(self, /, *args, **kwargs):
+            nonlocal made
+            made += 1
+            values = _values(found, args, kwargs) if made < MANY else None
+            if values is not None:
+                for name, value in values.items():
+                    assign(self, name, value)
+                if hasattr(cls, "__post_init__"):
+                    self.__post_init__()
+                return
             compiled = _compiled(cls, found, frozen)
             if cls.__dict__["__init__"] is construct:
                 cls.__init__ = compiled
             compiled(self, *args, **kwargs)
 
         return construct
+
+    def _values(found, args, kwargs):
+        """The values of all fields; None for wrong arguments, of which the compiled constructor complains as Python does."""
+        by_position = [name for name, each in found.items() if each.init and not each.kw_only]
+        given = dict(zip(by_position, args, strict=False))
+        if len(args) > len(by_position) or given.keys() & kwargs.keys():
+            return None
+        given.update(kwargs)
+        values = {}
+        for name, each in found.items():
+            if each.init and name in given:
+                values[name] = given.pop(name)
+            elif each.default_factory is not MISSING:
+                values[name] = each.default_factory()
+            elif each.default is not MISSING:
+                values[name] = each.default
+            else:
+                return None
+        return None if given else values
 
     def _compiled(cls, found, frozen):
         names = {"_missing": MISSING, "_set": object.__setattr__}

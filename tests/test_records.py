@@ -39,24 +39,59 @@ class Derived(Base):
     size: int = 1
 
 
-def test_fields_are_taken_by_position_and_by_name_with_the_base_s_first() -> None:
-    made = Derived(3, "a", notes=["seen"])
-    assert (made.at, made.name, made.size, made.notes) == (3, "a", 1, ["seen"])
+@dataclass
+class Counted:
+    """A record that ends its own construction."""
+
+    names: list[str]
+    count: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        self.count = len(self.names)
 
 
-def test_every_object_gets_a_default_of_its_own_from_a_factory() -> None:
-    first, second = Derived(1, "a"), Derived(2, "b")
+FEW_AND_MANY = pytest.mark.parametrize("earlier", [0, 100], ids=["few", "many"])
+"""Objects made before: a constructor of many is another."""
+
+
+@FEW_AND_MANY
+def test_fields_are_taken_by_position_and_by_name_with_the_base_s_first(earlier: int) -> None:
+    for _ in range(earlier + 1):
+        made = Derived(3, "a", notes=["seen"])
+        assert (made.at, made.name, made.size, made.notes) == (3, "a", 1, ["seen"])
+
+
+@FEW_AND_MANY
+def test_every_object_gets_a_default_of_its_own_from_a_factory(earlier: int) -> None:
+    first, *_, second = (Derived(1, "a") for _ in range(earlier + 2))
     first.notes.append("first")
     assert second.notes == []
 
 
-def test_missing_and_unknown_arguments_are_refused_at_the_first_object_and_later() -> None:
-    wrong: Any = Derived
+@FEW_AND_MANY
+def test_an_object_ends_its_own_construction(earlier: int) -> None:
+    assert {Counted(["a", "b"]).count for _ in range(earlier + 1)} == {2}
+
+
+@pytest.mark.parametrize(
+    ("given", "named", "told"),
+    [
+        ((1,), {}, "'y'"),
+        ((1, 2), {"colour": 3}, "colour"),
+        ((1,), {"x": 2, "y": 3}, "'x'"),
+        ((1, 2, 3), {}, "were given"),
+    ],
+    ids=["missing", "unknown", "doubled", "too many"],
+)
+def test_wrong_arguments_are_refused_at_the_first_object_and_later(given: Any, named: Any, told: str) -> None:
+    @dataclass
+    class Point:
+        x: int
+        y: int
+
     for _ in range(2):
-        with pytest.raises(TypeError, match="name"):
-            wrong(1)
-        with pytest.raises(TypeError, match="colour"):
-            wrong(1, "a", colour="red")
+        with pytest.raises(TypeError, match=told):
+            Point(*given, **named)
 
 
 def test_slots_hold_no_other_attribute() -> None:
