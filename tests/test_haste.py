@@ -44,9 +44,44 @@ def test_a_line_behind_a_long_training_is_reached(runs: Runner) -> None:
     assert 30 <= len(list(seen.events(OptimizerStepped))) <= 33
 
 
+@pytest.mark.xdist_group("real runs")
+def test_a_line_behind_long_passes_over_loaders_is_reached(runs: Runner) -> None:
+    text = dedent("""
+        import time
+        import torch
+        from torch import nn
+        from torch.utils.data import DataLoader, TensorDataset
+
+        class Slow(TensorDataset):
+            def __getitem__(self, index):
+                time.sleep(0.01)
+                return super().__getitem__(index)
+
+        model = nn.Linear(3, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+        loader = DataLoader(TensorDataset(torch.ones(64, 3)), batch_size=1)
+        for epoch in range(10_000):
+            for batch, in loader:
+                optimizer.zero_grad()
+                model(batch).sum().backward()
+                optimizer.step()
+        slow = DataLoader(Slow(torch.ones(100_000, 3)), batch_size=1)
+        losses = len(list(slow))
+        one_by_one = iter(slow)
+        for number in range(20):
+            drawn = next(one_by_one)
+        prediction = model(torch.zeros(2, 3))
+    """)
+    probe = Probe(1, "train.py", 25, 14, 25, 38, awaited=True)
+    request = Request("", "train.py", {"train.py": text}, probes=(probe,), steps=30, seconds=30)
+    seen = Reader({}).run("train.py", runs.run(request))
+    assert not any(seen.events(Raised))
+    assert len(list(seen.events(ValueSeen))) == 1
+
+
 def run(text: str, in_haste: bool) -> list[Any]:
     names: dict[str, Any] = {"seen": [], "done": 0}
-    names[LASTING] = lasting(lambda: in_haste, lambda: names["done"])
+    names[LASTING] = lasting(lambda: in_haste, lambda: names["done"], lambda: len(names["seen"]))
     exec(compile(hastened(ast.parse(dedent(text))), "x.py", "exec"), names)
     seen: list[Any] = names["seen"]
     return seen
@@ -80,3 +115,15 @@ def test_a_loop_that_has_not_trained_yet_goes_on() -> None:
             seen.append(loss(number))
     """
     assert run("loss = abs\n" + dedent(text), in_haste=True) == [0, 1, 2]
+
+
+def test_a_loop_that_has_called_a_network_many_times_is_over() -> None:
+    text = """
+        def predict(number):
+            seen.append(number)
+
+        for number in range(1_000):
+            predict(number)
+    """
+    assert len(run(text, in_haste=False)) == 1_000
+    assert len(run(text, in_haste=True)) == 64

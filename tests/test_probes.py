@@ -92,3 +92,24 @@ def test_every_span_can_be_probed_and_the_script_does_the_same(text: str) -> Non
 def test_a_span_that_is_no_node_is_not_placed() -> None:
     _, placed = probes.with_probes(ast.parse("x = 1\n"), "x = 1\n", [Probe(1, "x.py", 1, 2, 1, 4)])
     assert placed == set()
+
+
+class Unmeasurable:
+    """What a script computes may be anything."""
+
+    def __array__(self, *given: Any) -> Any:
+        raise KeyError("no array")
+
+
+def test_what_cannot_be_measured_is_handed_on() -> None:
+    torch = pytest.importorskip("torch")
+    from nnlint.verify.child.values import Sightings
+
+    told: list[dict[str, Any]] = []
+    sightings = Sightings((Probe(1, "x.py", 1, 1, 1, 9, awaited=True),), told.append)
+    sightings.expect([1])
+    for value in (torch.nn.LazyLinear(3), Unmeasurable()):
+        assert sightings.part(1, "left", value) is value
+        assert sightings.value(1, value) is value
+    assert [record["words"]["what"] for record in told] == ["value", "value"]
+    assert not sightings.is_waiting()

@@ -25,6 +25,9 @@ PLAIN = (("num_workers", 0), ("pin_memory", False), ("persistent_workers", False
 LEFT_OUT = ("prefetch_factor", "multiprocessing_context", "pin_memory_device")
 
 
+ENOUGH_SAMPLES = 64
+"""A sample may come out of a random transform as it went in: so many are drawn again before they count as always the same."""
+
 MOST_UNUSED = 4
 """So many flagged loaders are kept until the end, to be drawn from where the script does not."""
 
@@ -45,7 +48,9 @@ class LoaderHooks:
         self.recorder = recorder
         self.flagged = {(probe.path, probe.line) for probe in recorder.request.probes}
         self.unused: list[Any] = []
+        self.by_hand: set[Spot] = set()
         self.drawn_from: weakref.WeakKeyDictionary[Any, tuple[Any, int]] = weakref.WeakKeyDictionary()
+        self.may_end: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def made(self, original: Callable[..., Any], loader: Any, *rest: Any, **keywords: Any) -> None:
         """A loader works in this process, whatever its script asks for."""
@@ -71,12 +76,17 @@ class LoaderHooks:
         self.unused = [each for each in self.unused if each is not loader]
         with contextlib.suppress(TypeError):
             self.drawn_from[drawn] = (loader, 0)
+            calls = self.recorder.places.calls()
+            if calls and calls[0] not in self.by_hand:
+                self.may_end.add(drawn)
         return drawn
 
     def batch_drawn(self, original: Callable[..., Any], drawn: Any) -> Any:
-        """Tell of the batch, if it is one of the first of its pass."""
-        batch = original(drawn)
+        """Tell of the batch, if it is one of the first of its pass; in haste there are no others."""
         loader, number = self.drawn_from.get(drawn, (None, FIRST_BATCHES))
+        if number >= FIRST_BATCHES and self.recorder.is_in_haste() and drawn in self.may_end:
+            raise StopIteration
+        batch = original(drawn)
         if number >= FIRST_BATCHES:
             return batch
         self.drawn_from[drawn] = (loader, number + 1)
@@ -88,14 +98,25 @@ class LoaderHooks:
         return batch
 
     def draw_from_unused(self, has_time: Callable[[], bool]) -> None:
-        """Draw the first batch of each flagged loader that the script has not drawn from, twice; tell what it amounts to."""
+        """Draw the first batch of each flagged loader that the script has not drawn from, until it is another one.
+
+        Tells what it amounted to first and last, and how many samples were drawn again.
+        """
         for loader in self.unused:
             if not has_time():
                 return
             with contextlib.suppress(Exception), self.recorder.pause():  # its data may need what is not there
-                sums = [measures.batch(next(iter(loader)))["sum"] for _ in range(2)]
-                numbers = dict(zip(("first_sum", "second_sum"), sums, strict=True))
+                numbers = _drawn_again(loader, has_time)
                 self.recorder.tell("LoaderMade", [Spot(*loader.__dict__[SITE])], numbers, loader)
+
+
+def _drawn_again(loader: Any, has_time: Callable[[], bool]) -> measures.Numbers:
+    first = again = measures.batch(next(iter(loader)))
+    samples = 0.0
+    while samples < ENOUGH_SAMPLES and has_time() and again["sum"] == first["sum"]:
+        again = measures.batch(next(iter(loader)))
+        samples += again["rows"]
+    return {"first_sum": first["sum"], "second_sum": again["sum"], "samples_again": samples}
 
 
 def _contents(dataset: Any, recorder: Recorder) -> float:

@@ -101,6 +101,7 @@ class Recorder:
         self.pausing = _Pause(self)
         self.steps = 0
         self.backwards = 0
+        self.network_calls = 0
         self.steps_of: dict[int, int] = {}
         self.identities: dict[int, tuple[weakref.ref[Any], int]] = {}
         self.made = 0
@@ -394,6 +395,7 @@ class Recorder:
     def _after_forward(self, module: nn.Module, inputs: Any, keywords: Any, output: Any) -> None:
         if not isinstance(module, LOSS_MODULES):
             self.last_call = (module, inputs, keywords, output)
+            self.network_calls += 1
         for observer in self.on_call:
             observer()
         if isinstance(module, LOSS_MODULES):

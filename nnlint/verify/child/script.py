@@ -11,6 +11,7 @@ import sys
 import time
 import traceback
 import types
+from collections.abc import Callable, Iterable, Iterator
 from os import getpid
 from typing import Any, NoReturn
 
@@ -113,7 +114,7 @@ class ScriptRun:
         setattr(builtins, probes.VALUE, self.sightings.value)
         setattr(builtins, probes.PART, self.sightings.part)
         setattr(builtins, probes.REACHED, self.sightings.reached)
-        setattr(builtins, haste.LASTING, haste.lasting(self.recorder.is_in_haste, lambda: self.recorder.backwards))
+        setattr(builtins, haste.LASTING, self._lasting())
         self._probe_imports()
         script = os.path.join(self.folder, self.request.script)
         sys.argv = [script, *self.request.arguments]
@@ -128,6 +129,10 @@ class ScriptRun:
 
             install(self.folder, self.request, self.channel.write)
             setattr(builtins, passing.IS_PASSED, passing.is_passed(self._has_begun, self._note_passed))
+
+    def _lasting(self) -> Callable[[Iterable[Any]], Iterator[Any]]:
+        recorder = self.recorder
+        return haste.lasting(recorder.is_in_haste, lambda: recorder.backwards, lambda: recorder.network_calls)
 
     def _probe_imports(self) -> None:
         """The files that the script imports from its folder are compiled with their probes."""
@@ -153,6 +158,7 @@ class ScriptRun:
         tree, placed = probes.with_probes(ast.parse(text, file), text, own)
         self.sightings.expect(placed)
         if self.request.probes:
+            self.loaders.by_hand.update(Spot(relative, line) for line in haste.lines_of_iterators(tree))
             tree = haste.hastened(tree)
         if self.request.way != "as-is":
             tree = passing.forgiving(versions.updated(tree))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any, NamedTuple
@@ -54,7 +55,8 @@ class Sightings:
     def part(self, number: int, role: str, value: Any) -> Any:
         """An operand of the probed expression; `role` is left, right, receiver or argument."""
         if self._is_wanted(number):
-            self.parts.setdefault(number, {})[role] = _Part(_frozen(value), measures.summary(value))
+            with contextlib.suppress(Exception):  # what the script computes may be anything, and must go on to it
+                self.parts.setdefault(number, {})[role] = _Part(_frozen(value), measures.summary(value))
         return value
 
     def value(self, number: int, value: Any) -> Any:
@@ -64,7 +66,10 @@ class Sightings:
         self.expected.discard(number)
         parts = self.parts.pop(number, {})
         if is_wanted:
-            self._tell(number, value, parts)
+            try:
+                self._tell(number, value, parts)
+            except Exception:  # a value that cannot be measured has been seen all the same
+                self._record(number, "value", {})
         return value
 
     def reached(self, number: int) -> None:
@@ -97,12 +102,12 @@ class Sightings:
         for role in ("receiver", "argument"):
             if role in parts:
                 numbers |= measures.displaced(parts[role].value, value)
-        self._record(number, "value", numbers)
         self._keep(number, parts["argument"].value if value is None and "argument" in parts else value)
+        self._record(number, "value", numbers)
 
     def _keep(self, number: int, value: Any) -> None:
         """Of a state dict, a network or a part of one: its weights as they are now, and copies."""
-        weights = list(islice((held for held in _weights(value) if 0 < held.numel() < MOST_COPIED), MOST_KEPT))
+        weights = list(islice((held for held in _weights(value) if _is_kept(held)), MOST_KEPT))
         if weights:
             self._note_change(number)
             self.kept[number] = [(tensor, tensor.detach().clone()) for tensor in weights]
@@ -134,6 +139,11 @@ def _weights(value: Any) -> Iterator[Tensor]:
             yield from _weights(each)
     elif isinstance(value, (dict, Tensor)):
         yield from (each for each in measures.tensors_in(value) if each.is_floating_point() and each.is_leaf)
+
+
+def _is_kept(weight: Tensor) -> bool:
+    """Whether a weight is looked at again: a lazy one has no elements yet."""
+    return not torch.nn.parameter.is_lazy(weight) and 0 < weight.numel() < MOST_COPIED
 
 
 def _frozen(value: Any) -> Any:
