@@ -24,6 +24,12 @@ from nnlint.values import (
 LEAVES = frozenset({Constant, Instance, Layer, Parameters, type(None)})
 """What most walks come upon beside data, and what no data lie behind: told apart by one look."""
 
+MADE_TO_SIZE = frozenset({"zeros", "ones", "random", "randperm"})
+"""Operations that are given sizes, or something of the same size, and take no number from what they are given."""
+
+DRAWN_AROUND = frozenset({"normal", "uniform"})
+"""Functions that draw around the numbers that they are given."""
+
 MOST_VISITED = 4000
 MOST_PEELED = 200
 MOST_OF_AN_UPDATE = 60
@@ -31,7 +37,10 @@ MOST_OF_AN_UPDATE = 60
 
 
 def ancestors(value: Value | None, stop: Callable[[Data], bool] | None = None) -> Iterator[Data]:
-    """All data that a value was made from, itself first, each once; not beyond data for which `stop` holds."""
+    """All data that a value was made from, itself first, each once; not beyond data for which `stop` holds.
+
+    What only tells a new tensor its size is nothing that it was made from.
+    """
     return ancestors_of_all((value,), stop)
 
 
@@ -50,6 +59,8 @@ def ancestors_of_all(values: Sequence[Value | None], stop: Callable[[Data], bool
         seen.add(key)
         if isinstance(current, Data):
             yield current
+            if current.operation in MADE_TO_SIZE and not _is_drawn_around(current):
+                continue
             if stop is None or not stop(current):
                 pending.extend(current.inputs)
                 if current.options:
@@ -60,6 +71,11 @@ def ancestors_of_all(values: Sequence[Value | None], stop: Callable[[Data], bool
             pending.extend(current.items)
         elif isinstance(current, Entries):
             pending.extend(current.entries.values())
+
+
+def _is_drawn_around(data: Data) -> bool:
+    function = getattr(getattr(data.at, "node", None), "func", None)
+    return getattr(function, "attr", getattr(function, "id", "")) in DRAWN_AROUND
 
 
 def data_in(values: Iterable[Value]) -> list[Data]:

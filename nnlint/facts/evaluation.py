@@ -15,13 +15,12 @@ from nnlint.events import (
     Escaped,
     LossComputed,
     ModelCalled,
-    OptimizerMade,
     OptimizerStepped,
     Run,
-    StateUsed,
 )
 from nnlint.facts.gradients import parts_of
 from nnlint.facts.identity import stored_parts
+from nnlint.facts.tried_out import is_asked_about_made_up, taught
 from nnlint.facts.users import Users, users
 from nnlint.graph import ancestors, cuts_graph, only_looks, parameters_of
 from nnlint.lazy import regex
@@ -168,20 +167,22 @@ class _Reader:
                 or _is_foreign(self.run, call)
                 or id(call) in self.training_calls
                 or not _is_learned(self.run, call.model, self.learned)
+                or is_asked_about_made_up(self.run, call)
                 or _is_hook(self.run, call)
             ):
                 continue
             context, function = _context(call)
             fate = _fate(users(self.run), outputs)
+            shared = _node(call.at) in self.training
             if context != "acting" and not _acts(fate, self.kept) and self.is_used(call, outputs, fate):
                 yield Evaluation(
                     call,
-                    _place(self.run, call),
+                    _place(self.run, call, shared),
                     context,
                     held_out=_is_held_out(call) or _is_picked_out(fate),
                     measured=_is_measured(fate, self.losses),
                     returned=any(id(output) in self.returned for output in outputs),
-                    shared=_node(call.at) in self.training,
+                    shared=shared,
                     apart=self._is_apart(call),
                     afterwards=not self.run.symbolic and self._is_afterwards(call),
                     function=function,
@@ -244,11 +245,14 @@ def _node(site: Site) -> object:
     return site.node if isinstance(site, CodeSite) else site
 
 
-def _place(run: Run, call: ModelCalled) -> Site:
-    """Where the network is called from outside: not in its own methods, if their caller is known."""
+def _place(run: Run, call: ModelCalled, shared: bool) -> Site:
+    """Where the network is called from outside: not in its own methods, if their caller is known.
+
+    A method of its own in which it calls itself is the place, unless training comes through it, too.
+    """
     sites: list[Site] = [*call.calls[run.symbolic :], call.at]
     within = call.within
-    if not isinstance(within, Instance) or within is call.model:
+    if not isinstance(within, Instance) or (within is call.model and not shared):
         return call.at
     outside = list(takewhile(lambda site: not _stands_in(site, within), sites))
     return outside[-1] if outside else call.at
@@ -341,11 +345,7 @@ def _inside(value: Value) -> Iterable[Value]:
 
 def _learned(run: Run) -> set[int]:
     """The identities of all networks, and parts of them, that were given to an optimizer, loaded, or handed away."""
-    owners: list[Value] = []
-    for made in run.events(OptimizerMade):
-        if isinstance(made.optimizer, Optimizer):
-            owners.extend(made.optimizer.owners)
-    owners.extend(used.into for used in run.events(StateUsed) if used.into is not None)
+    owners = taught(run)
     owners.extend(value for escaped in run.events(Escaped) for value in escaped.values)
     held = {id(each): each for owner in owners for each in elements(owner)}
     networks = {
@@ -423,7 +423,15 @@ def _is_held_out(call: ModelCalled) -> bool:
 def _is_picked_out(fate: list[Data]) -> bool:
     """Whether rows of test or validation data are picked from the output: `output[idx_val]`, `scores[data.test_mask]`."""
     keys = [data.inputs[1] for data in fate if data.operation == "index" and len(data.inputs) > 1]
-    return any(isinstance(each, Data) and _says_held_out(each) for key in keys for each in elements(key))
+    parts = (each for key in keys for each in elements(key) if isinstance(each, Data))
+    return any(_says_held_out(each) and not _says_what_counts(each) for each in parts)
+
+
+def _says_what_counts(key: Data) -> bool:
+    """Whether a key tells by its numbers which entries are valid: `valid = labels != -100`."""
+    return words_of(key.bound) & HELD_OUT == {"valid"} and any(
+        each.operation == "compare" for each in ancestors(key, stop=lambda data: data.operation == "compare")
+    )
 
 
 def _says_held_out(data: Data) -> bool:

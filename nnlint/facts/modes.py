@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from itertools import pairwise
 
 from nnlint.events import Escaped, Event, Loop, ModelBuilt, ModelCalled, ModeSwitched, OptimizerStepped, Run
 from nnlint.facts.evaluation import evaluations, switched_here
 from nnlint.facts.trained import has_unknown_parts
-from nnlint.graph import ancestors, parameters_of
+from nnlint.graph import ancestors, content, parameters_of
 from nnlint.lazy import regex
 from nnlint.static.objects import CodeSite
-from nnlint.values import Data, Instance, Layer, Value, alternatives, elements, truth
+from nnlint.values import Data, Instance, Layer, Site, Value, alternatives, elements, truth
 from nnlint.zoo import LIBRARIES, layers_of
 
 HARMLESS = regex(
@@ -236,15 +237,27 @@ def draws_masks(run: Run, call: ModelCalled) -> bool:
         iteration.loop is loop for step in run.events(OptimizerStepped) for iteration in step.iterations
     ):
         return False
-    given = [id(value) for value in call.inputs]
-    return bool(given) and any(
-        other.model is call.model
-        and [id(value) for value in other.inputs] == given
-        and bool(other.iterations)
-        and other.iterations[-1].loop is loop
-        and other.iterations[-1] is not call.iterations[-1]
-        for other in run.events(ModelCalled)
+    passes = [other for other in run.events(ModelCalled) if _is_call_in(loop, call, other)]
+    return any(
+        one.iterations[-1].loop is other.iterations[-1].loop and _contents(one) == _contents(other) != []
+        for one, other in pairwise(passes)
     )
+
+
+def _is_call_in(loop: Loop, call: ModelCalled, other: ModelCalled) -> bool:
+    """Whether another call is the same one, in this or another execution of the loop statement."""
+    if other.model is not call.model or _node(other.at) is not _node(call.at) or not other.iterations:
+        return False
+    return _node(other.iterations[-1].loop.at) is _node(loop.at)
+
+
+def _node(site: Site) -> object:
+    return site.node if isinstance(site, CodeSite) else site
+
+
+def _contents(call: ModelCalled) -> list[set[int]]:
+    """The identities of what each input is, once views of it are peeled off."""
+    return [{id(each) for each in content(value)} for value in call.inputs]
 
 
 def _counts(loop: Loop) -> bool:

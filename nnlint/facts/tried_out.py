@@ -1,21 +1,45 @@
-"""Layers that are made to be looked at, not to be trained."""
+"""Layers and networks that are made, or called, to be looked at, not to be trained."""
 
 from __future__ import annotations
 
-from nnlint.events import Run
+import re
+
+from nnlint.events import ModelCalled, OptimizerMade, Run, StateUsed
 from nnlint.facts.differentiated import differentiated
-from nnlint.facts.layers import is_only_shown
+from nnlint.facts.layers import is_only_shown, wiring
+from nnlint.graph import MADE_TO_SIZE, only_looks
+from nnlint.lazy import regex
 from nnlint.operations import WEIGHTED
 from nnlint.static.objects import CodeSite
-from nnlint.values import Data, Site
+from nnlint.values import Data, Optimizer, Site, Value, elements
+
+MOST_FOLLOWED = 100
+CONSTRUCTED = regex(r"(^|\.)[A-Z][A-Za-z0-9]*$")
+LOADED = regex(r"load|pretrain|from_|hub|zoo|restore", re.I)
+"""How classes are named, and functions that give networks their weights."""
 
 
 def is_tried_out(run: Run, data: Data, place: Site) -> bool:
-    """Whether the layer is made at the top level of a file, and no backward pass of the run goes through it."""
-    if is_only_shown(run, place):
+    """Whether the layer is made at the top level of a file, and no backward pass of the run goes through it; or is only called
+    there for the size of what comes out."""
+    if is_only_shown(run, place) or _is_only_measured(run, data):
         return True
     at_top = isinstance(place, CodeSite) and place.function is None
     return at_top and data.layer is not None and id(data.layer) not in run.remember("trained layers", run, _trained)
+
+
+def _is_only_measured(run: Run, data: Data) -> bool:
+    """Whether all that becomes of the data ends in a question for a size."""
+    wires = wiring(run)
+    pending, seen = [data], set[int]()
+    while pending and len(seen) < MOST_FOLLOWED:
+        current = pending.pop()
+        following = wires.used_by(current)
+        if not following:
+            return False
+        pending.extend(each for each in following if id(each) not in seen and not only_looks(each))
+        seen.update(map(id, following))
+    return not pending
 
 
 def _trained(run: Run) -> frozenset[int]:
@@ -23,3 +47,35 @@ def _trained(run: Run) -> frozenset[int]:
     through = differentiated(run)
     made = (each for operation in WEIGHTED for each in run.operations.get(operation, ()) if isinstance(each, Data))
     return frozenset(id(each.layer) for each in made if each.layer is not None and id(each) in through)
+
+
+def is_asked_about_made_up(run: Run, call: ModelCalled) -> bool:
+    """Whether a network of a library that was only constructed, and never taught, is asked about made-up numbers."""
+    model = call.model
+    is_constructed = isinstance(model, Data) and CONSTRUCTED.search(model.name) is not None
+    if not is_constructed or LOADED.search(getattr(model, "name", "")):
+        return False
+    return bool(call.inputs) and _is_made_up(call.inputs[0]) and not any(each is model for each in taught(run))
+
+
+def taught(run: Run) -> list[Value]:
+    """All that was given to an optimizer, or that a state was loaded into."""
+    owners = [used.into for used in run.events(StateUsed) if used.into is not None]
+    for made in run.events(OptimizerMade):
+        if isinstance(made.optimizer, Optimizer):
+            owners.extend(made.optimizer.owners)
+    return [each for owner in owners for each in elements(owner)]
+
+
+def _is_made_up(value: Value) -> bool:
+    """Whether it was made to a size, and then only changed: what functions not at hand were given first counts, too."""
+    pending = [value]
+    for _ in range(MOST_FOLLOWED):
+        if not pending:
+            return False
+        current = pending.pop()
+        if isinstance(current, Data):
+            if current.operation in MADE_TO_SIZE:
+                return True
+            pending.extend(current.inputs[: 2 if current.operation == "call" else 1])
+    return False

@@ -9,20 +9,25 @@ from nnlint.lazy import regex
 from nnlint.source import Source
 
 NAMED = regex(r"^test_.*\.py$|_test\.py$|^tests\.py$")
-TOOLS = regex(r"^[ \t\f]*(?:import|from)\s+(?:pytest|unittest|absl\.testing|torch\.testing\._internal)\b", re.MULTILINE)
+TOOLS = regex(
+    r"^[ \t\f]*(?:import|from)\s+(?:pytest|unittest|hypothesis|absl\.testing|torch\.testing\._internal)\b", re.MULTILINE
+)
 CASES = regex(r"^class \w+\(\s*(?:unittest\.)?TestCase\s*[,)]", re.MULTILINE)
 TESTS = regex(r"^[ \t\f]*(?:async )?def _?test_\w+\(", re.MULTILINE)
 ASSERTS = regex(r"^[ \t\f]+assert\b", re.MULTILINE)
+OWN_ASSERTS = regex(r"^[ \t\f]+self\.assert[A-Z]\w*\(", re.MULTILINE)
 
 
 def is_test_suite(source: Source) -> bool:
     """Whether a file holds unit tests, by its name and by what it is written with. A script `test_model.py` is none.
 
-    A file whose classes are unittest's own test cases is one under any name.
+    A file whose classes are unittest's own test cases, or what these have in common, is one under any name.
     """
     name = PurePath(source.path).name
     text = source.text
-    if name == "conftest.py" or (CASES.search(text) is not None and TESTS.search(text) is not None):
+    if name == "conftest.py":
+        return True
+    if CASES.search(text) is not None and (TESTS.search(text) is not None or OWN_ASSERTS.search(text) is not None):
         return True
     if NAMED.search(name) is None:
         return False

@@ -44,6 +44,7 @@ from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.lazy import regex
 from nnlint.mending import edits
 from nnlint.mending.importing import spelled
+from nnlint.operations import ACTIVATIONS
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Constant, Data, Layer, Value
@@ -91,7 +92,7 @@ def check(run: Run) -> Iterator[Problem]:
 
 
 def _problem(run: Run, second: Data) -> Iterator[Problem]:
-    feeding = before(second, lambda each: each.operation in BETWEEN)
+    feeding = before(second, _keeps_affine)
     firsts = [each for each in feeding if isinstance(each, Data) and (each.operation, second.operation) in PAIRS]
     if not firsts or len(firsts) < len(feeding):
         return
@@ -110,6 +111,10 @@ def _problem(run: Run, second: Data) -> Iterator[Problem]:
     )
 
 
+def _keeps_affine(data: Data) -> bool:
+    return data.operation in BETWEEN
+
+
 def _is_redundant(run: Run, first: Data, second: Data) -> bool:
     return (
         first.layer is not second.layer
@@ -117,8 +122,24 @@ def _is_redundant(run: Run, first: Data, second: Data) -> bool:
         and not _is_commented_out(first, second)
         and not _is_factored(first, second)
         and _is_used_alone(run, first, second)
+        and _node(second) not in run.remember("activated layers", run, _activated_elsewhere)
         and not any(FACTORED.search(name) for each in (first, second) for name in _names_of(each))
     )
+
+
+def _activated_elsewhere(run: Run) -> frozenset[object]:
+    """The constructors of layers that take the output of an activation in some network: which one stands there is a setting."""
+    made = (each for operation in SIZES for each in made_by(run, operation) if each.layer is not None)
+    return frozenset(
+        _node(each)
+        for each in made
+        if any(isinstance(one, Data) and one.operation in ACTIVATIONS for one in before(each, _keeps_affine))
+    )
+
+
+def _node(data: Data) -> object:
+    site = place_of(data)
+    return site.node if isinstance(site, CodeSite) else site
 
 
 def _are_made_together(first: Data, second: Data) -> bool:
@@ -145,10 +166,16 @@ def _is_factored(first: Data, second: Data) -> bool:
         return True
     if second.operation != "linear" and (_is_pointwise(a) or _is_pointwise(b)):
         return True
+    at_each_place = first.operation == "convolution" and _is_applied_at_each_place(a, b)
     if first.operation == "convolution" and second.operation == "linear":
-        return _is_patching(a) or _is_pointwise(a)
+        if _is_patching(a) or _is_pointwise(a):
+            return True
+        if not at_each_place:
+            return False
     before_, middle = (a.arguments.get(name) for name in SIZES[first.operation])
     after = b.arguments.get(SIZES[second.operation][1])
+    if at_each_place:
+        before_ = _window(a)
     if _is_at_least(middle, before_) or _is_at_least(middle, after):
         return False
     sizes = [_size(each) for each in (before_, middle, after)]
@@ -156,6 +183,19 @@ def _is_factored(first: Data, second: Data) -> bool:
         return True
     ins, mid, outs = (size or 1.0 for size in sizes)
     return mid < ins * outs / (ins + outs)
+
+
+def _is_applied_at_each_place(first: Layer, second: Layer) -> bool:
+    """Whether a linear layer takes the filters of a convolution at one place after the other: nothing was flattened."""
+    filters, taken = first.number("out_channels"), second.number("in_features")
+    return second.operation == "linear" and filters is not None and filters == taken
+
+
+def _window(convolution: Layer) -> Value | None:
+    """How many numbers a convolution looks at for one that it puts out."""
+    channels, width = convolution.number("in_channels"), convolution.number("kernel_size")
+    dimensions = int(convolution.kind[-2]) if convolution.kind[-2:-1].isdigit() else None
+    return None if channels is None or width is None or dimensions is None else Constant(channels * width**dimensions)
 
 
 def _is_at_least(size: Value | None, other: Value | None) -> bool:
@@ -197,7 +237,14 @@ def _is_used_alone(run: Run, first: Data, second: Data) -> bool:
     if not all(user.operation == second.operation for user in users):
         return False
     behind = wires.after(second, lambda each: each.operation in REARRANGING | {"multiply", "divide"})
+    if _is_gated({each.operation for each in wires.after(second, lambda each: each.operation in REARRANGING)}):
+        return False
     return len({id(user.layer) for user in users}) < 3 and not any(each.operation in ATTENDED for each in behind)
+
+
+def _is_gated(operations: set[str]) -> bool:
+    """Whether one half of a layer's output weighs the other: the layer before them is a projection that both halves share."""
+    return "glu" in operations or operations >= {"sigmoid", "multiply"}
 
 
 def _names_of(data: Data) -> Iterator[str]:

@@ -42,6 +42,7 @@ import ast
 from collections.abc import Iterator
 
 from nnlint.events import Accumulated, Backward, Loop, ModelCalled, ModeSwitched, OptimizerMade, Run
+from nnlint.facts.callers import is_called_unrecorded
 from nnlint.facts.differentiated import recorded_behind, wants_input_gradient
 from nnlint.facts.evaluation import Evaluation, one_of_each, switched_here, trains_inside
 from nnlint.facts.own_gradients import differentiates_inside, switches_off_inside
@@ -69,6 +70,8 @@ from nnlint.values import (
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted
 from nnlint.words import TRAINING
 
+MOST_LOOKED_THROUGH = 20
+
 
 def check(run: Run) -> Iterator[Problem]:
     """One problem for each call that records in vain."""
@@ -87,6 +90,7 @@ def _records_in_vain(run: Run, evaluation: Evaluation) -> bool:
         or wants_input_gradient(call)
         or differentiates_inside(run, call.model)
         or switches_off_inside(call)
+        or is_called_unrecorded(run, call)
     )
 
 
@@ -192,10 +196,16 @@ def _kept(run: Run, evaluation: Evaluation) -> Accumulated | None:
 
 def _draws_data(loop: Loop) -> bool:
     """Whether a loop may be long: not over the layers of a network, or over a few known elements."""
-    over = loop.over
-    while isinstance(over, Data) and over.operation in ("enumerate", "progress", "range") and over.inputs:
-        over = over.inputs[-1]
-    return not isinstance(over, (Layer, Constant)) and not (isinstance(over, Items) and not over.open)
+    pending, budget = [loop.over], MOST_LOOKED_THROUGH
+    while pending and budget:
+        over, budget = pending.pop(), budget - 1
+        if isinstance(over, Data) and over.operation in ("enumerate", "progress", "range") and over.inputs:
+            pending.append(over.inputs[-1])
+        elif isinstance(over, Data) and over.operation == "zip" and over.inputs:
+            pending.extend(over.inputs)
+        elif isinstance(over, (Layer, Constant)) or (isinstance(over, Items) and not over.open):
+            return False  # the shortest of several ends the loop
+    return True
 
 
 def _draws_batches(loop: Loop) -> bool:

@@ -1,0 +1,77 @@
+"""Who calls a function that a run starts with: looked up by name in all files of the project, where no call could be followed."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from nnlint.events import ModelCalled, Run
+from nnlint.facts.unrecorded import SWITCHES
+from nnlint.static.objects import CodeSite
+
+MOST_CALLERS = 50
+MOST_STEPS = 5
+"""Functions between the one that a run starts with and those that switch recording off."""
+
+
+def is_called_unrecorded(run: Run, call: ModelCalled) -> bool:
+    """Whether the network is called in a function that nothing was seen to call, and that is only ever called by name where
+    no gradients are recorded: its callers have taken care.
+
+    Nothing is said of a function that nobody calls.
+    """
+    sites = [*call.calls, call.at]
+    first = next((site for site in sites if isinstance(site, CodeSite) and site.function is not None), None)
+    name = getattr(first.function, "name", "") if first is not None else ""
+    if not run.symbolic or not name or name.startswith("__"):
+        return False
+    return _is_unrecorded_everywhere(run, name, frozenset())
+
+
+def _is_unrecorded_everywhere(run: Run, name: str, on_the_way: frozenset[str]) -> bool:
+    """Whether every call of the name stands under a switch, or in a function of which that holds in turn."""
+    callers = list(_callers(run, name))
+    if not callers or len(callers) > MOST_CALLERS or len(on_the_way) > MOST_STEPS:
+        return False
+    on_the_way |= {name}
+    others = [caller for caller in callers if caller not in on_the_way]
+    return bool(others) and all(
+        caller is None or (caller != "" and _is_unrecorded_everywhere(run, caller, on_the_way)) for caller in others
+    )
+
+
+def _callers(run: Run, name: str) -> Iterator[str | None]:
+    """For each call of that name: None where it stands under a switch, else the function around; "" for no function."""
+    is_called = re.compile(rf"(?<!def )\b{re.escape(name)}\s*\(")
+    for source in run.sources:
+        if is_called.search(source.text) is not None:
+            tree = _tree(source.text)
+            yield from () if tree is None else _calls_in(tree.body, name, "")
+
+
+def _tree(text: str) -> ast.Module | None:
+    try:
+        return ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError):
+        return None
+
+
+def _calls_in(nodes: list[ast.stmt], name: str, function: str | None) -> Iterator[str | None]:
+    pending: list[tuple[ast.AST, str | None]] = [(node, function) for node in nodes]
+    while pending:
+        node, around = pending.pop()
+        if isinstance(node, ast.Call) and name in (getattr(node.func, "id", ""), getattr(node.func, "attr", "")):
+            yield around
+        inside = None if around is None or _switches_off(node) else getattr(node, "name", around)
+        is_scope = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        around = inside if inside is None or is_scope else around
+        pending.extend((each, around) for each in ast.iter_child_nodes(node))
+
+
+def _switches_off(node: ast.AST) -> bool:
+    if isinstance(node, (ast.With, ast.AsyncWith)):
+        return any(SWITCHES.search(ast.unparse(item.context_expr)) for item in node.items)
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return any(SWITCHES.search(ast.unparse(each)) for each in node.decorator_list)
+    return False
