@@ -9,7 +9,7 @@ from nnlint.facts.gradients import parts_of
 from nnlint.facts.identity import COPIES
 from nnlint.graph import ancestors, ancestors_of_all, cuts_graph
 from nnlint.static.objects import CodeSite
-from nnlint.values import Data, Value, alternatives, elements, truth
+from nnlint.values import Data, Optimizer, Value, alternatives, elements, truth
 
 
 def behind(run: Run, value: Value) -> frozenset[int]:
@@ -98,9 +98,17 @@ def may_be_stepped_by(run: Run, step: OptimizerStepped, model: Value) -> bool:
     own = run.remember("parts", model, parts_of)
     for optimizer in alternatives(step.optimizer):
         parts = run.remember("parts", optimizer, parts_of)
+        if own is None and isinstance(model, Data) and _holds_own_tensors_alone(optimizer):
+            continue
         if own is None or parts is None or not own.isdisjoint(parts):
             return True
     return False
+
+
+def _holds_own_tensors_alone(optimizer: Value) -> bool:
+    """Whether it was given nothing but parameters that the script makes itself: none of a network of somebody else's."""
+    owners = optimizer.owners if isinstance(optimizer, Optimizer) else ()
+    return bool(owners) and all(isinstance(each, Data) and each.operation == "parameter" for each in owners)
 
 
 def may_be_stepped(run: Run, model: Value) -> bool:

@@ -261,7 +261,8 @@ def _captured(pattern: ast.pattern) -> Iterator[str]:
 @executes(ast.Assert)
 def _assert(machine: Machine, node: ast.Assert) -> str | None:
     machine.evaluate(node.test)
-    return None
+    never_holds = isinstance(node.test, ast.Constant) and not node.test.value
+    return machine.leave("raise") if never_holds else None
 
 
 @executes(ast.Delete, ast.Pass, getattr(ast, "TypeAlias", ast.Pass))
