@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from nnlint.events import ModelBuilt, OptimizerMade, Run
+from nnlint.events import ModelBuilt, OptimizerMade, OptimizerStepped, Run
 from nnlint.graph import owners_listed, parameters_of
 from nnlint.operations import LAYERS
 from nnlint.static.objects import Class, CodeSite, Function
 from nnlint.values import Data, Instance, Layer, Value, alternatives, elements
 
 MOST_NETWORKS = 2000
+MOST_UPDATES = 20
 
 TRAINABLE = frozenset(
     "linear convolution transposed_convolution embedding recurrent bilinear attention transformer batch_norm layer_norm "
@@ -95,7 +96,10 @@ def trainable_layers(part: Value) -> list[Layer]:
 
 
 def optimized(run: Run) -> frozenset[int]:
-    """The identities of whatever an optimizer of the run was given by itself, and of all parts of it that are registered."""
+    """The identities of whatever an optimizer of the run was given by itself, and of all parts of it that are registered.
+
+    What is updated by hand is its own optimizer.
+    """
     return run.remember("optimized parts", run, _optimized)
 
 
@@ -107,12 +111,28 @@ def _optimized(run: Run) -> frozenset[int]:
         for held in getattr(made.optimizer, "owners", ())
         for owner in elements(held)
     ]
+    pending.extend(_updated_by_hand(run))
     while pending:
         current = pending.pop()
         if id(current) not in found:
             found.add(id(current))
             pending.extend(_own_parts(current))
     return frozenset(found)
+
+
+def _updated_by_hand(run: Run) -> Iterator[Layer]:
+    """The layers whose weights the script itself changes: `layer.weight -= rate * layer.weight.grad`."""
+    for event in run.events(OptimizerStepped):
+        for stepped in elements(event.optimizer):
+            current: Value = stepped
+            for _ in range(MOST_UPDATES):
+                if not isinstance(current, Data) or not current.inputs or current.operation == "weight":
+                    break
+                current = current.inputs[0]
+            if isinstance(current, Data):
+                yield from (each for each in current.inputs[:1] if isinstance(each, Layer))
+            elif isinstance(current, Layer):
+                yield current
 
 
 def assignment_of(network: Instance, name: str) -> CodeSite | None:

@@ -23,7 +23,7 @@ from nnlint.facts.handed_over import READS_NETWORK
 from nnlint.facts.live_graphs import TAKEN_OUT, graph_behind
 from nnlint.facts.networks import trainable_layers
 from nnlint.finding import Verdict
-from nnlint.graph import MOST_VISITED, parameters_of
+from nnlint.graph import MOST_VISITED, ancestors, parameters_of
 from nnlint.lazy import regex
 from nnlint.operations import WEIGHTED
 from nnlint.static.objects import CodeSite
@@ -68,6 +68,8 @@ def _never_reached(run: Run) -> tuple[NeverReached, ...]:
         return ()
     if not all(graph_behind(run, event.loss).is_live for event in run.events(Backward)):
         return ()  # nothing is trained at all, which has a cause of its own
+    if any(each.operation == "name" for event in run.events(Backward) for each in ancestors(event.loss)):
+        return ()  # what nobody assigned may be what any layer put out
     held = _held(run)
     cut_off = list(_cut_off(run, held)) if held else []
     if not cut_off or len(reached(run)) >= MOST_VISITED:

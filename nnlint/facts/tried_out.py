@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from nnlint.events import ModelCalled, OptimizerMade, Run, StateUsed
+from nnlint.events import Backward, Escaped, ModelCalled, OptimizerMade, OptimizerStepped, Run, StateUsed
 from nnlint.facts.differentiated import differentiated
 from nnlint.facts.layers import is_only_shown, wiring
 from nnlint.graph import MADE_TO_SIZE, only_looks
@@ -56,6 +56,15 @@ def is_asked_about_made_up(run: Run, call: ModelCalled) -> bool:
     if not is_constructed or LOADED.search(getattr(model, "name", "")):
         return False
     return bool(call.inputs) and _is_made_up(call.inputs[0]) and not any(each is model for each in taught(run))
+
+
+def only_shows_gradients(run: Run) -> bool:
+    """Whether a script differentiates, and neither has an optimizer nor changes anything by hand: nothing is trained there."""
+    return (
+        not run.symbolic
+        and any(run.events(Backward))
+        and not any(any(run.events(kind)) for kind in (OptimizerMade, OptimizerStepped, Escaped))
+    )
 
 
 def taught(run: Run) -> list[Value]:

@@ -36,6 +36,7 @@ from collections.abc import Iterator
 from nnlint.events import ModelBuilt, Run, ValueSeen
 from nnlint.facts.layers import wiring
 from nnlint.facts.networks import assignment_of, networks, optimized, overrides, registered_parameters
+from nnlint.facts.tried_out import only_shows_gradients
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.graph import ancestors
 from nnlint.lazy import regex
@@ -71,7 +72,7 @@ PREPARING = ("__init__", "reset", "init", "build", "setup")
 
 def check(run: Run) -> Iterator[Problem]:
     """One problem for each attribute of a network that is trained in vain."""
-    if not run.by_kind.get(ModelBuilt):
+    if not run.by_kind.get(ModelBuilt) or only_shows_gradients(run):
         return
     for network in networks(run):
         for name, held in network.attributes.items():

@@ -45,6 +45,7 @@ from collections.abc import Iterator
 from nnlint.events import Backward, OptimizerStepped, Run
 from nnlint.facts.live_graphs import differentiated_losses, graph_behind
 from nnlint.facts.never_reached import NEVER_CHANGES, NeverReached, layer_sites, never_reached, witness_of_part
+from nnlint.facts.tried_out import only_shows_gradients
 from nnlint.facts.unrecorded import switch_for
 from nnlint.finding import Severity, Verdict
 from nnlint.rule import Problem, Rule
@@ -56,6 +57,8 @@ from nnlint.words import BACKWARD
 
 def check(run: Run) -> Iterator[Problem]:
     """One problem for each switch under which a loss that is differentiated was computed."""
+    if only_shows_gradients(run):
+        return
     reported: set[object] = set()
     for backward in differentiated_losses(run):
         graph = graph_behind(run, backward.loss)

@@ -4,7 +4,8 @@
 Reports `scheduler.step()` that comes before the first `optimizer.step()` of the same pass of a loop: right before it in the
 batch loop, or at the top of the epoch loop, before the batches. Schedulers that are told the epoch or a metric
 (`scheduler.step(epoch)`, `ReduceLROnPlateau`) are left alone, and so are those that are wound forward before the training
-resumes, and all that are not PyTorch's.
+resumes, and all that are not PyTorch's. In code that was written for a PyTorch before 1.1, where this was the order to follow
+(`loss.data[0]`, `volatile=True`), it is advice.
 
 ## Why it matters
 Since PyTorch 1.1 the first step of a scheduler sets the second rate. The first value of the schedule, often the largest, is
@@ -38,18 +39,23 @@ The scheduler stepped before its optimizer had, and the optimizer stepped afterw
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from nnlint.events import Escaped, OptimizerStepped, Run, SchedulerStepped
 from nnlint.facts.gradients import Trained, trained
 from nnlint.facts.schedules import stepped_plainly
 from nnlint.finding import Applicability, Fix, Severity, Verdict
+from nnlint.lazy import regex
 from nnlint.mending import edits
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Scheduler, Value, alternatives
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
 from nnlint.words import STEPPED, TRAINING
+
+OLD = regex(r"\bvolatile\s*=\s*True|\b\w*(?:loss|nll|mse|mae|kl|acc|err|correct)\w*(?:\([^()\n]*\))?\.data\[0\]", re.I)
+"""What only works before PyTorch 0.5: a number taken out of a loss as if that had a dimension."""
 
 
 def check(run: Run) -> Iterator[Problem]:
@@ -125,8 +131,14 @@ def _problem(event: SchedulerStepped, step: OptimizerStepped) -> Problem:
         label="sets the second rate, before any step was taken with the first",
         related=((step.at, "the optimizer's first step"),),
         help="call it after the optimizer's step: once per batch behind that, once per epoch at the end of the epoch",
+        severity=Severity.ADVICE if _is_old(event) else None,
         fix=_fix(event, step),
     )
+
+
+def _is_old(event: SchedulerStepped) -> bool:
+    """Whether the file was written for a release of PyTorch in which the scheduler came first."""
+    return isinstance(event.at, CodeSite) and OLD.search(event.at.module.source.text) is not None
 
 
 def _fix(event: SchedulerStepped, step: OptimizerStepped) -> Fix | None:
