@@ -118,7 +118,7 @@ def _key_of(data: Data, constant: dict[int, Site]) -> int | None:
     """The layer or parameter by which the operation has constant weights."""
     if data.layer is not None:
         return id(data.layer) if id(data.layer) in constant else None
-    given = [each for value in data.inputs for each in content(value)]
+    given = [each for value in data.inputs[:2] for each in content(value)]  # behind them stands the bias
     return next((id(each) for each in given if id(each) in constant), None)
 
 

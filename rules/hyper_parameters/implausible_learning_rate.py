@@ -4,7 +4,8 @@
 Reports a rate above 1 for SGD, above 0.05 for Adam and its kin, below 1e-8 for any of them; and 0.05 or more for steps on single
 samples of a deep network without normalisation. A default of the command line or of a settings class is reported where it is
 written. Nothing is said where a schedule or a helper writes the rate during training, for one layer or a plain tensor, or for
-LBFGS, Adadelta, Rprop and optimizers that scale the step by themselves, or where SGD's gradients are clipped.
+LBFGS, Adadelta, Rprop and optimizers that scale the step by themselves, where SGD's gradients are clipped, or where the network
+divides its weights by their norm.
 
 ## Why it matters
 Adam moves every weight by about its rate in each step, whatever the gradient: at 0.1 a few steps carry the units of a deep
@@ -36,9 +37,9 @@ from nnlint.facts.samples import single_sample_steps
 from nnlint.facts.schedules import sets_rate
 from nnlint.facts.trained import is_deep, weighted_layers, widest_input
 from nnlint.finding import Fix, Place, Severity, Verdict
-from nnlint.graph import parameters_of
+from nnlint.graph import ancestors, content, parameters_of
 from nnlint.mending.controls import other_number
-from nnlint.operations import NORMALIZATIONS
+from nnlint.operations import NORMALIZATIONS, WEIGHTED
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Layer, Optimizer, Site, Value, alternatives
@@ -88,6 +89,8 @@ def _message(run: Run, made: OptimizerMade, optimizer: Optimizer, setting: Setti
     largest = max(setting.tried)
     if not is_deep(run, optimizer):
         return ""
+    if _keeps_its_scale(run, optimizer):
+        return ""
     if optimizer.kind == "SGD" and (any(run.events(GradientsClipped)) or _is_clipped_elsewhere(run, made)):
         return ""
     if largest > max(LARGEST_OF_OTHERS.get(kind, math.inf) for kind in setting.kinds) * _tolerance(optimizer):
@@ -95,6 +98,24 @@ def _message(run: Run, made: OptimizerMade, optimizer: Optimizer, setting: Setti
     if largest >= LARGEST_FOR_ONE_SAMPLE and _steps_on_one(run, optimizer) and _is_plain(optimizer.owners):
         return f"a learning rate of {largest:g} is too much for steps on single samples of a deep network"
     return ""
+
+
+def _keeps_its_scale(run: Run, optimizer: Optimizer) -> bool:
+    """Whether the network's weights are all of its own making and divided by their norm: no step throws them out of range."""
+    parts = (part for owner in optimizer.owners for each in alternatives(owner) for part in parameters_of(each))
+    return run.remember("weights divided by their norm", run, _divides_by_norm) and not any(
+        isinstance(part, Layer) and part.operation in WEIGHTED for part in parts
+    )
+
+
+def _divides_by_norm(run: Run) -> bool:
+    divisions = (data.inputs for data in run.operations.get("divide", ()) if isinstance(data, Data))
+    return any(
+        len(inputs) == 2
+        and any(isinstance(each, Data) and each.operation == "norm" for each in content(inputs[1]))
+        and any(each.operation == "parameter" for each in ancestors(inputs[0]))
+        for inputs in divisions
+    )
 
 
 def _tolerance(optimizer: Optimizer) -> float:
