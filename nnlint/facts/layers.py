@@ -79,15 +79,17 @@ class Wiring:
                 found.append(current)
         return found
 
-    def downstream(self, data: Data) -> Iterator[Data]:
-        """Everything on the way from an operation to the loss, nearest first, not beyond a loss or a cut of the graph."""
+    def downstream(self, data: Data, stops: frozenset[str] = frozenset()) -> Iterator[Data]:
+        """Everything on the way from an operation to the loss, nearest first, not beyond a loss or a cut of the graph, nor
+        beyond the operations that are named as stops."""
+        ends = LOSS_OPERATIONS | stops | {"detach", "item", "argmax", "compare"}
         pending, seen = list(self.used_by(data)), {id(data)}
         while pending and len(seen) < MOST_VISITED:
             current = pending.pop(0)
             if id(current) not in seen:
                 seen.add(id(current))
                 yield current
-                if current.operation not in LOSS_OPERATIONS | {"detach", "item", "argmax", "compare"}:
+                if current.operation not in ends:
                     pending.extend(self.used_by(current))
 
 

@@ -60,7 +60,7 @@ from nnlint.facts.regression import regression_outputs
 from nnlint.facts.variance_shift import normalised_by, shift_measured
 from nnlint.finding import Applicability, Severity, Verdict
 from nnlint.mending.layer_edits import without_layer
-from nnlint.operations import WEIGHTED
+from nnlint.operations import NORMALIZATIONS, WEIGHTED
 from nnlint.rule import Problem, Rule
 from nnlint.values import Data, Site
 from nnlint.witness import Case
@@ -68,6 +68,9 @@ from nnlint.words import NETWORKS, names_of
 
 GOES_ON = WEIGHTED | {"batch_norm", "call"}
 """Operations that make something of what the dropout lets through: layers, known ones and others."""
+
+SCALES_ANEW = NORMALIZATIONS - {"batch_norm"}
+"""Normalisations in both modes alike: what lies behind them gets the same variance with and without dropout."""
 
 SHIFTED_STATISTICS = (
     "the next BatchNorm stores the variance that dropout has raised in training, and divides by it in evaluation mode, "
@@ -90,7 +93,7 @@ def check(run: Run) -> Iterator[Problem]:
     accused = {id(each): each for each in made_by(run, "dropout") if is_active_dropout(each) and normalised_by(each)}
     for dropout in accused.values():
         place = place_of(dropout)
-        downstream = list(wiring(run).downstream(dropout))
+        downstream = list(wiring(run).downstream(dropout, SCALES_ANEW))
         if place is not None and any(each.operation in GOES_ON for each in downstream):
             yield _problem(run, dropout, place, downstream, fixable=_is_accused_everywhere(run, dropout, accused))
 
