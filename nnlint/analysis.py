@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from nnlint.events import Run
 from nnlint.finding import Finding, Place, Plan, Related
+from nnlint.needs import are_met, held_by
 from nnlint.program import SYNTAX_ERROR
 from nnlint.reading.disk import DISK, Disk
 from nnlint.reading.syntax_messages import syntax_finding
@@ -125,8 +126,8 @@ class _Analyst:
                 self.analyse([source])
 
     def _ask_rules(self, run: Run) -> None:
-        silent = self.unit.silent.get(run.path, ())
-        for rule in [rule for rule in self.rules if rule.code not in silent]:
+        silent, held = self.unit.silent.get(run.path, ()), held_by(run)
+        for rule in [rule for rule in self.rules if rule.code not in silent and are_met(rule.needs, held)]:
             try:
                 self.analysis.add(_from_problem(rule, problem, run) for problem in rule.check(run))
             except Exception as error:

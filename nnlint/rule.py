@@ -11,6 +11,7 @@ from nnlint.finding import Applicability, Fix, Severity
 from nnlint.records import dataclass
 
 if TYPE_CHECKING:
+    from nnlint.needs import Needs
     from nnlint.witness import Witness
     from nnlint.words import Words
 
@@ -53,7 +54,8 @@ class Rule:
 
     `module` and `page` are the rule file's `__name__` and `__doc__`: the name and the topic follow from the first, the
     title is the first line of the second. `witness` reads a verdict off a real run; where none can, `undecidable` says why.
-    `words` are those without which no file holds the fault, as `nnlint.words` has them; none where it may be in any.
+    `words` are those without which no file holds the fault, as `nnlint.words` has them; none where it may be in any. `needs`
+    are the events and operations without which `check` finds nothing in a run, as `nnlint.needs` has them.
     `trains` says whether the fault can change what the network learns. Raises ValueError where the metadata are not those of
     a rule.
     """
@@ -70,6 +72,7 @@ class Rule:
     undecidable: str = ""
     trains: bool = True
     words: Words = ()
+    needs: Needs = ()
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"NN[0-9]{3}", self.code):

@@ -37,6 +37,7 @@ from nnlint.facts.differentiated import reached
 from nnlint.facts.layers import inputs_of, place_of, tracks_statistics
 from nnlint.finding import Severity, Verdict
 from nnlint.graph import cuts_graph
+from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.values import Data, Layer, Value, elements
 from nnlint.witness import Case, confirmed, numbers, refuted, unverified
@@ -164,4 +165,5 @@ rule = Rule(
     since="0.1",
     witness=witness,
     words=(NETWORKS | names_of("batch_norm"),),
+    needs=needs("batch_norm", ModelCalled),
 )

@@ -60,6 +60,7 @@ from nnlint.facts.regression import regression_outputs
 from nnlint.facts.variance_shift import normalised_by, shift_measured
 from nnlint.finding import Applicability, Severity, Verdict
 from nnlint.mending.layer_edits import without_layer
+from nnlint.needs import needs
 from nnlint.operations import NORMALIZATIONS, WEIGHTED
 from nnlint.rule import Problem, Rule
 from nnlint.values import Data, Site
@@ -88,8 +89,6 @@ UNHARMED = (
 
 def check(run: Run) -> Iterator[Problem]:
     """One problem for each active dropout that only a BatchNorm feeds."""
-    if not run.operations.get("batch_norm"):
-        return
     accused = {id(each): each for each in made_by(run, "dropout") if is_active_dropout(each) and normalised_by(each)}
     for dropout in accused.values():
         place = place_of(dropout)
@@ -144,4 +143,5 @@ rule = Rule(
     fix=Applicability.UNSAFE,
     witness=witness,
     words=(NETWORKS | names_of("batch_norm"),),
+    needs=needs("batch_norm", "dropout"),
 )

@@ -38,6 +38,7 @@ from nnlint.facts.layers import REARRANGING, Wiring, inputs_of, made_by, names_a
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.lazy import regex
 from nnlint.mending import edits
+from nnlint.needs import needs
 from nnlint.operations import ACTIVATIONS, NORMALIZATIONS
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
@@ -275,4 +276,5 @@ rule = Rule(
     since="0.1",
     witness=witness,
     words=(NETWORKS,),
+    needs=needs(("linear", "recurrent")),
 )

@@ -47,6 +47,7 @@ from nnlint.graph import content, sources
 from nnlint.lazy import regex
 from nnlint.mending import edits
 from nnlint.mending.importing import spelled
+from nnlint.needs import needs
 from nnlint.operations import NORMALIZATIONS
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
@@ -63,8 +64,6 @@ ALIKE = 1e-5
 
 def check(run: Run) -> Iterator[Problem]:
     """One problem for each place that gives layers constant weights, where units stay alike by it."""
-    if not run.by_kind.get(WeightsSet) and not run.operations.get("parameter"):
-        return
     constant = constant_weights(run)
     if not constant:
         return
@@ -230,4 +229,5 @@ rule = Rule(
     fix=Applicability.SAFE,
     witness=witness,
     words=(NETWORKS | frozenset("zero_ fill_ normal_ uniform_ copy_ trunc_normal_ random_".split()),),
+    needs=needs((WeightsSet, "parameter")),
 )

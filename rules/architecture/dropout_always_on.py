@@ -46,6 +46,7 @@ from nnlint.finding import Applicability, Edit, Fix, Severity, Verdict
 from nnlint.lazy import regex
 from nnlint.mending import edits
 from nnlint.mending.importing import spelled
+from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data, number
@@ -223,4 +224,5 @@ rule = Rule(
     fix=Applicability.SAFE,
     witness=witness,
     words=(NETWORKS | names_of("dropout", "attention"),),
+    needs=needs(("dropout", "attention")),
 )

@@ -51,6 +51,7 @@ from nnlint.facts.regression import CLASSIFICATION_LOSSES, regression_outputs
 from nnlint.finding import Applicability, Severity, Verdict
 from nnlint.graph import parameters_of, sources
 from nnlint.mending.layer_edits import without_layer
+from nnlint.needs import needs
 from nnlint.operations import WEIGHTED
 from nnlint.rule import Problem, Rule
 from nnlint.values import Data
@@ -63,8 +64,6 @@ SHARE = 0.2
 
 def check(run: Run) -> Iterator[Problem]:
     """One problem for each active dropout in front of, or behind, the last layer of a regression."""
-    if not run.operations.get("dropout"):
-        return
     accused: dict[int, tuple[Data, Data | None]] = {}
     for output in regression_outputs(run):
         for last in sources(output, passes_between):
@@ -143,4 +142,5 @@ rule = Rule(
     fix=Applicability.UNSAFE,
     witness=witness,
     words=(NETWORKS | names_of("dropout"),),
+    needs=needs("dropout"),
 )

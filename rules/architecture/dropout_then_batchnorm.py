@@ -56,6 +56,7 @@ from nnlint.facts.layers import (
 from nnlint.facts.variance_shift import normalised_by, shift_measured
 from nnlint.finding import Applicability, Severity, Verdict
 from nnlint.mending.layer_edits import without_layer
+from nnlint.needs import needs
 from nnlint.operations import ACTIVATIONS, POOLINGS, TRANSPARENT
 from nnlint.rule import Problem, Rule
 from nnlint.values import Data
@@ -73,8 +74,6 @@ CARRIES = (
 
 def check(run: Run) -> Iterator[Problem]:
     """One problem for each active dropout on whose path a BatchNorm follows."""
-    if not run.operations.get("batch_norm") or not run.operations.get("dropout"):
-        return
     evaluates = any(switch.training is False for switch in run.events(ModeSwitched))
     trains = not run.symbolic and any(run.events(Backward)) and evaluates
     uses: dict[int, list[Data]] = {}
@@ -128,4 +127,5 @@ rule = Rule(
     fix=Applicability.UNSAFE,
     witness=witness,
     words=(NETWORKS | names_of("batch_norm"),),
+    needs=needs("dropout", "batch_norm"),
 )

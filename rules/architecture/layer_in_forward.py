@@ -49,6 +49,7 @@ from nnlint.facts.networks import TRAINABLE, applied_layers, methods_of_networks
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.lazy import regex
 from nnlint.mending import edits
+from nnlint.needs import needs
 from nnlint.operations import NORMALIZATIONS
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite, FunctionNode
@@ -64,8 +65,6 @@ GUARDS = (ast.If, ast.Try, ast.ExceptHandler)
 
 def check(run: Run) -> Iterator[Problem]:
     """One problem for each layer or network made and applied in the same forward pass."""
-    if not run.by_kind.get(ModelBuilt):
-        return
     for operation in TRAINABLE:
         for data in run.operations.get(operation, ()):
             if isinstance(data, Data) and data.layer is not None and data.gradient is not False:
@@ -224,4 +223,5 @@ rule = Rule(
     fix=Applicability.UNSAFE,
     witness=witness,
     words=(NETWORKS,),
+    needs=needs(ModelBuilt),
 )

@@ -37,6 +37,7 @@ from nnlint.facts.networks import is_module, networks
 from nnlint.facts.tried_out import is_tried_out
 from nnlint.finding import Severity, Verdict
 from nnlint.mending import edits
+from nnlint.needs import needs
 from nnlint.operations import ACTIVATIONS, CONTAINERS, NORMALIZATIONS
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
@@ -289,4 +290,5 @@ rule = Rule(
     since="0.1",
     witness=witness,
     words=(NETWORKS,),
+    needs=needs(TAKES),
 )

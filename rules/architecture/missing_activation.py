@@ -44,6 +44,7 @@ from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.lazy import regex
 from nnlint.mending import edits
 from nnlint.mending.importing import spelled
+from nnlint.needs import needs
 from nnlint.operations import ACTIVATIONS
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
@@ -339,4 +340,5 @@ rule = Rule(
     fix=Applicability.UNSAFE,
     witness=witness,
     words=(NETWORKS,),
+    needs=needs(SIZES),
 )

@@ -44,6 +44,7 @@ from nnlint.facts.regression import CLASSIFICATION_LOSSES, regression_outputs
 from nnlint.finding import Applicability, Severity, Verdict
 from nnlint.graph import ancestors, content, is_transparent, sources
 from nnlint.mending.layer_edits import without_use
+from nnlint.needs import needs
 from nnlint.operations import REGRESSION_LOSSES, WEIGHTED
 from nnlint.rule import Problem, Rule
 from nnlint.values import Data, Site, Value
@@ -61,8 +62,6 @@ MADE_POSITIVE = frozenset({"abs", "square", "power", "sigmoid", "relu", "softmax
 
 def check(run: Run) -> Iterator[Problem]:
     """One problem for each ReLU whose result a loss takes for scores or for a prediction."""
-    if not any(run.operations.get(operation) for operation in RELUS):
-        return
     predictions: set[int] | None = None
     for event in run.events(LossComputed):
         if event.kind not in CLASSIFICATION_LOSSES | REGRESSION_LOSSES:
@@ -154,4 +153,5 @@ rule = Rule(
     fix=Applicability.UNSAFE,
     witness=witness,
     words=(NETWORKS,),
+    needs=needs(RELUS, LossComputed),
 )

@@ -46,6 +46,7 @@ from nnlint.facts.layers import REARRANGING, made_by, names_around, place_of, wi
 from nnlint.finding import Applicability, Edit, Fix, Severity, Verdict
 from nnlint.graph import sources
 from nnlint.mending import edits
+from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Site
@@ -189,4 +190,5 @@ rule = Rule(
     fix=Applicability.UNSAFE,
     witness=witness,
     words=(NETWORKS | names_of(*SATURATING),),
+    needs=needs(SATURATING),
 )

@@ -37,6 +37,7 @@ from collections.abc import Iterator
 from nnlint.events import LayerApplied, Run
 from nnlint.facts.layers import REARRANGING, before, made_by, place_of, tracks_statistics
 from nnlint.finding import Severity, Verdict
+from nnlint.needs import needs
 from nnlint.operations import ACTIVATIONS, POOLINGS, WEIGHTED
 from nnlint.rule import Problem, Rule
 from nnlint.values import Data
@@ -110,4 +111,5 @@ rule = Rule(
     default=False,
     witness=witness,
     words=(NETWORKS,),
+    needs=needs("batch_norm"),
 )

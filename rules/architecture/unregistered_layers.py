@@ -51,6 +51,7 @@ from nnlint.facts.networks import (
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.mending import edits
 from nnlint.mending.importing import spelled
+from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import FROZEN_KEY, Data, Entries, Instance, Items, Layer, Value, alternatives, elements, truth
@@ -65,8 +66,6 @@ KINDS = {"dict": "dict", "list": "list", "tuple": "tuple", "set": "set"}
 
 def check(run: Run) -> Iterator[Problem]:
     """One problem for each attribute of a network that holds layers in a plain container."""
-    if not run.by_kind.get(ModelBuilt):
-        return
     for network in networks(run):
         for name, held in network.attributes.items():
             containers = [each for each in alternatives(held) if isinstance(each, (Items, Entries))]
@@ -210,4 +209,5 @@ rule = Rule(
     fix=Applicability.SAFE,
     witness=witness,
     words=(NETWORKS,),
+    needs=needs(ModelBuilt),
 )

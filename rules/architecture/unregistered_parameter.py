@@ -42,6 +42,7 @@ from nnlint.graph import ancestors
 from nnlint.lazy import regex
 from nnlint.mending import edits
 from nnlint.mending.importing import spelled
+from nnlint.needs import needs
 from nnlint.operations import ACTIVATIONS
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
@@ -72,7 +73,7 @@ PREPARING = ("__init__", "reset", "init", "build", "setup")
 
 def check(run: Run) -> Iterator[Problem]:
     """One problem for each attribute of a network that is trained in vain."""
-    if not run.by_kind.get(ModelBuilt) or only_shows_gradients(run):
+    if only_shows_gradients(run):
         return
     for network in networks(run):
         for name, held in network.attributes.items():
@@ -289,4 +290,5 @@ rule = Rule(
     fix=Applicability.SAFE,
     witness=witness,
     words=(NETWORKS,),
+    needs=needs(ModelBuilt),
 )

@@ -43,6 +43,7 @@ from nnlint.events import ModelBuilt, Run, WeightsSeen
 from nnlint.facts.networks import applied_layers, assignment_of, is_module, networks, trainable_layers
 from nnlint.finding import Severity, Verdict
 from nnlint.lazy import regex
+from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import Class, CodeSite, Function, Module
 from nnlint.values import Instance, Value
@@ -156,4 +157,5 @@ rule = Rule(
     since="0.1",
     witness=witness,
     words=(NETWORKS,),
+    needs=needs(ModelBuilt),
 )

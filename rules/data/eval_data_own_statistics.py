@@ -42,6 +42,7 @@ from nnlint.facts.held_out import Foreign, foreign_scalings
 from nnlint.facts.scaling import Scaling
 from nnlint.finding import Applicability, Edit, Fix, Place, Severity, Verdict
 from nnlint.mending import edits
+from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data
@@ -183,4 +184,5 @@ rule = Rule(
     witness=witness,
     trains=False,
     words=(MEASURED, ARRAYS),
+    needs=needs(("divide", "scaled", "normalize")),
 )

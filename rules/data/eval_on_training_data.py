@@ -37,6 +37,7 @@ from nnlint.facts.data_sets import LIBRARIES, is_for_evaluation, training_loader
 from nnlint.facts.identity import label_of, same_data
 from nnlint.finding import Severity, Verdict
 from nnlint.lazy import regex
+from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import NONE, Constant, Data, Instance, Loader, Value, same_constant
@@ -147,4 +148,5 @@ rule = Rule(
     witness=witness,
     trains=False,
     words=(NETWORKS,),
+    needs=needs(LoaderMade),
 )

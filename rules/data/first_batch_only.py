@@ -43,6 +43,7 @@ from nnlint.facts.loops import counts_epochs
 from nnlint.finding import Severity, Verdict
 from nnlint.graph import ancestors
 from nnlint.mending import edits
+from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Instance, Loader
@@ -172,4 +173,5 @@ rule = Rule(
     since="0.1",
     witness=witness,
     words=(NETWORKS,),
+    needs=needs(LoaderMade, "batch"),
 )

@@ -36,6 +36,7 @@ from collections.abc import Iterator
 from nnlint.events import Run
 from nnlint.facts.fits import Leak, leaks
 from nnlint.finding import Severity, Verdict
+from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
@@ -44,8 +45,6 @@ from nnlint.words import ARRAYS, FITTED
 
 def check(run: Run) -> Iterator[Problem]:
     """One problem for each fit that saw held-out data."""
-    if not run.operations.get("fitted") and not run.operations.get("method"):
-        return
     reported: set[int] = set()
     for leak in leaks(run):
         site = leak.transform.at
@@ -97,4 +96,5 @@ rule = Rule(
     witness=witness,
     trains=False,
     words=(FITTED, ARRAYS),
+    needs=needs(("fitted", "method")),
 )

@@ -44,6 +44,7 @@ from nnlint.facts.roles import comparisons, is_other_data
 from nnlint.facts.scaling import Scaling, bases_of, scaling_of, scalings_behind
 from nnlint.finding import Severity, Verdict
 from nnlint.graph import ancestors
+from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.values import Data, Value
 from nnlint.witness import Case, confirmed, harmless, not_reached, unverified
@@ -189,4 +190,5 @@ rule = Rule(
     witness=witness,
     trains=False,
     words=(MEASURED, COMPARED, ARRAYS),
+    needs=needs(("multiply", "divide", "scaled", "unscaled")),
 )

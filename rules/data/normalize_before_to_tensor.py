@@ -39,6 +39,7 @@ from nnlint.events import Raised, Run
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.lazy import regex
 from nnlint.mending import edits
+from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Items, Value
@@ -147,4 +148,5 @@ rule = Rule(
     fix=Applicability.SAFE,
     witness=witness,
     words=(frozenset({"torchvision"}),),
+    needs=needs("call"),
 )

@@ -42,6 +42,7 @@ from nnlint.facts.data_sets import is_for_evaluation, keeps_order, training_load
 from nnlint.finding import Place, Severity, Verdict
 from nnlint.graph import ancestors
 from nnlint.lazy import regex
+from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Constant, Data, Loader
@@ -154,4 +155,5 @@ rule = Rule(
     witness=witness,
     trains=False,
     words=(NETWORKS,),
+    needs=needs(LoaderMade),
 )

@@ -47,6 +47,7 @@ from nnlint.facts.data_sets import training_loaders
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.lazy import regex
 from nnlint.mending import edits
+from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import NONE, Constant, Data, Loader, alternatives
@@ -154,4 +155,5 @@ rule = Rule(
     fix=Applicability.SAFE,
     witness=witness,
     words=(NETWORKS,),
+    needs=needs(LoaderMade),
 )

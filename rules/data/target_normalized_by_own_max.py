@@ -50,6 +50,7 @@ from nnlint.facts.scaling import Scaling, is_per_sample, scalings_behind
 from nnlint.finding import Severity, Verdict
 from nnlint.graph import ancestors
 from nnlint.mending.controls import left_out
+from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.values import Data
 from nnlint.witness import Case, confirmed, harmless, not_reached, unverified
@@ -71,8 +72,6 @@ USUAL = frozenset({"standard", "range", "scaler"})
 
 def check(run: Run) -> Iterator[Problem]:
     """One problem for each scaling that made a target for training."""
-    if not any(run.operations.get(name) for name in ("divide", "scaled", "normalize")):
-        return
     for comparison in comparisons(run):
         if not comparison.trains or _compares_shapes(comparison):
             continue
@@ -176,4 +175,5 @@ rule = Rule(
     since="0.1",
     witness=witness,
     words=(MEASURED, COMPARED, ARRAYS),
+    needs=needs(("divide", "scaled", "normalize")),
 )

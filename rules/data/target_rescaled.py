@@ -44,6 +44,7 @@ from nnlint.facts.rescaling import (
 from nnlint.facts.roles import Comparison, comparisons, is_computed_by_weights, is_reward, is_target_in_input
 from nnlint.finding import Severity, Verdict
 from nnlint.mending.controls import left_out
+from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.witness import Case, confirmed, last, not_reached, numbers, refuted, unverified
 from nnlint.words import ARRAYS, COMPARED, TRAINING
@@ -57,8 +58,6 @@ SAME = 0.01
 
 def check(run: Run) -> Iterator[Problem]:
     """One problem for each constant that a target for training was multiplied or divided by."""
-    if not run.operations.get("multiply") and not run.operations.get("divide"):
-        return
     for comparison in comparisons(run):
         if not comparison.trains:
             continue
@@ -136,4 +135,5 @@ rule = Rule(
     since="0.1",
     witness=witness,
     words=(COMPARED, ARRAYS | TRAINING),
+    needs=needs(("multiply", "divide")),
 )

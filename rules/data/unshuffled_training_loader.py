@@ -51,6 +51,7 @@ from nnlint.facts.evaluation import HELD_OUT, words_of
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.lazy import regex
 from nnlint.mending import edits
+from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Loader, Site
@@ -63,8 +64,6 @@ ON_PURPOSE = regex(r"overfit|debug|extract|embed|distill", re.IGNORECASE)
 
 def check(run: Run) -> Iterator[Problem]:
     """One problem for each place where a training loader without any shuffling is made."""
-    if not any(run.events(LoaderMade)):
-        return
     reported: set[int] = set()
     for loader, call in training_loaders(run):
         site = loader.at
@@ -170,4 +169,5 @@ rule = Rule(
     fix=Applicability.SAFE,
     witness=witness,
     words=(NETWORKS,),
+    needs=needs(LoaderMade),
 )

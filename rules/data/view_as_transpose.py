@@ -42,6 +42,7 @@ from nnlint.facts.ranks import is_reshaped, rank_of, sizes_of
 from nnlint.facts.shapes import measured_by, shape_of
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.mending import edits
+from nnlint.needs import needs
 from nnlint.operations import ACTIVATIONS, NORMALIZATIONS
 from nnlint.records import dataclass
 from nnlint.rule import Problem, Rule
@@ -283,4 +284,5 @@ rule = Rule(
     fix=Applicability.UNSAFE,
     witness=witness,
     words=(names_of("view", "reshape"), ARRAYS),
+    needs=needs(("view", "reshape")),
 )

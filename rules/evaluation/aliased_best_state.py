@@ -43,6 +43,7 @@ from nnlint.facts.kept_states import Stale, is_kept_last, stale_states, written_
 from nnlint.finding import Applicability, Edit, Fix, Severity, Verdict
 from nnlint.mending import edits
 from nnlint.mending.importing import spelled
+from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted
@@ -132,4 +133,5 @@ rule = Rule(
     witness=witness,
     trains=False,
     words=(TRAINING,),
+    needs=needs(StateKept),
 )

@@ -50,6 +50,7 @@ from nnlint.facts.running_totals import lives_on
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.graph import ancestors, parameters_of
 from nnlint.mending import edits
+from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite, External
 from nnlint.values import (
@@ -280,4 +281,5 @@ rule = Rule(
     witness=witness,
     trains=False,
     words=(TRAINING,),
+    needs=needs(ModelCalled),
 )

@@ -40,6 +40,7 @@ from nnlint.facts.predictions import is_logit_of, networks_that_give_logits
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.graph import ancestors
 from nnlint.mending import edits
+from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Value, number
@@ -156,4 +157,5 @@ rule = Rule(
     witness=witness,
     trains=False,
     words=(NETWORKS,),
+    needs=needs(LossComputed, LOSS),
 )

@@ -54,6 +54,7 @@ from nnlint.facts.modes import (
 from nnlint.facts.spellings import is_bound_in, network_spelling
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.mending import edits
+from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted, unverified
@@ -227,4 +228,5 @@ rule = Rule(
     witness=witness,
     trains=False,
     words=(SWITCHED, TRAINING),
+    needs=needs(ModelCalled),
 )

@@ -50,6 +50,7 @@ from nnlint.facts.modes import holds_mode_dependent, may_switch, switches_part, 
 from nnlint.facts.spellings import is_bound_in, network_spelling
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.mending import edits
+from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.trace import Block, follow, select
@@ -69,8 +70,6 @@ class Mode(NamedTuple):
 def check(run: Run) -> Iterator[Problem]:
     """One problem for each `eval()` that a later step of the same loop suffers from."""
     if not any(switch.training is False and switch.iterations for switch in run.events(ModeSwitched)):
-        return
-    if not any(run.events(OptimizerStepped)):
         return
     reported: set[Any] = set()
     calls = [call for call in training_calls(run) if _is_trained_in_pass(run, call)]
@@ -221,4 +220,5 @@ rule = Rule(
     fix=Applicability.SAFE,
     witness=witness,
     words=(SWITCHED, STEPPED, TRAINING),
+    needs=needs(ModeSwitched, OptimizerStepped),
 )

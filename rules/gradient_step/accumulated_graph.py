@@ -42,10 +42,11 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from nnlint.events import Backward, Run
+from nnlint.events import Accumulated, Backward, Run
 from nnlint.facts.running_totals import LiveTotal, live_totals
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.mending import edits
+from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Items, Site
@@ -249,4 +250,5 @@ rule = Rule(
     witness=witness,
     trains=False,
     words=(BACKWARD,),
+    needs=needs(Accumulated, Backward),
 )

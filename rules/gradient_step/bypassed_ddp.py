@@ -43,6 +43,7 @@ from nnlint.events import NetworkWrapped, Run
 from nnlint.facts.unwrapped import Bypass, bypasses
 from nnlint.finding import Applicability, Fix, Severity
 from nnlint.mending import edits
+from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.words import NETWORKS
@@ -50,8 +51,6 @@ from nnlint.words import NETWORKS
 
 def check(run: Run) -> Iterator[Problem]:
     """One problem for each such call."""
-    if not any(run.events(NetworkWrapped)):
-        return
     reported: set[object] = set()
     for found in bypasses(run):
         at = found.at if found.by_method else found.call.at
@@ -97,4 +96,5 @@ rule = Rule(
     fix=Applicability.SAFE,
     undecidable="the run has one process, whose network has no copies to drift from",
     words=(NETWORKS,),
+    needs=needs(NetworkWrapped),
 )

@@ -47,6 +47,7 @@ from nnlint.facts.clipping import Clip, clips, is_bounded
 from nnlint.facts.spellings import spelling
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.mending import edits
+from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
@@ -142,4 +143,5 @@ rule = Rule(
     fix=Applicability.SAFE,
     witness=witness,
     words=(STEPPED, TRAINING),
+    needs=needs(GradientsClipped),
 )

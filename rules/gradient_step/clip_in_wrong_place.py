@@ -45,6 +45,7 @@ from nnlint.events import Backward, GradientsClipped, OptimizerStepped, Run
 from nnlint.facts.clipping import Clip, clips, is_bounded
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.mending import edits
+from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Site
@@ -158,4 +159,5 @@ rule = Rule(
     fix=Applicability.SAFE,
     witness=witness,
     words=(STEPPED, BACKWARD),
+    needs=needs(GradientsClipped),
 )

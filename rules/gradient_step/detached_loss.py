@@ -41,6 +41,7 @@ from nnlint.events import Backward, OptimizerStepped, Run
 from nnlint.facts.live_graphs import dead_terms, differentiated_losses, graph_behind
 from nnlint.facts.never_reached import NEVER_CHANGES, NeverReached, layer_sites, never_reached, witness_of_part
 from nnlint.finding import Severity, Verdict
+from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Site
@@ -154,4 +155,5 @@ rule = Rule(
     since="0.1",
     witness=witness,
     words=(BACKWARD,),
+    needs=needs(Backward),
 )

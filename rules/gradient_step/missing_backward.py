@@ -48,6 +48,7 @@ from nnlint.facts.live_graphs import graph_behind
 from nnlint.facts.not_taken import is_written_but_not_run
 from nnlint.finding import Severity, Verdict
 from nnlint.graph import parameters_of
+from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.trace import Step, follow
@@ -167,4 +168,5 @@ rule = Rule(
     since="0.1",
     witness=witness,
     words=(STEPPED, TRAINING),
+    needs=needs(OptimizerStepped, ModelCalled),
 )

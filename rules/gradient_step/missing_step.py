@@ -43,6 +43,7 @@ from nnlint.facts.handed_over import may_be_stepped_elsewhere, reads_gradients
 from nnlint.facts.not_taken import is_written_but_not_run
 from nnlint.finding import Severity, Verdict
 from nnlint.lazy import regex
+from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Optimizer, Value, alternatives
@@ -230,4 +231,5 @@ rule = Rule(
     since="0.1",
     witness=witness,
     words=(CLEARED, BACKWARD),
+    needs=needs(GradientsCleared, Backward),
 )

@@ -47,6 +47,7 @@ from nnlint.facts.gradients import Trained, trained_apart
 from nnlint.facts.spellings import is_bound_in, spelling
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.mending import edits
+from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.trace import follow
@@ -64,8 +65,6 @@ class Gradients(NamedTuple):
 
 def check(run: Run) -> Iterator[Problem]:
     """One problem for each backward pass that pollutes."""
-    if not any(run.events(OptimizerStepped)) or not any(run.events(Backward)):
-        return
     reported: set[Any] = set()
     for each in trained_apart(run):
         found: dict[Any, tuple[Backward, OptimizerStepped]] = {}
@@ -254,4 +253,5 @@ rule = Rule(
     fix=Applicability.SAFE,
     witness=witness,
     words=(STEPPED, BACKWARD),
+    needs=needs(OptimizerStepped, Backward),
 )

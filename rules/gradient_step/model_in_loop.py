@@ -39,12 +39,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nnlint.events import ModelBuilt, ModelCalled, Run
+from nnlint.events import ModelBuilt, ModelCalled, OptimizerStepped, Run
 from nnlint.facts.loops import header_of
 from nnlint.facts.rebuilt_models import rebuilt_models
 from nnlint.facts.remaking import Remade
 from nnlint.finding import Applicability, Severity, Verdict
 from nnlint.mending.hoisting import hoisted
+from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.witness import Case, confirmed, refuted, unverified
 from nnlint.words import NETWORKS
@@ -93,4 +94,5 @@ rule = Rule(
     fix=Applicability.SAFE,
     witness=witness,
     words=(NETWORKS,),
+    needs=needs(ModelBuilt, ModelCalled, OptimizerStepped),
 )

@@ -48,6 +48,7 @@ from nnlint.facts.never_reached import NEVER_CHANGES, NeverReached, layer_sites,
 from nnlint.facts.tried_out import only_shows_gradients
 from nnlint.facts.unrecorded import switch_for
 from nnlint.finding import Severity, Verdict
+from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data
@@ -143,4 +144,5 @@ rule = Rule(
     since="0.1",
     witness=witness,
     words=(BACKWARD,),
+    needs=needs(Backward),
 )

@@ -49,6 +49,7 @@ from nnlint.facts.remaking import Remade, holds_own_training, remade
 from nnlint.finding import Applicability, Severity, Verdict
 from nnlint.lazy import regex
 from nnlint.mending.hoisting import hoisted
+from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite, FunctionNode
 from nnlint.values import Constant, Data, Optimizer, Value, alternatives
@@ -230,4 +231,5 @@ rule = Rule(
     fix=Applicability.SAFE,
     witness=witness,
     words=(MADE, STEPPED, TRAINING),
+    needs=needs(OptimizerMade, OptimizerStepped),
 )

@@ -39,6 +39,7 @@ from nnlint.events import Backward, Iteration, OptimizerStepped, Run, ScalerUpda
 from nnlint.facts.handed_over import gets_hold_of
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.mending import edits
+from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Value, alternatives
@@ -135,4 +136,5 @@ rule = Rule(
     fix=Applicability.SAFE,
     witness=witness,
     words=(STEPPED, TRAINING),
+    needs=needs(OptimizerStepped),
 )

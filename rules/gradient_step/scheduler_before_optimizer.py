@@ -48,6 +48,7 @@ from nnlint.facts.schedules import stepped_plainly
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.lazy import regex
 from nnlint.mending import edits
+from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Scheduler, Value, alternatives
@@ -186,4 +187,5 @@ rule = Rule(
     fix=Applicability.SAFE,
     witness=witness,
     words=(STEPPED, TRAINING),
+    needs=needs(SchedulerStepped),
 )

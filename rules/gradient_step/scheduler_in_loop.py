@@ -44,6 +44,7 @@ from nnlint.facts.loops import header_of
 from nnlint.facts.remaking import Remade, holds_own_training, remade
 from nnlint.finding import Applicability, Severity, Verdict
 from nnlint.mending.hoisting import hoisted
+from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Optimizer, Scheduler, Value, alternatives
@@ -122,4 +123,5 @@ rule = Rule(
     fix=Applicability.SAFE,
     witness=witness,
     words=(STEPPED, TRAINING),
+    needs=needs(SchedulerMade, SchedulerStepped),
 )

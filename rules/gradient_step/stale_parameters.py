@@ -40,6 +40,7 @@ from nnlint.events import Backward, ModelBuilt, OptimizerMade, OptimizerStepped,
 from nnlint.facts.group_membership import Stale, stale_optimizers
 from nnlint.facts.used_up import used_up
 from nnlint.finding import Severity, Verdict
+from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Instance, Layer, Site
@@ -49,8 +50,6 @@ from nnlint.words import MADE, TRAINING
 
 def check(run: Run) -> Iterator[Problem]:
     """One problem for each constructor call whose optimizer misses what is trained."""
-    if not any(run.events(OptimizerMade)):
-        return
     reported: set[object] = set()
     problems = [*map(_problem_of(run), stale_optimizers(run)), *_used_up_problems(run)]
     for problem in problems:
@@ -149,4 +148,5 @@ rule = Rule(
     since="0.1",
     witness=witness,
     words=(MADE, TRAINING),
+    needs=needs(OptimizerMade),
 )

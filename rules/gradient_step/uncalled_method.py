@@ -37,18 +37,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from nnlint.events import (
-    Backward,
-    Event,
-    GradientsCleared,
-    MethodNamed,
-    ModeSwitched,
-    OptimizerStepped,
-    Run,
-    ValueSeen,
-)
+from nnlint.events import Backward, Event, GradientsCleared, MethodNamed, ModeSwitched, OptimizerStepped, Run, ValueSeen
 from nnlint.finding import Applicability, Severity, Verdict
 from nnlint.mending import edits
+from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.witness import Case, confirmed, not_reached, refuted
@@ -113,4 +105,5 @@ rule = Rule(
     fix=Applicability.SAFE,
     witness=witness,
     words=(MEANT, TRAINING),
+    needs=needs(MethodNamed),
 )

@@ -45,6 +45,7 @@ from nnlint.events import Backward, GradientsCleared, LossComputed, OptimizerSte
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.graph import ancestors
 from nnlint.mending import edits
+from nnlint.needs import needs
 from nnlint.operations import LOSS_OPERATIONS
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
@@ -183,4 +184,5 @@ rule = Rule(
     fix=Applicability.UNSAFE,
     witness=witness,
     words=(STEPPED, BACKWARD),
+    needs=needs(OptimizerStepped, Backward),
 )

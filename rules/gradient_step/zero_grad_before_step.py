@@ -43,6 +43,7 @@ from nnlint.events import Backward, GradientsCleared, OptimizerStepped, Run, Val
 from nnlint.facts.gradients import Trained, trained_apart
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.mending import edits
+from nnlint.needs import needs
 from nnlint.records import dataclass
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
@@ -70,8 +71,6 @@ class Lost:
 
 def check(run: Run) -> Iterator[Problem]:
     """One problem for each clear that throws gradients away."""
-    if not any(run.events(GradientsCleared)) or not any(run.events(OptimizerStepped)):
-        return
     reported: set[Any] = set()
     for each in trained_apart(run):
         arriving: dict[OptimizerStepped, set[Gradients]] = {}
@@ -182,4 +181,5 @@ rule = Rule(
     fix=Applicability.SAFE,
     witness=witness,
     words=(CLEARED, STEPPED),
+    needs=needs(GradientsCleared, OptimizerStepped),
 )

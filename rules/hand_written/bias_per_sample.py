@@ -41,6 +41,7 @@ from nnlint.facts.identity import label_of, uncopied
 from nnlint.facts.shapes import FILLED, Shape, broadcast, dimension_of, rows_of, shape_of
 from nnlint.finding import Severity, Verdict
 from nnlint.lazy import regex
+from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Site, Value, number
@@ -58,8 +59,6 @@ SAMPLES = regex(r"samples|examples|n_train|num_train|batch|n_data|n_points|n_obs
 
 def check(run: Run) -> Iterator[Problem]:
     """One problem for each bias, where it is allocated or where an update gives it rows."""
-    if not run.operations.get("matmul"):
-        return
     allocated: set[str] = set()
     for data in run.operations.get("add", ()):
         if isinstance(data, Data) and len(data.inputs) == 2:
@@ -255,4 +254,5 @@ rule = Rule(
     since="0.1",
     witness=witness,
     words=(MATRICES, ARRAYS),
+    needs=needs("matmul", ("add", "subtract")),
 )

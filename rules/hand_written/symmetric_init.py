@@ -46,6 +46,7 @@ from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.graph import ancestors
 from nnlint.lazy import regex
 from nnlint.mending import edits
+from nnlint.needs import needs
 from nnlint.records import dataclass
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite, External
@@ -307,4 +308,5 @@ rule = Rule(
     fix=Applicability.SAFE,
     witness=witness,
     words=(MATRICES, names_of(*CONSTANT), ARRAYS),
+    needs=needs("matmul", CONSTANT),
 )

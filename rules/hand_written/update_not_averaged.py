@@ -40,6 +40,7 @@ from nnlint.facts.shapes import shape_of
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.graph import ancestors
 from nnlint.mending import edits
+from nnlint.needs import needs
 from nnlint.records import dataclass
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
@@ -251,4 +252,5 @@ rule = Rule(
     fix=Applicability.UNSAFE,
     witness=witness,
     words=(MATRICES, ARRAYS),
+    needs=needs("matmul", ("add", "subtract")),
 )

@@ -37,6 +37,7 @@ from nnlint.facts.identity import words_of
 from nnlint.facts.layers import made_by, related_call
 from nnlint.finding import Severity, Verdict
 from nnlint.mending.controls import other_number
+from nnlint.needs import needs
 from nnlint.records import dataclass, replace
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
@@ -177,4 +178,5 @@ rule = Rule(
     since="0.1",
     witness=witness,
     words=(NETWORKS | names_of(*NAMES),),
+    needs=needs(NAMES),
 )

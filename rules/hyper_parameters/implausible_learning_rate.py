@@ -39,6 +39,7 @@ from nnlint.facts.trained import is_deep, weighted_layers, widest_input
 from nnlint.finding import Fix, Place, Severity, Verdict
 from nnlint.graph import ancestors, content, parameters_of
 from nnlint.mending.controls import other_number
+from nnlint.needs import needs
 from nnlint.operations import NORMALIZATIONS, WEIGHTED
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
@@ -224,4 +225,5 @@ rule = Rule(
     since="0.1",
     witness=witness,
     words=(NETWORKS | frozenset(LARGEST),),
+    needs=needs(OptimizerMade),
 )

@@ -35,6 +35,7 @@ from nnlint.events import OptimizerMade, OptimizerStepped, Run
 from nnlint.facts.hyper_parameters import Setting, settings
 from nnlint.finding import Fix, Severity, Verdict
 from nnlint.mending.controls import other_number
+from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Optimizer, Site
@@ -124,4 +125,5 @@ rule = Rule(
     since="0.1",
     witness=witness,
     words=(NETWORKS | frozenset(SHARES),),
+    needs=needs(OptimizerMade),
 )

@@ -34,6 +34,7 @@ from nnlint.facts.hyper_parameters import Setting, settings
 from nnlint.facts.trained import is_deep
 from nnlint.finding import Severity, Verdict
 from nnlint.mending.controls import only_element, other_number
+from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.values import Optimizer, truth
 from nnlint.witness import Case, confirmed, harmless_here, last, numbers, unverified
@@ -130,4 +131,5 @@ rule = Rule(
     since="0.1",
     witness=witness,
     words=(NETWORKS | frozenset(LIMITS),),
+    needs=needs(OptimizerMade),
 )

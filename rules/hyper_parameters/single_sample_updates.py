@@ -34,11 +34,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from nnlint.events import Backward, LoaderMade, Run
+from nnlint.events import Backward, LoaderMade, ModelCalled, OptimizerStepped, Run
 from nnlint.facts.samples import SingleSampleStep, are_alike, single_sample_steps
 from nnlint.finding import Severity, Verdict
 from nnlint.graph import parameters_of
 from nnlint.lazy import regex
+from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite, External
 from nnlint.values import NONE, Data, Instance, Layer, Loader, Site, Value, alternatives
@@ -167,4 +168,5 @@ rule = Rule(
     since="0.1",
     witness=witness,
     words=(STEPPED, TRAINING),
+    needs=needs(OptimizerStepped, ModelCalled, ("element", "index", "batch")),
 )

@@ -40,6 +40,7 @@ from nnlint.facts.scales import Ending, Scale, is_of_training, losses_on
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.mending import edits
 from nnlint.mending.renaming import called_instead
+from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.values import Data
 from nnlint.witness import Case, confirmed, not_reached, numbers, unverified
@@ -124,4 +125,5 @@ rule = Rule(
     fix=Applicability.UNSAFE,
     witness=witness,
     words=(NETWORKS,),
+    needs=needs(LossComputed, LOSSES),
 )

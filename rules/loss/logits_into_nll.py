@@ -42,6 +42,7 @@ from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.graph import ancestors
 from nnlint.mending import edits
 from nnlint.mending.renaming import called_instead
+from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.values import Data
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted
@@ -127,4 +128,5 @@ rule = Rule(
     fix=Applicability.UNSAFE,
     witness=witness,
     words=(NETWORKS,),
+    needs=needs(LossComputed, LOSSES),
 )

@@ -42,6 +42,7 @@ from nnlint.facts.shapes import shape_of
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.graph import ancestors, cuts_graph
 from nnlint.mending import edits
+from nnlint.needs import needs
 from nnlint.operations import REGRESSION_LOSSES
 from nnlint.records import dataclass
 from nnlint.rule import Problem, Rule
@@ -224,4 +225,5 @@ rule = Rule(
     fix=Applicability.UNSAFE,
     witness=witness,
     words=(BACKWARD,),
+    needs=needs((LossComputed, Backward)),
 )

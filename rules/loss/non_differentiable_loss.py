@@ -36,6 +36,7 @@ from collections.abc import Iterator
 from nnlint.events import Backward, OptimizerStepped, Run
 from nnlint.facts.live_graphs import differentiated_losses, graph_behind, terms
 from nnlint.finding import Severity, Verdict
+from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data
@@ -56,8 +57,6 @@ WORDS = {
 
 def check(run: Run) -> Iterator[Problem]:
     """One problem for each operation without a gradient that stands between a network and what is differentiated."""
-    if not any(run.operations.get(operation) for operation in STAIRCASES):
-        return
     reported: set[ast.AST] = set()
     for backward in differentiated_losses(run):
         is_live = graph_behind(run, backward.loss).is_live
@@ -130,4 +129,5 @@ rule = Rule(
     since="0.1",
     witness=witness,
     words=(BACKWARD,),
+    needs=needs(Backward, STAIRCASES),
 )

@@ -38,6 +38,7 @@ from nnlint.facts.log_probabilities import above_zero, given_instead, shown, wit
 from nnlint.facts.scales import Ending, Scale, endings, is_of_training, losses_on, of_scale
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.graph import ancestors
+from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.values import Value
 from nnlint.witness import Case, not_reached, refuted
@@ -95,4 +96,5 @@ rule = Rule(
     fix=Applicability.UNSAFE,
     witness=witness,
     words=(NETWORKS,),
+    needs=needs(LossComputed, LOSSES),
 )

@@ -43,6 +43,7 @@ from nnlint.events import LossComputed, Run
 from nnlint.facts.predictions import Bound, BoundLoss, losses_over_probabilities
 from nnlint.finding import Applicability, Severity, Verdict
 from nnlint.mending.layer_edits import without_use
+from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
 from nnlint.words import NETWORKS
@@ -104,4 +105,5 @@ rule = Rule(
     fix=Applicability.UNSAFE,
     witness=witness,
     words=(NETWORKS,),
+    needs=needs(LossComputed, LOSSES),
 )

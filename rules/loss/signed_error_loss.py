@@ -40,6 +40,7 @@ from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.graph import content
 from nnlint.lazy import regex
 from nnlint.mending import edits
+from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite, External
 from nnlint.values import Data, Site, Value
@@ -233,4 +234,5 @@ rule = Rule(
     fix=Applicability.UNSAFE,
     witness=witness,
     words=(BACKWARD | frozenset("*loss* *cost* *mae* *mse* *objective*".split()), ARRAYS | TRAINING),
+    needs=needs(("mean", "sum", "subtract", Backward, Accumulated)),
 )

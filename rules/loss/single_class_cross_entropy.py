@@ -41,6 +41,7 @@ from nnlint.facts.scales import endings, is_of_training
 from nnlint.finding import Severity, Verdict
 from nnlint.lazy import regex
 from nnlint.mending import edits
+from nnlint.needs import needs
 from nnlint.operations import LOSS_OPERATIONS
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
@@ -202,4 +203,5 @@ rule = Rule(
     since="0.1",
     witness=witness,
     words=(NETWORKS | names_of(*SOFTMAXES),),
+    needs=needs((LossComputed, *SOFTMAXES)),
 )

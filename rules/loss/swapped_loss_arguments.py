@@ -42,6 +42,7 @@ from nnlint.facts.shapes import FILLED
 from nnlint.finding import Applicability, Edit, Fix, Severity, Verdict
 from nnlint.graph import ancestors, cuts_graph
 from nnlint.mending import edits
+from nnlint.needs import needs
 from nnlint.operations import REGRESSION_LOSSES, WEIGHTED
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
@@ -199,4 +200,5 @@ rule = Rule(
     fix=Applicability.SAFE,
     witness=witness,
     words=(NETWORKS,),
+    needs=needs(LossComputed, LOSSES),
 )

@@ -42,6 +42,7 @@ from nnlint.facts.scales import SCALES, Ending, Scale, endings
 from nnlint.finding import Applicability, Edit, Fix, Severity, Verdict
 from nnlint.graph import ancestors, content
 from nnlint.mending import edits
+from nnlint.needs import needs
 from nnlint.operations import WEIGHTED
 from nnlint.records import dataclass
 from nnlint.rule import Problem, Rule
@@ -75,8 +76,6 @@ class Misplaced:
 
 def check(run: Run) -> Iterator[Problem]:
     """One problem for each softmax over a wrong dimension, and one for each that leaves its dimension to be guessed."""
-    if not any(run.operations.get(operation) for operation in SOFTMAXES):
-        return
     found: set[int] = set()
     for misplaced in (*_before_losses(run), *_put_out(run), *_picked_from(run)):
         if id(misplaced.data) not in found:
@@ -346,4 +345,5 @@ rule = Rule(
     fix=Applicability.UNSAFE,
     witness=witness,
     words=(NETWORKS | names_of(*SOFTMAXES),),
+    needs=needs(SOFTMAXES),
 )
