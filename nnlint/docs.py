@@ -1,4 +1,5 @@
-"""`python -m nnlint.docs`: writes rules/README.md from the rules' own pages; `--check` says whether it is stale."""
+"""`python -m nnlint.docs`: writes rules/README.md from the rules' own pages, and the table in rules/__init__.py from what they
+declare; `--check` says whether these are stale."""
 
 from __future__ import annotations
 
@@ -8,7 +9,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from nnlint.catalogue import CATALOGUE, all_rules
+from nnlint.catalogue import CATALOGUE, loaded_rules
+from nnlint.catalogue_table import table
+from nnlint.program import PROGRAM_RULES
 from nnlint.rule import Rule
 
 _INTRODUCTION = """\
@@ -20,6 +23,21 @@ Written by `python -m nnlint.docs` from the docstrings of the rules; change thos
 a short run, `-` that no run could decide, and the page says why. The figures show one of the rule's fixtures, run as written
 and with that finding alone mended, on the same data with the same seed.
 """
+
+_PACKAGE = '''\
+"""The rules, one file each: see README.md beside this file.
+
+The tables are what is known of them without these files. Written by `python -m nnlint.docs`: change the rules, not this file.
+"""
+
+# ruff: noqa: E501
+# fmt: off
+'''
+
+
+def catalogue_package(rules: Sequence[Rule]) -> str:
+    """The package's own file: a table of the rules that have files."""
+    return table([rule for rule in rules if rule not in PROGRAM_RULES], _PACKAGE)
 
 
 def catalogue_page(rules: Sequence[Rule]) -> str:
@@ -64,18 +82,20 @@ def readme() -> Path:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the page and return 0; with `--check` write nothing, and return 1 where the file is stale or missing."""
-    parser = argparse.ArgumentParser(prog="python -m nnlint.docs", description="Write rules/README.md from the rules.")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if the file is stale")
+    """Write the files and return 0; with `--check` write nothing, and return 1 where one is stale or missing."""
+    parser = argparse.ArgumentParser(prog="python -m nnlint.docs", description="Write what follows from the rules.")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if a file is stale")
     options = parser.parse_args(arguments)
-    file, page = readme(), catalogue_page(all_rules())
+    rules = loaded_rules()
+    texts = {readme(): catalogue_page(rules), readme().with_name("__init__.py"): catalogue_package(rules)}
     if not options.check:
-        file.write_text(page, encoding="utf-8", newline="\n")
+        for file, text in texts.items():
+            file.write_text(text, encoding="utf-8", newline="\n")
         return 0
-    if file.is_file() and file.read_text(encoding="utf-8") == page:
-        return 0
-    print(f"{file} is stale: run python -m nnlint.docs", file=sys.stderr)
-    return 1
+    stale = [file for file, text in texts.items() if not file.is_file() or file.read_text(encoding="utf-8") != text]
+    for file in stale:
+        print(f"{file} is stale: run python -m nnlint.docs", file=sys.stderr)
+    return 1 if stale else 0
 
 
 if __name__ == "__main__":

@@ -10,14 +10,14 @@ from nnlint.analysis import Analysis, Kept, Progress
 from nnlint.catalogue import all_rules, unloadable
 from nnlint.finding import Finding
 from nnlint.garbage import uncollected
-from nnlint.program import UNUSED_SUPPRESSION
+from nnlint.program import PROGRAM_RULES, UNUSED_SUPPRESSION
 from nnlint.reading.disk import DISK, Disk
 from nnlint.reading.document import Document
 from nnlint.reading.patterns import Patterns
 from nnlint.reading.shown import texts_of
 from nnlint.records import dataclass, field
 from nnlint.report import Report
-from nnlint.rule import Rule, no_problems
+from nnlint.rule import Rule
 from nnlint.selection import matches, select_rules
 from nnlint.settings import Settings
 from nnlint.silencing.suppressions import Suppressions
@@ -59,7 +59,7 @@ def lint_documents(
         lint.analysis.notes += document.notes
     with uncollected():
         todo = units(
-            documents, disk, Vocabulary({rule.code: rule.words for rule in rules if rule.check is not no_problems})
+            documents, disk, Vocabulary({rule.code: rule.words for rule in rules if rule not in PROGRAM_RULES})
         )
         made = analyses or partial(analyses_of, jobs=jobs)
         for analysis in made(todo, rules, disk, progress, kept):

@@ -48,7 +48,7 @@ def no_problems(run: Run) -> Iterator[Problem]:
     yield from ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rule:
     """One entry of the catalogue.
 

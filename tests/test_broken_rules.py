@@ -13,6 +13,7 @@ import nnlint
 from nnlint import catalogue
 from nnlint.api import LintError
 from tests.command import Command
+from tests.scripts import FAULTY
 
 SOUND = '''"""A pass that does nothing."""
 
@@ -35,6 +36,10 @@ BROKEN = {
     "has_no_page.py": (SOUND.format(code="NN198").replace('"""A pass', '_ = """A pass'), "ValueError: ", None),
     "has_no_rule.py": ('"""A page."""\n', "AttributeError: ", None),
 }
+TABLE = """
+GROUPS = {{"NN199.1": "torch"}}
+RULES = (("topic.{name}", "NN199", "error", "0.1", True, "", ("NN199.1",), ()),)
+"""
 names = pytest.mark.parametrize("name", BROKEN)
 
 
@@ -124,6 +129,24 @@ def test_from_python_it_is_an_error_with_the_findings_of_the_rest(rules: Path) -
     with pytest.raises(LintError, match=r"does_not_parse\.py: this rule cannot be loaded") as failure:
         nnlint.lint_text("x = (\n")
     assert [finding.code for finding in failure.value.findings] == ["NN901"]
+
+
+def test_a_rule_of_the_table_is_told_when_it_is_asked(rules: Path, command: Command) -> None:
+    (rules / "sound_rule.py").write_text("import no_such_package\n")
+    (rules.parent / "__init__.py").write_text(TABLE.format(name="sound_rule"))
+    command.write("a.py", "import numpy\n\nprint(1)\n")
+    assert command("--no-cache", "a.py").status == 0
+    command.write("b.py", FAULTY)
+    outcome = command("--no-cache", "b.py")
+    assert outcome.status == 2
+    assert "the rule NN199 sound-rule failed on this file with ModuleNotFoundError" in outcome.output
+
+
+def test_a_table_of_other_files_than_there_are_is_left_alone(rules: Path, command: Command) -> None:
+    (rules.parent / "__init__.py").write_text(TABLE.format(name="renamed_rule"))
+    listed = command("--list-rules", "--output-format", "json")
+    assert "sound-rule" in [rule["name"] for rule in json.loads(listed.output)]
+    assert "renamed-rule" not in listed.output
 
 
 def test_the_catalogue_as_it_is_has_none() -> None:

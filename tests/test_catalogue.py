@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import pickle
 import re
 import subprocess
 import sys
@@ -13,8 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from nnlint.catalogue import all_rules
+from nnlint import docs
+from nnlint.catalogue import all_rules, loaded_rules
 from nnlint.program import PROGRAM_RULES
+from nnlint.records import fields
 from nnlint.rule import Rule
 from tests.fixture_cases import FIXTURES, Case, all_cases
 from tests.scripts import FAULTY
@@ -156,3 +159,22 @@ def test_every_figure_of_the_gallery_is_small_and_belongs_to_a_rule() -> None:
     figures = {file.stem: file for file in (ROOT / "rules" / "gallery").glob("*")}
     assert figures.keys() <= {rule.code for rule in CATALOGUE}
     assert [code for code, file in figures.items() if file.stat().st_size > 30_000] == []
+
+
+def test_the_table_of_the_rules_is_what_they_declare() -> None:
+    table = (ROOT / "rules" / "__init__.py").read_text(encoding="utf-8")
+    assert table == docs.catalogue_package(loaded_rules()), "run python -m nnlint.docs"
+
+
+@pytest.mark.parametrize(
+    ("listed", "loaded"), [*zip(all_rules(), loaded_rules(), strict=True)], ids=lambda rule: rule.code
+)
+def test_a_rule_is_the_same_by_the_table_and_by_its_file(listed: Rule, loaded: Rule) -> None:
+    names = [each.name for each in fields(Rule)]
+    assert [getattr(listed, name) for name in names] == [getattr(loaded, name) for name in names]
+    assert listed.url == loaded.url
+
+
+def test_a_rule_of_the_table_survives_pickling() -> None:
+    for rule in all_rules():
+        assert pickle.loads(pickle.dumps(rule)).title == rule.title

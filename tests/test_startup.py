@@ -38,9 +38,9 @@ def noted(pattern, *flags):
     return compile(pattern, *flags)
 
 re.compile = noted
-from nnlint.catalogue import all_rules
+from nnlint.catalogue import loaded_rules
 
-all_rules()
+loaded_rules()
 print(compiled)
 """
 
@@ -49,6 +49,11 @@ def imported(*arguments: str) -> set[str]:
     """The modules that a call with these arguments has imported."""
     done = subprocess.run([sys.executable, "-c", CALL, *arguments], capture_output=True, text=True, check=True)
     return set(done.stderr.split())
+
+
+def rule_files(modules: set[str]) -> set[str]:
+    """The names of those that are files of rules."""
+    return {each.rpartition(".")[2] for each in modules if each.startswith("nnlint.rules.") and each.count(".") == 3}
 
 
 def outside_nnlint() -> set[str]:
@@ -78,3 +83,13 @@ def test_linting_a_script_imports_only_what_that_needs(script: str) -> None:
 def test_loading_the_rules_compiles_no_regular_expression() -> None:
     done = subprocess.run([sys.executable, "-c", COMPILED], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_linting_loads_the_files_of_rules_that_may_find_something_in_the_run(script: str) -> None:
+    loaded = rule_files(imported("--isolated", "--no-cache", script))
+    assert "missing_zero_grad" in loaded
+    assert not loaded & {"symmetric_init", "clip_before_unscale", "dropout_then_batchnorm", "logits_into_nll"}
+
+
+def test_a_page_is_shown_without_the_files_of_other_rules() -> None:
+    assert rule_files(imported("--explain", "NN102")) == {"missing_zero_grad"}

@@ -154,6 +154,6 @@ rule = Rule(
     since="0.1",
     fix=Applicability.SAFE,
     witness=witness,
-    words=(NETWORKS,),
+    words=(NETWORKS, frozenset({"DistributedSampler"})),
     needs=needs(LoaderMade),
 )
