@@ -89,6 +89,13 @@ def data_in(values: Iterable[Value]) -> list[Data]:
     return found
 
 
+def is_from_data_set(data: Data) -> bool:
+    """Whether it is one of scikit-learn's data sets, or an array of one."""
+    while data.operation in ("attribute", "index", "detach") and data.inputs and isinstance(data.inputs[0], Data):
+        data = data.inputs[0]
+    return data.operation == "call" and data.name.startswith("sklearn.datasets.")
+
+
 STATE_TENSOR = "state tensor"
 """The operation of a tensor taken out of a `state_dict()`."""
 

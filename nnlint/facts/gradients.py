@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 
 from nnlint.events import Backward, Escaped, Event, GradientsCleared, ModelCalled, OptimizerStepped, Run
-from nnlint.graph import content, cuts_graph, parameters_of
+from nnlint.graph import content, cuts_graph, is_from_data_set, parameters_of
 from nnlint.operations import LOSS_OPERATIONS
 from nnlint.records import dataclass, field
 from nnlint.static.objects import CodeSite
@@ -175,7 +175,7 @@ def _is_open(data: Data) -> bool:
     if data.operation in PICKS and data.inputs:
         return False
     is_numeric = data.operation == "call" and data.name.partition(".")[0] in NUMERIC
-    return data.operation in OPEN_OPERATIONS and not is_numeric
+    return data.operation in OPEN_OPERATIONS and not is_numeric and not is_from_data_set(data)
 
 
 def _carriers(data: Data) -> tuple[Value, ...]:

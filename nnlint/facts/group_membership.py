@@ -293,7 +293,8 @@ def _layer_missing(run: Run, made: OptimizerMade, each: Trained) -> Stale | None
 def _head_missing(run: Run, made: OptimizerMade, each: Trained) -> Stale | None:
     """A layer that was put into a ready-made network after its optimizer was made, and that no other one holds."""
     owners = made.optimizer.owners if isinstance(made.optimizer, Optimizer) else ()
-    for owner in owners:
+    for held in owners:
+        owner = _with_old_head(held)
         heads = [part for part in parts_held(owner) if isinstance(owner, Data) and _is_new_head(run, part)]
         if not heads or not isinstance(owner, Data) or owner.operation not in ("call", "method"):
             continue
@@ -301,6 +302,14 @@ def _head_missing(run: Run, made: OptimizerMade, each: Trained) -> Stale | None:
             if any(call.model is owner and _is_behind(run, call, backward) for call in run.events(ModelCalled)):
                 return Stale(made, step, backward, heads[0])
     return None
+
+
+def _with_old_head(held: Value) -> Value:
+    """The network that had the layer which an optimizer was given, where another layer has taken its place since."""
+    if not isinstance(held, Data) or held.operation != "attribute" or not isinstance(held.inputs[0], Data):
+        return held
+    network = held.inputs[0]
+    return network if isinstance(network.stored(held.name), Layer) else held
 
 
 def _is_new_head(run: Run, part: Value) -> bool:

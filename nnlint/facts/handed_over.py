@@ -97,10 +97,12 @@ def _may_differentiate(made: Data, given: Data) -> bool:
 
 
 def _source_name(made: Data) -> str:
-    """The name of what a function was taken from, where it is one of several: `for measure in self.metrics`."""
+    """The name of what a function was taken from, where it is one of several: `for measure in self.metrics`, or of a module."""
     callee = made.inputs[0] if made.operation == "call" and made.inputs else None
     while isinstance(callee, Data) and callee.operation in ("element", "index") and callee.inputs:
         callee = callee.inputs[0]
+    if isinstance(callee, Data) and callee.name == "getattr" and callee.inputs and isinstance(callee.inputs[0], Module):
+        return callee.inputs[0].name
     return callee.name.rpartition(".")[2] if isinstance(callee, Data) and callee is not made.inputs[0] else ""
 
 

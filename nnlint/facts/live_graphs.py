@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from nnlint.events import Backward, OptimizerMade, OptimizerStepped, Run
-from nnlint.graph import ancestors, content
+from nnlint.graph import ancestors, content, is_from_data_set
 from nnlint.lazy import regex
 from nnlint.operations import LOSS_OPERATIONS, WEIGHTED
 from nnlint.records import dataclass
@@ -189,7 +189,7 @@ class _Walk:
             first = _first_block(value)
             self.blocks.update({} if first is None else {id(first): first})
             return _asks_gradient(value)
-        if value.operation in NO_WEIGHTS:
+        if value.operation in NO_WEIGHTS or is_from_data_set(value):
             return _asks_gradient(value)
         if value.operation in LEARNS:
             return True
@@ -358,7 +358,8 @@ def _has_network(data: Data) -> bool:
 
 def _may_be_unknown(value: Data) -> bool:
     """Whether a new tensor is made of something unknown: `Variable(x)` of old releases kept a graph."""
-    return any(each.operation in UNKNOWN and not _is_given(each) for each in ancestors(value))
+    unknown = (each for each in ancestors(value) if each.operation in UNKNOWN and not _is_given(each))
+    return any(not is_from_data_set(each) for each in unknown)
 
 
 def _is_given(value: Data) -> bool:

@@ -29,6 +29,9 @@ OF_THEIR_OWN = frozenset(
 )
 """Those that are told the epoch or a metric, at any place."""
 
+ANY = "LRScheduler"
+"""One of torch's, whichever settings name."""
+
 READERS = (
     "print",
     "save",
@@ -71,7 +74,7 @@ def stepped_plainly(event: SchedulerStepped) -> bool:
     """Whether a scheduler of torch or transformers moves on by one: it is told no epoch and no metric."""
     scheduler = event.scheduler
     node = event.at.node if isinstance(event.at, CodeSite) else None
-    is_known = isinstance(scheduler, Scheduler) and scheduler.kind in (DECAYS | OTHERS) - OF_THEIR_OWN
+    is_known = isinstance(scheduler, Scheduler) and scheduler.kind in (DECAYS | OTHERS | {ANY}) - OF_THEIR_OWN
     return is_known and not (isinstance(node, ast.Call) and (node.args or node.keywords))
 
 

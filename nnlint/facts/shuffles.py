@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from nnlint.events import LossComputed, Run
-from nnlint.facts.identity import uncopied, wholes
+from nnlint.facts.identity import PARTS, key_of, label_of, uncopied, wholes
 from nnlint.facts.roles import comparisons
 from nnlint.graph import ancestors
+from nnlint.lazy import regex
 from nnlint.static.objects import CodeSite
 from nnlint.values import NONE, Constant, Data, Value
 
@@ -16,6 +18,9 @@ IN_PLACE = frozenset({"numpy.random.shuffle", "random.shuffle"})
 """Functions that shuffle what they are given, by the generator that all share."""
 
 MOST_PAIRS = 60
+
+ON_PURPOSE = regex(r"rand|perm|shuf|null|corrupt|negativ|noise|scrambl", re.IGNORECASE)
+"""Words of targets that are given to the wrong inputs on purpose, to see what is learned then."""
 
 
 class Apart(NamedTuple):
@@ -35,6 +40,85 @@ def shuffled_apart(run: Run) -> Iterator[Apart]:
         alone, apart = [first[key] for key in first.keys() - second], [second[key] for key in second.keys() - first]
         if alone and apart and _are_unrelated(alone[0], apart[0]):
             yield Apart(alone[0], apart[0])
+
+
+def shuffled_alone(run: Run) -> Iterator[Data]:
+    """Inputs or targets that were put into a random order while their partners, from the same source, kept theirs."""
+    if not run.operations.get("randperm") and not any(_in_place(run)):
+        return
+    in_place = [(call, uncopied(shuffled)) for call, shuffled in _in_place(run)]
+    for one, other in list(_pairs(run))[:MOST_PAIRS]:
+        for moved, kept, is_target in ((one, other, False), (other, one, True)):
+            reordered = _reordered(moved, in_place)
+            if reordered is None or (is_target and ON_PURPOSE.search(f"{label_of(moved)} {_function_name(reordered)}")):
+                continue
+            if _keeps_its_order(kept, in_place) and _belong_together(moved, kept):
+                yield reordered
+
+
+def _reordered(value: Value, in_place: list[tuple[Data, Value | None]]) -> Data | None:
+    """The expression that puts the whole of a value's array into a random order: an index by a draw, or a shuffle in place."""
+    for whole in wholes(value):
+        if (
+            isinstance(whole, Data)
+            and whole.operation == "index"
+            and len(whole.inputs) == 2
+            and _is_draw(whole.inputs[1])
+        ):
+            return whole
+        for call, shuffled in in_place:
+            if shuffled is whole:
+                return call
+    return None
+
+
+def _is_draw(key: Value) -> bool:
+    """Whether it is a random order, or a slice of one."""
+    return any(isinstance(whole, Data) and whole.operation == "randperm" for whole in wholes(key))
+
+
+def _keeps_its_order(value: Value, in_place: list[tuple[Data, Value | None]]) -> bool:
+    """Whether nothing that was shuffled is behind a value, and nothing that may have been."""
+    moved = {id(shuffled) for _, shuffled in in_place}
+    return all(
+        data.operation not in ("randperm", "output", "call", "method") and id(data) not in moved
+        for data in _up_to_source(value)
+    )
+
+
+def _up_to_source(value: Value) -> Iterator[Data]:
+    """All data behind a value, without those that the source of its array was made from."""
+    source = _source(value)
+    yield from (
+        data for data in ancestors(value, stop=lambda data: data is source or _is_computed(data)) if data is not source
+    )
+
+
+def _belong_together(first: Value, second: Value) -> bool:
+    """Whether two arrays are different parts of one source: of what one call returned, of one object, of one frame."""
+    (one, source), (other, other_source) = _part_of_source(first), _part_of_source(second)
+    return source is not None and source is other_source and key_of(one) != key_of(other)
+
+
+def _source(value: Value) -> Value | None:
+    return _part_of_source(value)[1]
+
+
+def _part_of_source(value: Value) -> tuple[Value | None, Value | None]:
+    """The array that a value is a part or an order of, and what that was taken from; None where it was taken from nothing."""
+    part: Value | None = None
+    for whole in wholes(value):
+        if isinstance(whole, Data) and whole.operation == "attribute" and whole.inputs:
+            return whole, whole.inputs[0]
+        if not isinstance(whole, Data) or whole.operation not in PARTS:
+            return part, whole
+        part = whole
+    return None, None
+
+
+def _function_name(data: Data) -> str:
+    function = data.at.function if isinstance(data.at, CodeSite) else None
+    return getattr(function, "name", "")
 
 
 def _pairs(run: Run) -> Iterator[tuple[Value, Value]]:

@@ -6,7 +6,7 @@ import ast
 import builtins
 from collections.abc import Sequence
 
-from nnlint.graph import parameters_of
+from nnlint.graph import is_from_data_set, parameters_of
 from nnlint.static.arguments import Arguments
 from nnlint.static.machine import Machine
 from nnlint.static.objects import Bound, Class, External, Function, Member, Module, Partial, Super, container_in
@@ -128,7 +128,7 @@ def _of_data(machine: Machine, value: Data, name: str, node: ast.AST) -> Value:
         return machine.data("transpose", (value,), node)
     if name == "module" and MODE_KEY in value.parts:
         return value
-    if name in ("data", "values") and value.operation != "name":
+    if name in ("data", "values") and value.operation != "name" and not is_from_data_set(value):
         return machine.data("detach" if name == "data" else "values", (value,), node)
     made = Data("attribute", (value,), machine.site(node), name=name, gradient=value.gradient)
     machine.reads_gradients = machine.reads_gradients or name == "grad"

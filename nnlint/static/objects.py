@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -171,6 +172,24 @@ class Class(Value):
                 return cls.names[name]
             skipping = skipping and cls is not after
         return None
+
+
+def sole_definition(module: Module) -> Value | None:
+    """What a name that only settings know can mean in a module: the one function or class there that nothing else uses."""
+    found = [
+        value
+        for name, value in module.names.items()
+        if isinstance(value, (Class, Function)) and not _is_part_of(module, str(name), value)
+    ]
+    bases = [base for each in found if isinstance(each, Class) for base in each.bases]
+    free = [each for each in found if not any(each is base for base in bases)]
+    return free[0] if len(free) == 1 else None
+
+
+def _is_part_of(module: Module, name: str, value: Class | Function) -> bool:
+    """Whether the module itself calls it; `F.nll_loss(...)` inside of `nll_loss` is another one."""
+    own = sum(not match[1] for match in re.finditer(rf"(\.\s*)?\b{name}\s*\(", module.source.text))
+    return name.startswith("_") or own > (value.module is module)
 
 
 CONTAINER_BASES = frozenset({"Sequential", "ModuleList", "ModuleDict"})

@@ -31,7 +31,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nnlint.events import Run
-from nnlint.facts.shuffles import shuffled_apart
+from nnlint.facts.shuffles import shuffled_alone, shuffled_apart
 from nnlint.finding import Severity, Verdict
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
@@ -56,6 +56,16 @@ def check(run: Run) -> Iterator[Problem]:
                 label="another random order",
                 related=((first, "the first random order"),),
                 help="draw one permutation and index both by it",
+            )
+
+    for data in shuffled_alone(run):
+        if isinstance(data.at, CodeSite) and id(data.at.node) not in reported:
+            reported.add(id(data.at.node))
+            yield Problem(
+                data.at,
+                "inputs are given the targets of others, because one of the two is shuffled and the other is not",
+                label="its partner keeps the old order",
+                help="index both by the same permutation",
             )
 
 

@@ -33,6 +33,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Container, Iterator
+from itertools import combinations
 from typing import NamedTuple
 
 from nnlint.events import BatchDrawn, Iteration, LoaderMade, ModelCalled, Run
@@ -70,7 +71,7 @@ def check(run: Run) -> Iterator[Problem]:
         for draw in _first_batches(call, first) if call.iterations else ():
             passes.setdefault(id(draw.at.node), []).append(draw)
     for draws in passes.values():
-        again = next((draw for draw in draws if _is_another_pass(draws[0], draw)), None)
+        again = next((other for one, other in combinations(draws, 2) if _is_another_pass(one, other)), None)
         if again is not None and not is_one_batch(again.loader):
             yield _problem(again)
 

@@ -34,8 +34,9 @@ has, the verifier draws the first batch again.
 
 from __future__ import annotations
 
+import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
 from nnlint.events import BatchDrawn, LoaderMade, Run
 from nnlint.facts.data_sets import is_for_evaluation, keeps_order, training_loaders, transforms_of
@@ -66,10 +67,11 @@ def check(run: Run) -> Iterator[Problem]:
     made = [event.loader for event in run.events(LoaderMade) if isinstance(event.loader, Loader)]
     if not made:
         return
-    trained = {id(loader) for loader, _ in training_loaders(run)}
+    training = [loader for loader, _ in training_loaders(run)]
+    trained, calls = set(map(id, training)), {loader.at.node for loader in training if isinstance(loader.at, CodeSite)}
     reported: set[int] = set()
     for loader in made:
-        if id(loader) in trained or not is_for_evaluation(loader) or _is_on_purpose(loader):
+        if id(loader) in trained or not is_for_evaluation(loader) or _is_on_purpose(loader, calls):
             continue
         sites = [data.at for data in _random_transforms(loader) if isinstance(data.at, CodeSite)]
         site = min(sites, key=lambda each: (each.place.line, each.place.column), default=None)
@@ -84,11 +86,15 @@ def check(run: Run) -> Iterator[Problem]:
             )
 
 
-def _is_on_purpose(loader: Loader) -> bool:
-    """Whether other images in each pass are wanted: several views of one, or a few at random to look at."""
-    if keeps_order(loader) is False:
+def _is_on_purpose(loader: Loader, calls: Set[ast.AST]) -> bool:
+    """Whether other images in each pass are wanted: several views of one, or a few at random to look at.
+
+    A call that makes the training loader, too, shuffles for its sake.
+    """
+    site = loader.at if isinstance(loader.at, CodeSite) else None
+    if keeps_order(loader) is False and (site is None or site.node not in calls):
         return True
-    return isinstance(loader.at, CodeSite) and AVERAGES.search(loader.at.module.source.text) is not None
+    return site is not None and AVERAGES.search(site.module.source.text) is not None
 
 
 def _random_transforms(loader: Loader) -> Iterator[Data]:

@@ -40,7 +40,7 @@ from nnlint.facts.roles import TARGET_NAME
 from nnlint.facts.scales import is_of_training
 from nnlint.facts.shapes import FILLED
 from nnlint.finding import Applicability, Edit, Fix, Severity, Verdict
-from nnlint.graph import ancestors, cuts_graph
+from nnlint.graph import ancestors, cuts_graph, is_from_data_set
 from nnlint.mending import edits
 from nnlint.needs import needs
 from nnlint.operations import REGRESSION_LOSSES, WEIGHTED
@@ -85,13 +85,15 @@ def _is_data(value: Value) -> bool:
     """Whether a value is certainly none that a network has computed: it is drawn, made up, or an argument called a target."""
     made: list[Data] = []
     for each in ancestors(value, stop=_is_filled):
-        if each.operation in COMPUTED or each.layer is not None:
+        if (each.operation in COMPUTED and not is_from_data_set(each)) or each.layer is not None:
             return False
         made.append(each)
     if not made:
         return False
     named = TARGET_NAME.search(label_of(value)) is not None
-    return any(each.operation in DATA or (named and each.operation == "argument") for each in made)
+    return any(
+        each.operation in DATA or (named and each.operation == "argument") or is_from_data_set(each) for each in made
+    )
 
 
 def _is_filled(data: Data) -> bool:

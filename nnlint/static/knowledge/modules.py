@@ -120,6 +120,7 @@ def _save(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value
     "bfloat16",
     "requires_grad_",
     "share_memory",
+    "type",
     "xpu",
     "compile",
 )

@@ -15,7 +15,7 @@ from nnlint.static.iteration import element, known_elements, spread
 from nnlint.static.knowledge.common import EXTERNALS, LOSSES, external, method, role_name
 from nnlint.static.knowledge.standard_library import copied
 from nnlint.static.machine import Machine
-from nnlint.static.objects import Class, External, Function, Generator
+from nnlint.static.objects import Class, External, Function, Generator, Module, sole_definition
 from nnlint.values import (
     NONE,
     TRUE,
@@ -177,7 +177,8 @@ def _getattr(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Va
         unnamed = [part for label, part in held.attributes.items() if str(label).startswith(UNNAMED)]
         if unnamed:
             return join_all(unnamed)
-    return machine.data("call", given.values(), node, name="getattr")
+    only = sole_definition(held) if isinstance(held, Module) else None
+    return only or machine.data("call", given.values(), node, name="getattr")
 
 
 @external("builtins.setattr")
