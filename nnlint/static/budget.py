@@ -15,9 +15,10 @@ MOST_WRITTEN = 500
 MOST_OPTIMIZERS = 100
 """Optimizers stepped in one run, each of which is followed through all of it; a script has a handful."""
 
-STEPS_AT_ONCE = 25_000
+STEPS_OF_A_RUN = 12_000
+STEPS_AT_ONCE = 20_000
 STEPS_PER_LINE = 3
-"""The pace of a whole project: what parsing it with libcst takes is about ten steps per line."""
+"""The pace of a run, and of a whole project: what parsing it with libcst takes is about ten steps per line."""
 
 MOST_CALLS, MOST_STEPS_OF_CALLS = 40, 12_000
 """A function is followed at every call until both are passed: no training step is, a helper of a large library may be."""
@@ -26,7 +27,7 @@ MOST_IDLE_CALLS, MOST_IDLE_STEPS = 8, 800
 """The same for a function in which nothing ever happened: one that logs, parses or formats."""
 
 ENOUGH_CALLS, ENOUGH_STEPS = 2, 300
-"""The same, once the project is behind its pace."""
+"""The same, once the run or the project is behind its pace."""
 
 TRAINING_CALLS = 6
 """What trains is followed so often in each run, whatever the project costs: two epochs of two batches, and an evaluation."""
@@ -67,17 +68,21 @@ class Budget:
             found = self.efforts[function] = Effort()
         return found
 
-    def is_spent(self, effort: Effort, steps: int, is_own: bool, here: int) -> bool:
+    def trains(self, function: ast.AST | None) -> bool:
+        found = self.efforts.get(function) if function is not None else None
+        return found is not None and found.trains
+
+    def is_spent(self, effort: Effort, steps: int, is_own: bool, here: int, caller: ast.AST | None) -> bool:
         """Whether a function was followed so often that another time would only cost.
 
         `steps` are those of the current run; `is_own` says that the function stands in the run's own file; `here` counts how
         often it was followed in this run.
         """
-        if effort.trains and here < TRAINING_CALLS:
+        if here < TRAINING_CALLS and (effort.trains or self.trains(caller)):
             return False
         if effort.calls > MOST_CALLS and effort.steps > MOST_STEPS_OF_CALLS:
             return True
         if not effort.is_active and effort.calls > MOST_IDLE_CALLS and effort.steps > MOST_IDLE_STEPS:
             return True
-        behind = self.steps + steps > STEPS_AT_ONCE + STEPS_PER_LINE * self.lines
+        behind = steps > STEPS_OF_A_RUN or self.steps + steps > STEPS_AT_ONCE + STEPS_PER_LINE * self.lines
         return behind and not is_own and effort.calls >= ENOUGH_CALLS and effort.steps > ENOUGH_STEPS

@@ -217,7 +217,7 @@ def call_function(
     try:
         is_retry = machine.handlers > 0 and effort.steps > STEPS_OF_A_RETRY
         here = machine.followed.get(function.node, 0)
-        is_spent = is_retry or budget.is_spent(effort, machine.steps_taken, is_own, here)
+        is_spent = is_retry or budget.is_spent(effort, machine.steps_taken, is_own, here, machine.frame.function)
         machine.followed[function.node] = here + 1
         value = None if is_spent else machine.enter(function, locals_, receiver, node)
     finally:
