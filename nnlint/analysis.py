@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from nnlint.events import Run
 from nnlint.finding import Finding, Place, Plan, Related
+from nnlint.graph import settled
 from nnlint.needs import are_met, held_by
 from nnlint.program import SYNTAX_ERROR
 from nnlint.reading.disk import DISK, Disk
@@ -113,7 +114,8 @@ class _Analyst:
             for run in project.runs():
                 self.progress(run.path)
                 self.runs_seen.add(run.path)
-                self._ask_rules(run)
+                with settled():
+                    self._ask_rules(run)
         except Exception as error:
             failure = _described(error)
         self.analysis.notes += project.notes

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from itertools import islice
 
 from nnlint.operations import TRANSPARENT
@@ -175,8 +177,30 @@ def only_looks(data: Data) -> bool:
     return data.operation in LOOKS or (data.operation in ("attribute", "method") and data.name in LOOKS)
 
 
+_settled: ContextVar[dict[int, tuple[Value, tuple[Value, ...]]] | None] = ContextVar("settled", default=None)
+
+
+@contextmanager
+def settled() -> Iterator[None]:
+    """While nothing is written any more, as when rules look at a finished run: what a network holds is gathered once."""
+    token = _settled.set({})
+    try:
+        yield
+    finally:
+        _settled.reset(token)
+
+
 def parameters_of(value: Value) -> Iterator[Value]:
     """The networks and layers inside a network, itself first; also those that were put into a ready-made one inside it."""
+    known = _settled.get()
+    if known is None:
+        return _parts(value)
+    if id(value) not in known:
+        known[id(value)] = (value, tuple(_parts(value)))
+    return iter(known[id(value)][1])
+
+
+def _parts(value: Value) -> Iterator[Value]:
     pending: list[Value] = [value]
     seen: set[int] = set()
     while pending and len(seen) < MOST_VISITED:

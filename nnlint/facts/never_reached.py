@@ -138,8 +138,9 @@ def _is_frozen(part: Value) -> bool:
 def _takes_all(optimizer: Optimizer, made: OptimizerMade) -> bool:
     """Whether the optimizer was given all parameters of some networks: none was picked by what it is."""
     given = list(elements(optimizer.arguments.get("params")))
-    written = ast.unparse(made.at.node) if isinstance(made.at, CodeSite) else ""
-    return bool(given) and all(isinstance(each, Parameters) for each in given) and not SELECTS.search(written)
+    if not given or not all(isinstance(each, Parameters) for each in given):
+        return False
+    return not isinstance(made.at, CodeSite) or not SELECTS.search(ast.unparse(made.at.node))
 
 
 def _cut_off(run: Run, held: dict[int, OptimizerMade]) -> Iterator[Data]:

@@ -168,7 +168,7 @@ def _backward_for_nobody(run: Run, each: Trained, clears: list[GradientsCleared]
     own = [clear for clear in clears if each.is_cleared_by(clear)]
     for clear in own:
         backward = _backward_of(run, each, [clear])
-        if backward is None or _reads_gradients_anywhere(backward) or _may_be_used(run, backward):
+        if backward is None or _may_be_used(run, backward) or _reads_gradients_anywhere(backward):
             continue
         if not any(_node(other.at) is _node(backward.at) for other in run.events(Backward) if _may_be_used(run, other)):
             return backward

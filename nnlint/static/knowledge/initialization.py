@@ -6,6 +6,7 @@ import ast
 
 from nnlint.events import WeightsSet
 from nnlint.graph import content, parameters_of
+from nnlint.static.access import attribute
 from nnlint.static.arguments import Arguments
 from nnlint.static.knowledge.common import external, is_network_like, method
 from nnlint.static.machine import Machine
@@ -73,6 +74,37 @@ def _applied(machine: Machine, receiver: Value, given: Arguments, node: ast.AST)
     if not isinstance(function, (Function, Bound, Partial)):
         return receiver
     parts = [part for part in parameters_of(receiver) if isinstance(part, (Instance, Layer))][:MOST_PARTS]
+    done: dict[object, list[WeightsSet] | None] = {}
     for part in parts:
-        machine.call(function, Arguments([part]), node)
+        kind = part.kind if isinstance(part, Layer) else part.cls
+        alike = done.get(kind)
+        if alike is None:
+            done[kind] = _given(machine, function, part, node)
+        else:
+            _set_alike(machine, alike, part, node)
     return receiver
+
+
+def _given(machine: Machine, function: Value, part: Instance | Layer, node: ast.AST) -> list[WeightsSet] | None:
+    """Give a function one part of a network. Returns which of its weights that set; None where it did anything else."""
+    events, held = len(machine.run.all_events), _settings(part)
+    machine.call(function, Arguments([part]), node)
+    happened = machine.run.all_events[events:]
+    sets = [event for event in happened if isinstance(event, WeightsSet) and _is_own(event.weights, part)]
+    return sets if len(sets) == len(happened) and _settings(part) == held else None
+
+
+def _settings(part: Instance | Layer) -> dict[object, int]:
+    """What a part holds but for its weights, which are made when they are first asked for."""
+    return {name: id(value) for name, value in part.attributes.items() if not isinstance(name, tuple)}
+
+
+def _is_own(weights: Value, part: Value) -> bool:
+    return isinstance(weights, Data) and weights.operation == "weight" and weights.inputs[:1] == (part,)
+
+
+def _set_alike(machine: Machine, sets: list[WeightsSet], part: Value, node: ast.AST) -> None:
+    """What the function did to the first layer of this kind, done to another one."""
+    for known in sets:
+        weights = attribute(machine, part, known.weights.name, node) if isinstance(known.weights, Data) else part
+        machine.emit(WeightsSet(known.at, weights, known.is_constant)).conditional = known.conditional
