@@ -177,8 +177,10 @@ def _keep_state(machine: Machine, target: ast.expr, value: Value, node: ast.stmt
         for part, each, own in zip(target.elts, value.items, parts, strict=False):
             _keep_state(machine, part, each, node, own)
         return
-    kept = _named(target)
     is_alias = isinstance(written, (ast.Name, ast.Attribute))
+    if not is_alias and isinstance(value, (Data, Constant)):
+        return
+    kept = _named(target)
     if kept and any(_is_state(each) or (is_alias and is_network_like(each)) for each in elements(value)):
         machine.emit(StateKept(machine.site(node), value, kept))
 

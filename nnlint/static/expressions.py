@@ -78,6 +78,9 @@ def _evaluates(*kinds: type[ast.AST]) -> Callable[[Evaluator], Evaluator]:
     return register
 
 
+_evaluates(ast.Call)(calls.call_node)
+
+
 @_evaluates(ast.Constant)
 def _constant(machine: Machine, node: ast.Constant) -> Value:
     value = node.value
@@ -90,17 +93,13 @@ def _constant(machine: Machine, node: ast.Constant) -> Value:
 
 @_evaluates(ast.Name)
 def _name(machine: Machine, node: ast.Name) -> Value:
-    return lookup(machine, node.id, node)
+    found = machine.frame.locals.get(node.id)
+    return lookup(machine, node.id, node) if found is None else found
 
 
 @_evaluates(ast.Attribute)
 def _attribute(machine: Machine, node: ast.Attribute) -> Value:
     return attribute(machine, machine.evaluate(node.value), node.attr, node)
-
-
-@_evaluates(ast.Call)
-def _call(machine: Machine, node: ast.Call) -> Value:
-    return calls.call_node(machine, node)
 
 
 @_evaluates(ast.BinOp)
