@@ -69,6 +69,7 @@ class Budget:
         return found
 
     def trains(self, function: ast.AST | None) -> bool:
+        """Whether following a function (None at module level) has trained anything so far."""
         found = self.efforts.get(function) if function is not None else None
         return found is not None and found.trains
 
@@ -76,7 +77,7 @@ class Budget:
         """Whether a function was followed so often that another time would only cost.
 
         `steps` are those of the current run; `is_own` says that the function stands in the run's own file; `here` counts how
-        often it was followed in this run.
+        often it was followed in this run. What the `caller` needs for its training step is followed as the step itself.
         """
         if here < TRAINING_CALLS and (effort.trains or self.trains(caller)):
             return False
