@@ -12,7 +12,6 @@ from nnlint.graph import settled
 from nnlint.needs import are_met, held_by
 from nnlint.program import SYNTAX_ERROR
 from nnlint.reading.disk import DISK, Disk
-from nnlint.reading.syntax_messages import syntax_finding
 from nnlint.records import dataclass, field
 from nnlint.report import InternalError, Note
 from nnlint.rule import Problem, Rule
@@ -137,6 +136,8 @@ class _Analyst:
                 self.analysis.errors.append(InternalError(run.path, None, message))
 
     def _from_syntax(self, problem: SyntaxProblem) -> Finding:
+        from nnlint.reading.syntax_messages import syntax_finding
+
         documents = [document for document in self.unit.documents if document.path == problem.place.path]
         lines = documents[0].text.lines(problem.place.cell) if documents else ()
         return syntax_finding(problem.place, problem.message, lines)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
-import pkgutil
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -102,6 +101,8 @@ def _modules(catalogue: ModuleType) -> set[str]:
 
 
 def _rules_of_files(catalogue: ModuleType) -> Iterator[Rule | InternalError]:
+    import pkgutil
+
     topics: list[InternalError] = []
     names: dict[str, str] = {}
 

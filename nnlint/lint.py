@@ -21,7 +21,6 @@ from nnlint.rule import Rule
 from nnlint.selection import matches, select_rules
 from nnlint.settings import Settings
 from nnlint.silencing.suppressions import Suppressions
-from nnlint.silencing.unused_suppressions import unused_suppressions
 from nnlint.units import units
 from nnlint.words import Vocabulary
 
@@ -104,6 +103,8 @@ def _unsilenced(lint: Lint, path: str, findings: Sequence[Finding], rules: Seque
     is_judged = bool(suppressions.directives) and path in lint.documents and not lint.analysis.errors
     is_judged = is_judged and UNUSED_SUPPRESSION.code in codes
     if is_judged and not any(finding.code == "NN901" for finding in findings):
+        from nnlint.silencing.unused_suppressions import unused_suppressions
+
         all_defaults = all(rule.code in codes for rule in all_rules() if rule.default)
         kept += unused_suppressions(suppressions, rules, all_defaults)
     return kept

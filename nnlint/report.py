@@ -9,6 +9,7 @@ from nnlint.finding import Finding
 from nnlint.records import dataclass, field
 
 if TYPE_CHECKING:
+    from nnlint.reading.document import Document
     from nnlint.trials import Trial
 
 
@@ -73,3 +74,13 @@ class Report:
     withdrawn: tuple[Finding, ...] = ()
     trials: tuple[Trial, ...] = ()
     interrupted: bool = False
+
+
+@dataclass
+class Fixed:
+    """The documents after fixing, the report on them, and how many findings were mended."""
+
+    documents: list[Document]
+    report: Report
+    count: int = 0
+    errors: list[InternalError] = field(default_factory=list)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from nnlint.caching import store
 from nnlint.caching.store import Store
+from nnlint.digest import digest
 from nnlint.reading.asked_disk import AskedDisk, are_steady
 from tests.command import Command
 from tests.fixture_cases import FIXTURES
@@ -148,7 +148,7 @@ def test_the_folder_can_be_named(command: Command, by: str) -> None:
 def foreign(format: int, answers: object, findings: object) -> bytes:
     """An entry with the right checksum."""
     body = json.dumps([format, answers, findings, []]).encode()
-    return store._checksum(body).encode() + b"\n" + body
+    return digest(body).encode() + b"\n" + body
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,9 @@ LARGE = (
 ).split()
 """Modules that linting a script has no use for."""
 
+MENDING = ("nnlint.mending.fixes", "nnlint.output.text", "nnlint.silencing.unused_suppressions")
+"""What a report in lines of a script without comments has no use for."""
+
 ENGINE = ("nnlint.lint", "nnlint.rules", "nnlint.static", "nnlint.events")
 """What only linting has a use for."""
 
@@ -77,7 +80,13 @@ def test_the_version_is_told_without_the_engine() -> None:
 def test_linting_a_script_imports_only_what_that_needs(script: str) -> None:
     found = imported("--isolated", "--no-cache", script)
     assert "nnlint.rules" in found
-    assert not (found - outside_nnlint()) & set(LARGE)
+    assert not (found - outside_nnlint()) & {*LARGE, *MENDING}
+
+
+def test_an_unchanged_script_is_told_of_without_the_engine(script: str, tmp_path: Path) -> None:
+    call = ("--isolated", f"--cache-dir={tmp_path / 'cache'}", script)
+    assert set(ENGINE) & imported(*call)
+    assert not (imported(*call) - outside_nnlint()) & {*LARGE, *MENDING, *ENGINE} - {"json"}
 
 
 def test_loading_the_rules_compiles_no_regular_expression() -> None:

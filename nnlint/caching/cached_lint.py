@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 from nnlint import __version__
 from nnlint.caching.plain import of_finding, of_note, to_finding, to_note
 from nnlint.caching.store import Store
-from nnlint.reading.asked_disk import AskedDisk, are_steady, digest
+from nnlint.digest import digest
+from nnlint.reading.asked_disk import AskedDisk, are_steady
 from nnlint.reading.disk import DISK, Disk
 from nnlint.reading.document import Document
 from nnlint.reading.shown import texts_of

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from nnlint.analysis import Analysis
 from nnlint.caching.plain import of_finding, of_note, to_finding, to_note
 from nnlint.caching.store import Store
-from nnlint.reading.asked_disk import Answer, AskedDisk, are_steady, digest
+from nnlint.digest import digest
+from nnlint.reading.asked_disk import Answer, AskedDisk, are_steady
 from nnlint.reading.document import Document
 from nnlint.units import Unit
 

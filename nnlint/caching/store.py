@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
 from pathlib import Path
+
+from nnlint.digest import digest
 
 MOST_BYTES = 64_000_000
 """The size at which the entries that were not used for the longest time are removed."""
@@ -31,7 +32,7 @@ class Store:
         file = self.folder / f"{key}{SUFFIX}"
         try:
             checksum, _, body = file.read_bytes().partition(b"\n")
-            if checksum.decode() != _checksum(body):
+            if checksum.decode() != digest(body):
                 return None
             os.utime(file)
             return body.decode()
@@ -44,7 +45,7 @@ class Store:
         aside = self.folder / f"{key}.{os.getpid()}.new"
         try:
             self._make_folder()
-            aside.write_bytes(_checksum(body).encode() + b"\n" + body)
+            aside.write_bytes(digest(body).encode() + b"\n" + body)
             aside.replace(self.folder / f"{key}{SUFFIX}")
         except OSError:
             with contextlib.suppress(OSError):
@@ -74,7 +75,3 @@ class Store:
                     break
                 os.unlink(entry.path)  # noqa: PTH108 - an entry knows its path as text
                 total -= status.st_size
-
-
-def _checksum(body: bytes) -> str:
-    return hashlib.blake2b(body, digest_size=16).hexdigest()

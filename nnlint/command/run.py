@@ -6,7 +6,7 @@ import gc
 import signal
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,20 +27,21 @@ from nnlint.command.exit_status import CLEAN, FAILED, FINDINGS, INTERRUPTED
 from nnlint.command.targets import check_target
 from nnlint.cores import cores
 from nnlint.finding import Severity, Status
-from nnlint.mending.fixes import Fixed, Lint, fix_documents, unified_diff, write_documents
 from nnlint.output import FORMATS, Presentation, describe_notes
 from nnlint.reading.disk import DISK, Disk
 from nnlint.reading.document import Document
 from nnlint.reading.files import STANDARD_INPUT, Collected, read_paths
 from nnlint.reading.patterns import Patterns, repository_root
 from nnlint.records import dataclass, replace
-from nnlint.report import Report
+from nnlint.report import Fixed, Report
 from nnlint.settings import Settings
 from nnlint.silencing.hidden import Hidden
 from nnlint.silencing.trouble import SilencingError
 
 if TYPE_CHECKING:
     from nnlint.analyses import Analyses
+
+Lint = Callable[[Sequence[Document]], Report]
 
 SHOWS_ERRORS = ("text", "concise", "github")
 """The formats in which a person sees what the run failed on; for the others standard error tells it."""
@@ -103,6 +104,8 @@ def _run(request: Request, analyses: Analyses | None = None) -> int:
     finally:
         progress.clear()
     if settings.fix and not settings.diff:
+        from nnlint.mending.fixes import write_documents
+
         unwritten = [*write_documents(collected.documents, fixed.documents)]
         fixed.errors += unwritten
         _tell_fixed(collected.documents, fixed, len(unwritten), settings)
@@ -155,6 +158,8 @@ def _lint(documents: Sequence[Document], settings: Settings, hidden: Hidden, lin
         return replace(report, findings=hidden.without(report, current))
 
     if settings.fix or settings.diff:
+        from nnlint.mending.fixes import fix_documents
+
         return fix_documents(documents, unhidden, settings.unsafe_fixes)
     return Fixed(list(documents), unhidden(documents))
 
@@ -228,6 +233,8 @@ def _write_baseline(file: str, report: Report, settings: Settings) -> int:
 
 
 def _show_diff(before: Sequence[Document], fixed: Fixed, report: Report, settings: Settings) -> int:
+    from nnlint.mending.fixes import unified_diff
+
     diff = b"".join(unified_diff(old, new) for old, new in zip(before, fixed.documents, strict=True))
     emit_bytes(diff, settings.output_file)
     tell_errors(report.errors)

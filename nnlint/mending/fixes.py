@@ -16,15 +16,14 @@ from nnlint.reading.document import DecodeError, Document, decode
 from nnlint.reading.documents import read_document
 from nnlint.reading.positions import NoSuchPlaceError, Positions
 from nnlint.reading.raw import read_bytes
-from nnlint.records import dataclass, field, replace
-from nnlint.report import InternalError, Note, Report, outer_error
+from nnlint.records import replace
+from nnlint.report import Fixed, InternalError, Note, Report, outer_error
 
 MAX_ROUNDS = 50
 
 Span = tuple[tuple[int, int], tuple[int, int]]
 """The first and the last line and column of an edit."""
 
-Lint = Callable[[Sequence[Document]], Report]
 Documents = Mapping[str, Document]
 
 
@@ -32,17 +31,7 @@ class UnfitFixError(Exception):
     """A fix that cannot be applied; the message says why."""
 
 
-@dataclass
-class Fixed:
-    """The documents after fixing, the report on them, and how many findings were mended."""
-
-    documents: list[Document]
-    report: Report
-    count: int = 0
-    errors: list[InternalError] = field(default_factory=list)
-
-
-def fix_documents(documents: Sequence[Document], lint: Lint, unsafe: bool) -> Fixed:
+def fix_documents(documents: Sequence[Document], lint: Callable[[Sequence[Document]], Report], unsafe: bool) -> Fixed:
     """Applies the fixes of all findings, round by round, until `lint` yields no more of them.
 
     In a round the fixes are applied in the order of the findings; one whose edits touch those of another waits for the

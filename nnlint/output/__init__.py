@@ -71,6 +71,6 @@ def list_rules(rules: Iterable[Rule], as_json: bool) -> str:
 
 def describe_notes(notes: Iterable[Note]) -> str:
     """What `--verbose` adds, a line for each: what was cut short, skipped or not followed, and why."""
-    from nnlint.output.text import note_lines
+    from nnlint.output.failures import note_lines
 
     return "".join(f"{line}\n" for line in note_lines(notes))

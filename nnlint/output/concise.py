@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from nnlint.finding import Finding
 from nnlint.output import Presentation
+from nnlint.output.failures import error_line
 from nnlint.output.places import position
 from nnlint.output.summary import fix_mark, statistics
 from nnlint.output.terminal import paint, visible
-from nnlint.output.text import error_line
 from nnlint.report import Report
 
 

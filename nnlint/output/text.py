@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from nnlint.finding import Finding, Place
 from nnlint.output import Presentation
+from nnlint.output.failures import error_line
 from nnlint.output.frame import Canvas, Mark, frame
-from nnlint.output.places import place_of, position
+from nnlint.output.places import position
 from nnlint.output.summary import fix_mark, statistics, summary
 from nnlint.output.terminal import columns, paint, visible, wrap
 from nnlint.output.trials import effect_words, table
 from nnlint.records import replace
-from nnlint.report import InternalError, Note, Report, SourceText
+from nnlint.report import Report, SourceText
 
 _NEAR = 8
 _NARROWEST = 40
@@ -29,20 +30,6 @@ def render(report: Report, presentation: Presentation) -> str:
     if not presentation.quiet:
         blocks.append(summary(report, presentation))
     return "\n".join("".join(f"{line}\n" for line in block) for block in blocks)
-
-
-def error_line(error: InternalError, colour: bool) -> str:
-    """One line for a failure of the run itself."""
-    return f"{_at(error, colour)} {paint(error.kind, 'error', colour)}: {visible(error.message)}"
-
-
-def note_lines(notes: Iterable[Note]) -> Iterator[str]:
-    """One line for each note."""
-    return (f"{_at(note, colour=False)} note: {visible(note.message)}" for note in notes)
-
-
-def _at(said: InternalError | Note, colour: bool) -> str:
-    return f"{paint(visible(said.path), 'strong', colour)}{place_of(said)[len(said.path) :]}:"
 
 
 def finding_lines(finding: Finding, report: Report) -> list[str]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from nnlint.digest import digest
 from nnlint.reading.disk import Disk
 from nnlint.reading.document import Document
 from nnlint.records import dataclass, field
@@ -94,11 +94,6 @@ def _asked(disk: Disk, kind: str, path: str) -> object:
         return disk.size(path)
     data = disk.data(path)
     return None if data is None else digest(data)
-
-
-def digest(data: bytes) -> str:
-    """What stands for a content."""
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
 def _digest_of_names(names: frozenset[str] | None) -> str | None:

@@ -8,7 +8,6 @@ from zlib import compress, decompress
 
 from nnlint.finding import Finding, Place
 from nnlint.lazy import regex
-from nnlint.reading.syntax_messages import syntax_finding
 from nnlint.records import dataclass
 from nnlint.report import Note, SourceText
 from nnlint.source import Source
@@ -123,6 +122,8 @@ def is_notebook(path: str) -> bool:
 
 def undecodable(path: str, file: str | None, data: bytes, error: DecodeError) -> Document:
     """A document that holds nothing but the finding that its bytes are no text."""
+    from nnlint.reading.syntax_messages import syntax_finding
+
     lines = shown_lines(unified_lines(data.decode("utf-8", "replace")))
     end = error.column + 1
     place = Place(path, None, error.line, error.column, error.line, end)
