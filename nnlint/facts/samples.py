@@ -208,7 +208,8 @@ def _counts(key: Value | None, over: Value | None) -> bool:
     if not isinstance(key, Data):
         return False
     if key.operation == "counter":
-        return bool(key.inputs) and _steps_by_one(key.inputs[0])
+        counted = key.inputs[0] if key.inputs else None
+        return _steps_by_one(counted) and (counted is over or any(each is counted for each in _drawn(over)))
     if key.operation == "element":
         return _is_order(key.inputs[0]) and any(each is key.inputs[0] for each in _drawn(over))
     if key.operation == "index" and len(key.inputs) > 1:
@@ -234,7 +235,7 @@ def _steps_by_one_or_all(order: Data) -> bool:
     return order.operation == "randperm" or len(order.inputs) < 3 or number(order.inputs[2]) == 1
 
 
-def _steps_by_one(over: Value) -> bool:
+def _steps_by_one(over: Value | None) -> bool:
     if isinstance(over, Data) and over.operation == "range":
         return len(over.inputs) < 3 or number(over.inputs[2]) == 1
     return isinstance(over, Data) and over.operation in ("enumerate", "progress")
