@@ -144,9 +144,20 @@ def is_active_dropout(data: Data) -> bool:
 
 def drops_little(data: Data) -> bool:
     """Whether the dropout is known to drop no more than a tenth."""
-    given = data.layer.arguments.get("p") if data.layer is not None else data.options.get("p")
-    known = [number(each) for each in alternatives(given)]
-    return bool(known) and all(each is not None and each <= LITTLE for each in known)
+    rates = _rates(data)
+    return bool(rates) and all(each is not None and each <= LITTLE for each in rates)
+
+
+def noise_of_sum(dropout: Data, units: float) -> float | None:
+    """The variance that dropout adds to a sum of so many units of about one size, as a share of that sum's square."""
+    rates = _rates(dropout)
+    known = [each for each in rates if each is not None and each < 1]
+    return max(each / (1 - each) / units for each in known) if known and len(known) == len(rates) else None
+
+
+def _rates(dropout: Data) -> list[float | None]:
+    given = dropout.layer.arguments.get("p") if dropout.layer is not None else dropout.options.get("p")
+    return [number(each) for each in alternatives(given)]
 
 
 def tracks_statistics(data: Data) -> bool:
