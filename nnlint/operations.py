@@ -196,8 +196,14 @@ METHODS: dict[str, str] = {
         }
     ),
 }
-for _not_a_method in ("load", "append", "arange", "linspace", "random", "zeros", "ones", "full", "array", "tensor"):
-    METHODS.pop(_not_a_method, None)
+_NO_METHODS = (
+    "load append arange linspace random zeros ones full array tensor dropout dropout1d dropout2d dropout3d alpha_dropout "
+    "feature_dropout feature_alpha_dropout batch_norm layer_norm group_norm instance_norm rms_norm"
+)
+"""Functions that no tensor has under that name: what is called so on something unknown is a layer that it holds."""
+
+for _name in _NO_METHODS.split():
+    METHODS.pop(_name, None)
 
 PARAMETERS: dict[str, tuple[str, ...]] = {
     "softmax": ("dim",),

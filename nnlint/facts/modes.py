@@ -87,7 +87,7 @@ def mode_dependent(run: Run, call: ModelCalled) -> set[str]:
     for part in parameters_of(call.model):
         if isinstance(part, (Instance, Layer)):
             found.update(kind for held in part.attributes.values() for kind in _ready_made(held))
-        if isinstance(part, Layer) and _depends_on_mode(part) and not _was_switched_off(run, part, call):
+        if isinstance(part, Layer) and _suffers(part) and not _was_switched_off(run, part, call):
             found.add("batch_norm" if part.operation == "batch_norm" else "dropout")
     if (
         not found
@@ -171,6 +171,11 @@ def _depends_on_mode(layer: Layer) -> bool:
         return False
     inner = [each for each in layer.arguments.values() if isinstance(each, Layer)]
     return any(_depends_on_mode(each) for each in inner) if inner else layer.number("dropout") != 0
+
+
+def _suffers(layer: Layer) -> bool:
+    """Whether the training mode does an evaluation harm: not where a BatchNorm keeps nothing but its last batch."""
+    return _depends_on_mode(layer) and not (layer.operation == "batch_norm" and layer.number("momentum") == 1)
 
 
 def _was_switched_off(run: Run, layer: Layer, call: ModelCalled) -> bool:

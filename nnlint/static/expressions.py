@@ -242,13 +242,37 @@ def _conditional(machine: Machine, node: ast.IfExp) -> Value:
         return machine.evaluate(node.body if known else node.orelse)
     found: list[Value] = []
 
+    is_of_tensors = _asks_for_a_tensor(node)
+
     def arm(expression: ast.expr) -> Callable[[], None]:
-        return lambda: found.append(machine.evaluate(expression))
+        def run() -> None:
+            value = machine.evaluate(expression)
+            others = [each for each in alternatives(value) if not isinstance(each, Data)]
+            found.extend(others if is_of_tensors and expression is node.orelse else [value])
+
+        return run
 
     key, denies = test_key(test)
     arms = [arm(node.body), arm(node.orelse)]
     machine.branch(key, arms[::-1] if denies else arms)
     return join_all(found)
+
+
+TENSORS_HAVE = frozenset({"item", "detach", "backward", "cpu", "numpy", "grad_fn", "requires_grad"})
+
+
+def _asks_for_a_tensor(node: ast.IfExp) -> bool:
+    """`x.item() if hasattr(x, "item") else x`: what is left as it is is no tensor."""
+    call = node.test
+    return (
+        isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Name)
+        and call.func.id == "hasattr"
+        and len(call.args) == 2
+        and isinstance(call.args[1], ast.Constant)
+        and call.args[1].value in TENSORS_HAVE
+        and ast.dump(call.args[0]) == ast.dump(node.orelse)
+    )
 
 
 @_evaluates(ast.Tuple, ast.List, ast.Set)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 
 from nnlint.events import LossComputed, ModelBuilt, ModelCalled
-from nnlint.operations import LAYERS, LOSS_OPERATIONS, WIDTHS
+from nnlint.operations import ACTIVATIONS, LAYERS, LOSS_OPERATIONS, WIDTHS
 from nnlint.static.arguments import Arguments
 from nnlint.static.iteration import known_elements
 from nnlint.static.knowledge.common import method, wrap_output
 from nnlint.static.machine import Machine
+from nnlint.static.objects import CodeSite
 from nnlint.values import (
     TRUE,
     Constant,
@@ -19,6 +20,8 @@ from nnlint.values import (
     Items,
     Layer,
     Value,
+    alternatives,
+    join,
     number,
 )
 
@@ -94,11 +97,20 @@ def _add(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> 
     elif name in ("add_module", "register_module"):
         key, part = given.get(0, "name"), given.get(1, "module")
         label = str(key.value) if isinstance(key, Constant) else str(len(parts_of(receiver)))
+        if part is not None and _was_made_there(receiver.attributes.get(label), part):
+            label = f"{label} {len(parts_of(receiver))}"  # added in one pass of a loop, and in this one: it comes last
         if part is not None:
             machine.write(receiver.attributes, label, part)
     elif given.positional:
         _append(receiver, given.positional[-1])
     return receiver
+
+
+def _was_made_there(earlier: Value | None, part: Value) -> bool:
+    """Whether the same constructor has made the module that goes by the name already."""
+    sites = [getattr(each, "at", None) for each in (*alternatives(earlier), part)]
+    nodes = [site.node if isinstance(site, CodeSite) else None for site in sites]
+    return nodes[-1] is not None and any(node is nodes[-1] for node in nodes[:-1])
 
 
 def apply_layer(
@@ -130,8 +142,13 @@ def _applied(machine: Machine, layer: Layer, given: Arguments, node: ast.AST) ->
     machine.activity += 1
     if layer.kind == "Sequential":
         value: Value = given.positional[0] if given.positional else machine.data("unknown", (), node)
+        earlier, before = None, value
         for part in parts_of(layer):
-            value = machine.call(part, Arguments([value]), node)
+            if earlier is not None and _are_exclusive(earlier, part):
+                value = join(value, machine.call(part, Arguments([before]), node))
+            else:
+                before, value = value, machine.call(part, Arguments([value]), node)
+            earlier = part
         return value
     inputs = given.values()
     if layer.operation == "identity" and inputs:
@@ -140,6 +157,30 @@ def _applied(machine: Machine, layer: Layer, given: Arguments, node: ast.AST) ->
     if layer.operation in RETURNS_PAIR and not layer.kind.endswith("GRUCell") and layer.kind != "RNNCell":
         return Items([made, machine.data("state of", (made,), node)], "tuple")
     return made
+
+
+LAST = ACTIVATIONS | {"softmax", "log_softmax"}
+
+
+def _are_exclusive(first: Value, second: Value) -> bool:
+    """Whether two activations in a row were added in the two arms of one `if`: a network has the one or the other."""
+    if not isinstance(first, Layer) or not isinstance(second, Layer) or not {first.operation, second.operation} <= LAST:
+        return False
+    one, other = first.at, second.at
+    if not isinstance(one, CodeSite) or not isinstance(other, CodeSite) or one.function is not other.function:
+        return False
+    around = one.function if one.function is not None else one.module.tree
+    choices = [node for node in ast.walk(around) if isinstance(node, ast.If) and node.orelse]
+    return any(
+        _stands_in(one, arm) and _stands_in(other, another)
+        for choice in choices
+        for arm, another in ((choice.body, choice.orelse), (choice.orelse, choice.body))
+    )
+
+
+def _stands_in(site: CodeSite, arm: list[ast.stmt]) -> bool:
+    line = getattr(site.node, "lineno", 0)
+    return arm[0].lineno <= line <= (arm[-1].end_lineno or 0)
 
 
 def _width(layer: Layer, inputs: tuple[Value, ...]) -> int | None:
