@@ -193,6 +193,7 @@ def store_attribute(machine: Machine, value: Value, name: str, stored: Value) ->
         elif isinstance(target, Data):
             machine.write(target.parts, name, stored)
         elif isinstance(target, (Module, Class)):
+            machine.remember_foreign(target, name)
             machine.write(target.names, name, stored)
 
 

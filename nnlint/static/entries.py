@@ -33,6 +33,7 @@ def entry_runs(project: Surroundings, module: Module) -> Iterator[Run]:
             yield from _attempt(project, module, _function_entry(value))
         elif isinstance(value, Class) and value.module is module:
             yield from _class_runs(project, module, value)
+    module.give_back()
 
 
 def _class_runs(project: Surroundings, module: Module, cls: Class) -> Iterator[Run]:

@@ -284,6 +284,12 @@ class Machine:
                 journal[slot] = (space, key, space.get(key, _MISSING))
         space[key] = value
 
+    def remember_foreign(self, holder: Module | Class, name: str) -> None:
+        """Keep what another file's module or class holds under a name that the entry file itself is about to replace."""
+        home = holder.module if isinstance(holder, Class) else holder
+        if home is not self.entry and self.frame.module is self.entry:
+            self.entry.replaced.append((holder.names, name, holder.names.get(name)))
+
     def branch(
         self,
         test: Hashable | None,

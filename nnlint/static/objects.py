@@ -30,6 +30,7 @@ class Module(Value):
     executed: bool = False
     followed: set[ast.AST] = field(default_factory=set)
     generators: dict[ast.AST, bool] = field(default_factory=dict)
+    replaced: list[tuple[dict[Any, Value], str, Value | None]] = field(default_factory=list)
     _lines: list[str] | None = None
     _calls: Counter[str] | None = None
 
@@ -39,6 +40,15 @@ class Module(Value):
         if self._lines is None:
             self._lines = self.source.text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
         return self._lines
+
+    def give_back(self) -> None:
+        """Undo what the file did to the names of other files' modules and classes: another script is another process."""
+        while self.replaced:
+            names, name, before = self.replaced.pop()
+            if before is None:
+                names.pop(name, None)
+            else:
+                names[name] = before
 
     @property
     def calls(self) -> Counter[str]:
