@@ -67,6 +67,15 @@ def rescalings_behind(value: Value) -> list[Rescaling]:
     return known if len(known) == len(found) else []
 
 
+def is_done_to_both(rescaling: Rescaling, comparison: Comparison) -> bool:
+    """Whether the prediction is multiplied by the same: the loss has another unit, what is learned has not."""
+    return any(
+        other.factor == rescaling.factor and other.divides == rescaling.divides
+        for prediction in elements(comparison.prediction)
+        for other in rescalings_behind(prediction)
+    )
+
+
 def is_made_up(rescaling: Rescaling, comparison: Comparison) -> bool:
     """Whether the constant belongs to how the data are made: a random draw, or a function of the network's input."""
     subject = uncopied(rescaling.subject)

@@ -11,7 +11,7 @@ from nnlint.graph import MADE_TO_SIZE, only_looks
 from nnlint.lazy import regex
 from nnlint.operations import WEIGHTED
 from nnlint.static.objects import CodeSite
-from nnlint.values import Data, Optimizer, Site, Value, elements
+from nnlint.values import Data, Items, Optimizer, Site, Value, elements, number
 
 MOST_FOLLOWED = 100
 CONSTRUCTED = regex(r"(^|\.)[A-Z][A-Za-z0-9]*$")
@@ -50,12 +50,24 @@ def _trained(run: Run) -> frozenset[int]:
 
 
 def is_asked_about_made_up(run: Run, call: ModelCalled) -> bool:
-    """Whether a network of a library that was only constructed, and never taught, is asked about made-up numbers."""
+    """Whether a network of a library that was only constructed, and never taught, is asked about made-up numbers, or any
+    network once before its training begins."""
+    if _is_rehearsal(run, call):
+        return True
     model = call.model
     is_constructed = isinstance(model, Data) and CONSTRUCTED.search(model.name) is not None
     if not is_constructed or LOADED.search(getattr(model, "name", "")):
         return False
     return bool(call.inputs) and _is_made_up(call.inputs[0]) and not any(each is model for each in taught(run))
+
+
+def _is_rehearsal(run: Run, call: ModelCalled) -> bool:
+    """Whether a script asks about numbers that it makes up or writes out, once, before the first step of any optimizer."""
+    if run.symbolic or call.iterations or not call.inputs or not all(map(_is_made_up, call.inputs)):
+        return False
+    first = next((step.order for step in run.events(OptimizerStepped)), 0)
+    loaded = [each for used in run.events(StateUsed) for each in elements(used.into)]
+    return call.order < first and not any(each is call.model for each in loaded)
 
 
 def only_shows_gradients(run: Run) -> bool:
@@ -84,7 +96,16 @@ def _is_made_up(value: Value) -> bool:
             return False
         current = pending.pop()
         if isinstance(current, Data):
-            if current.operation in MADE_TO_SIZE:
+            if current.operation in MADE_TO_SIZE or _is_written_out(current):
                 return True
             pending.extend(current.inputs[: 2 if current.operation == "call" else 1])
     return False
+
+
+def _is_written_out(data: Data) -> bool:
+    """Whether a tensor is made of numbers that stand there."""
+    first = data.inputs[0] if data.operation in ("tensor", "array") and data.inputs else None
+    rows = [first]
+    while rows and all(isinstance(row, Items) and not row.open for row in rows):
+        rows = [each for row in rows if isinstance(row, Items) for each in row.items]
+    return bool(rows) and all(number(each) is not None for each in rows)

@@ -15,13 +15,17 @@ TOOLS = regex(
 CASES = regex(r"^class \w+\(\s*(?:unittest\.)?TestCase\s*[,)]", re.MULTILINE)
 TESTS = regex(r"^[ \t\f]*(?:async )?def _?test_\w+\(", re.MULTILINE)
 ASSERTS = regex(r"^[ \t\f]+assert\b", re.MULTILINE)
+TRAINS = regex(r"optim|\.fit\(|argparse|__main__", re.I)
+"""What a file below `tests/` holds that is more than something to compare with."""
+
 OWN_ASSERTS = regex(r"^[ \t\f]+self\.assert[A-Z]\w*\(", re.MULTILINE)
 
 
 def is_test_suite(source: Source) -> bool:
     """Whether a file holds unit tests, by its name and by what it is written with. A script `test_model.py` is none.
 
-    A file whose classes are unittest's own test cases, or what these have in common, is one under any name.
+    A file whose classes are unittest's own test cases, or what these have in common, is one under any name, and so is what lies
+    below a folder `tests` and trains nothing.
     """
     name = PurePath(source.path).name
     text = source.text
@@ -30,5 +34,5 @@ def is_test_suite(source: Source) -> bool:
     if CASES.search(text) is not None and (TESTS.search(text) is not None or OWN_ASSERTS.search(text) is not None):
         return True
     if NAMED.search(name) is None:
-        return False
+        return "tests" in PurePath(source.path).parts[:-1] and TRAINS.search(text) is None
     return TOOLS.search(text) is not None or (TESTS.search(text) is not None and ASSERTS.search(text) is not None)

@@ -36,6 +36,7 @@ from nnlint.events import OptimizerStepped, Run, ValueSeen
 from nnlint.facts.rescaling import (
     Rescaling,
     is_brought_into_range,
+    is_done_to_both,
     is_made_up,
     is_picture,
     is_undone,
@@ -75,6 +76,7 @@ def _changes_target(run: Run, comparison: Comparison, rescaling: Rescaling) -> b
         or is_made_up(rescaling, comparison)
         or is_target_in_input(comparison)
         or is_undone(run, rescaling)
+        or is_done_to_both(rescaling, comparison)
     )
 
 

@@ -53,8 +53,8 @@ from nnlint.lazy import regex
 from nnlint.mending import edits
 from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
-from nnlint.static.objects import CodeSite
-from nnlint.values import Loader, Site
+from nnlint.static.objects import CodeSite, Function
+from nnlint.values import Instance, Loader, Site, Value
 from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted
 from nnlint.words import NETWORKS
 
@@ -96,10 +96,20 @@ def _is_right(loader: Loader) -> bool:
         or ON_PURPOSE.search(function) is not None
         or is_one_batch(loader)
         or is_in_random_order(loader.dataset)
+        or _ignores_the_index(loader.dataset)
         or is_in_order_on_purpose(loader)
         or _is_chosen_by_name(site)
         or _is_asked_for(site)
     )
+
+
+def _ignores_the_index(dataset: Value | None) -> bool:
+    """Whether the data set makes up a sample wherever it is asked: there is no order to speak of."""
+    get = dataset.cls.find("__getitem__") if isinstance(dataset, Instance) else None
+    if not isinstance(get, Function) or isinstance(get.node, ast.Lambda) or len(get.node.args.args) < 2:
+        return False
+    index = get.node.args.args[1].arg
+    return not any(isinstance(node, ast.Name) and node.id == index for node in ast.walk(get.node))
 
 
 def _is_chosen_by_name(site: Site | None) -> bool:
