@@ -137,6 +137,48 @@ def test_missing_files_hold_data(runs: Runner) -> None:
     assert "file data/prices.csv" in seen.stood_in and "checkpoint model.pt" in seen.stood_in
 
 
+def test_a_folder_that_the_script_may_not_make_is_made_inside(runs: Runner) -> None:
+    seen = run(
+        runs,
+        """
+        import os
+        import torch
+        from torch import nn
+
+        os.makedirs("/checkpoints_of_mine/today/", exist_ok=True)
+        model = nn.Linear(5, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.001)
+        model(torch.ones(2, 5)).sum().backward()
+        optimizer.step()
+        torch.save(model.state_dict(), "/checkpoints_of_mine/today/model.pt")
+        with open("/checkpoints_of_mine/today/log.txt", "w") as stream:
+            stream.write("done")
+        assert open("/checkpoints_of_mine/today/log.txt").read() == "done"
+        try:
+            os.mkdir("/checkpoints_of_others")
+        except OSError:
+            pass
+        assert not os.path.exists("/checkpoints_of_others")
+        """,
+    )
+    assert trouble(seen) == []
+    assert seen.stood_in == ("folder /checkpoints_of_mine/today/",)
+
+
+def test_the_files_of_a_folder_that_is_not_there_are_told_together(runs: Runner) -> None:
+    seen = run(
+        runs,
+        """
+        import os
+
+        texts = [open(os.path.join("reviews/pos", name)).read() for name in os.listdir("reviews/pos")]
+        assert len(texts) > 2 and all(texts)
+        """,
+    )
+    assert trouble(seen) == []
+    assert seen.stood_in == ("folder reviews/pos",)
+
+
 def test_who_can_do_without_is_left_without(runs: Runner) -> None:
     seen = run(
         runs,

@@ -105,7 +105,8 @@ def make(path: str) -> str | None:
         os.makedirs(os.path.dirname(place), exist_ok=True)
         with OPEN(place, "wb") as stream:
             stream.write(content(path))
-        stood_in(f"file {_shown(path)}")
+        if os.path.dirname(os.path.abspath(path)) not in ledger.folders:  # it is told as a whole
+            stood_in(f"file {_shown(path)}")
     return place
 
 
@@ -115,6 +116,18 @@ def _place(path: str) -> str:
     if whole.startswith(os.path.join(ledger.folder, "")):
         return whole
     return os.path.join(ledger.folder, ".stand-ins", whole.strip("/").replace("/", "_"))
+
+
+def _kept_inside(file: Any) -> Any:
+    """Where a file lies whose folder the script has made outside of the run's, where it may not."""
+    if not ledger.elsewhere or not isinstance(file, (str, os.PathLike)):
+        return file
+    path = os.path.abspath(os.fspath(file))
+    if not any(path.startswith(os.path.join(str(each), "")) for each in ledger.elsewhere):
+        return file
+    place = _place(str(path))
+    os.makedirs(os.path.dirname(place), exist_ok=True)
+    return place
 
 
 def _shown(path: str) -> str:
@@ -135,6 +148,7 @@ def install() -> None:
     """From now on reading a missing file finds one."""
 
     def open_(file: Any, mode: str = "r", *rest: Any, **keywords: Any) -> Any:
+        file = _kept_inside(file)
         try:
             return OPEN(file, mode, *rest, **keywords)
         except FileNotFoundError:
@@ -299,6 +313,7 @@ def _load(file: Any, *rest: Any, **keywords: Any) -> Any:
 
 
 def _save(content: Any, file: Any, *rest: Any, **keywords: Any) -> None:
+    file = _kept_inside(file)
     if isinstance(file, (str, os.PathLike)):
         parent = os.path.dirname(os.path.abspath(file))
         if not os.path.isdir(parent):

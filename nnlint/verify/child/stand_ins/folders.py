@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import glob
 import importlib
 import os
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from nnlint.verify.child.stand_ins import synthetic
-from nnlint.verify.child.stand_ins.callers import caller, is_library, is_users
+from nnlint.verify.child.stand_ins.callers import caller, expects, is_library, is_users
 from nnlint.verify.child.stand_ins.finder import is_installed
 from nnlint.verify.child.stand_ins.ledger import ledger, stood_in
 from nnlint.verify.child.stand_ins.patching import put
@@ -26,12 +27,27 @@ LIST, GLOB = os.listdir, glob.glob
 
 
 def install() -> None:
-    """From now on missing folders are full."""
-    put(os, listdir=_listed)
+    """From now on missing folders are full, and those that the script may not make are there."""
+    put(os, listdir=_listed, makedirs=_made(os.makedirs), mkdir=_made(os.mkdir))
     put(glob, glob=_globbed)
     if is_installed("PIL"):
         image = importlib.import_module("PIL.Image")
         put(image, open=_opened(image.open, image.fromarray))
+
+
+def _made(make: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(make)
+    def make_or_note(path: Any, *rest: Any, **keywords: Any) -> None:
+        try:
+            make(path, *rest, **keywords)
+        except PermissionError:
+            frame = caller()
+            if frame is None or not is_users(frame) or expects(frame, ("PermissionError", "OSError", "IOError")):
+                raise
+            stood_in(f"folder {path}")
+            ledger.elsewhere.add(os.path.abspath(path))
+
+    return make_or_note
 
 
 def _listed(path: Any = ".") -> list[Any]:
@@ -41,6 +57,7 @@ def _listed(path: Any = ".") -> list[Any]:
         if not is_users(caller()) or is_library(str(path)):
             raise
         stood_in(f"folder {path}")
+        ledger.folders.add(os.path.abspath(path))
         return _names(str(path), ".txt" if TEXTS.search(str(path)) else ".jpg")
 
 
@@ -50,6 +67,7 @@ def _globbed(pattern: Any, *rest: Any, **keywords: Any) -> list[Any]:
     if found or os.path.isdir(folder) or not is_users(caller()) or is_library(folder):
         return found
     stood_in(f"folder {folder}")
+    ledger.folders.add(os.path.abspath(folder))
     suffix = SUFFIX.search(str(pattern))
     return [os.path.join(folder, name) for name in _names(folder, suffix.group(0) if suffix else ".jpg")]
 

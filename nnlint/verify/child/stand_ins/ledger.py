@@ -13,7 +13,8 @@ from nnlint.verify.protocol import Record
 class Ledger:
     """One for each process, as a process is one run. `folder` is the copy of the user's folder.
 
-    Batches hold `samples` samples and images are `side` pixels wide at most, where these are not 0. While a library is `trying`
+    `folders` are those that are stood in for as a whole, `elsewhere` those outside that the script makes and may not: what it
+    writes there goes into the run's own. Batches hold `samples` samples and images are `side` pixels wide at most, where these are not 0. While a library is `trying`
     to do without us, nothing is stood in for.
     """
 
@@ -21,6 +22,8 @@ class Ledger:
     hints: Hints = field(default_factory=Hints)
     write: Callable[[Record], None] = lambda record: None
     told: set[str] = field(default_factory=set)
+    folders: set[str] = field(default_factory=set)
+    elsewhere: set[str] = field(default_factory=set)
     trying: bool = False
     samples: int = 0
     side: int = 0
