@@ -11,7 +11,8 @@ import pytest
 pytest.importorskip("torch")
 
 from nnlint.events import OptimizerStepped, Raised, ValueSeen
-from nnlint.verify.child.haste import LASTING, hastened, lasting
+from nnlint.verify.child import probes
+from nnlint.verify.child.haste import DUE, LASTING, Haste, hastened
 from nnlint.verify.protocol import Probe, Request
 from nnlint.verify.reading import Reader
 from nnlint.verify.runner import Runner
@@ -79,9 +80,16 @@ def test_a_line_behind_long_passes_over_loaders_is_reached(runs: Runner) -> None
     assert len(list(seen.events(ValueSeen))) == 1
 
 
-def run(text: str, in_haste: bool) -> list[Any]:
+def run(text: str, in_haste: bool, waits_for: tuple[int, ...] = (), late: bool = False) -> list[Any]:
     names: dict[str, Any] = {"seen": [], "done": 0}
-    names[LASTING] = lasting(lambda: in_haste, lambda: names["done"], lambda: len(names["seen"]))
+    hurry = Haste(
+        lambda: in_haste,
+        lambda: late,
+        lambda numbers: not set(numbers).isdisjoint(waits_for),
+        lambda: names["done"],
+        lambda: len(names["seen"]),
+    )
+    names |= {LASTING: hurry.lasting, DUE: hurry.is_due, probes.VALUE: lambda number, value: value}
     exec(compile(hastened(ast.parse(dedent(text))), "x.py", "exec"), names)
     seen: list[Any] = names["seen"]
     return seen
@@ -127,3 +135,45 @@ def test_a_loop_that_has_called_a_network_many_times_is_over() -> None:
     """
     assert len(run(text, in_haste=False)) == 1_000
     assert len(run(text, in_haste=True)) == 64
+
+
+PERIODIC = f"""
+    def evaluate(number):
+        seen.append({probes.VALUE}(7, number))
+
+    for number in range(30):
+        done += 1
+        train = loss = abs(number)
+        if number % 10 == 9:
+            evaluate(number)
+        step(number)
+"""
+
+
+@pytest.mark.parametrize(
+    ("in_haste", "waits_for", "late", "seen"),
+    [
+        (False, (7,), False, [9, 19, 29]),
+        (True, (7,), False, list(range(30))),
+        (True, (7,), True, [0]),
+        (True, (), False, []),
+    ],
+)
+def test_what_is_done_now_and_then_is_done_at_once_where_it_is_waited_for(
+    in_haste: bool, waits_for: tuple[int, ...], late: bool, seen: list[int]
+) -> None:
+    assert run("step = abs\n" + dedent(PERIODIC), in_haste, waits_for, late) == seen
+
+
+def test_what_takes_steps_now_and_then_is_left_alone() -> None:
+    text = f"""
+        class Optimizer:
+            def step(self):
+                seen.append({probes.VALUE}(7, "step"))
+
+        for number in range(30):
+            done += 1
+            if number % 10 == 9:
+                Optimizer().step()
+    """
+    assert run(text, in_haste=True, waits_for=(7,)) == ["step"] * 3

@@ -484,6 +484,40 @@ def test_a_slow_training_is_tried_with_smaller_batches(runs: Runner) -> None:
     assert seen.stood_in == ("batches of 4 samples instead of 64",)
 
 
+def test_what_is_made_by_the_size_of_a_batch_fits_to_a_smaller_one(runs: Runner) -> None:
+    text = """
+        import torch
+        from torch import nn
+
+        batch_size = 50
+        settings = {"img_size": 96, "width": 300}
+
+        def batches(data, train_bs=32):
+            return data.split(train_bs)
+
+        loader = torch.utils.data.DataLoader(torch.randn(200, 3, 5), batch_size=batch_size)
+        model = nn.LSTM(5, 1, batch_first=True)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for inputs in loader:
+            state = (torch.zeros(1, batch_size, 1), torch.zeros(1, batch_size, 1))
+            model(inputs, state)[0].sum().backward()
+            optimizer.step()
+        assert settings == {"img_size": 64, "width": 300}
+        assert len(batches(torch.zeros(8))) == 2
+    """
+    request = Request(
+        "", "train.py", {"train.py": dedent(text)}, steps=99, seconds=9, way="stand-ins", samples=4, side=64
+    )
+    seen = Reader({}).run("train.py", runs.run(request))
+    assert trouble(seen) == []
+    assert len(list(seen.events(OptimizerStepped))) == 50
+    assert set(seen.stood_in) == {
+        "batches of 4 samples instead of 50",
+        "batches of 4 samples instead of 32",
+        "64 instead of 96 for img_size",
+    }
+
+
 def test_a_script_that_insists_on_an_accelerator_gets_one(runs: Runner) -> None:
     seen = run(
         runs,

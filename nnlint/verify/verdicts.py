@@ -26,7 +26,7 @@ def verdict_of(finding: Finding, written: Run, alone: Run | None) -> Verdict:
         verdict = rule.witness(Case(finding, written, alone))
     except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
         return unverified(f"its witness failed with {type(error).__name__}: {error}")
-    if verdict.status is Status.UNVERIFIED and not has_trained(written):
+    if verdict.status is not Status.CONFIRMED and not has_trained(written):
         return unverified(hindrance(written))
     return _with_trouble(reserved(verdict, rule.topic, written), written)
 

@@ -36,6 +36,9 @@ PATIENCE_SECONDS = 8.0
 HASTE_SHARE = 0.5
 """After this part of its time a run hastens to the flagged lines that it has not seen."""
 
+LATE_SHARE = 0.75
+"""After this part of the time for them it goes by those that lie in the loops that it is in."""
+
 SLOW_BACKWARDS = 4
 """A training that has not done so many backward passes when a request's patience ends is slow."""
 
@@ -180,6 +183,13 @@ class Recorder:
         if not self.is_waiting():
             return False
         return bool(self.steps_done) or time.monotonic() - self.start > HASTE_SHARE * self.request.seconds
+
+    def is_late(self) -> bool:
+        """Whether most of the time is over in which a flagged line is waited for."""
+        now = time.monotonic()
+        if self.steps_done and now - self.steps_done > LATE_SHARE * PATIENCE_SECONDS:
+            return True
+        return now - self.start > LATE_SHARE * self.request.seconds
 
     def is_slow(self) -> bool:
         """Whether the training has hardly come forward in as long as the request has patience for."""

@@ -11,7 +11,6 @@ import sys
 import time
 import traceback
 import types
-from collections.abc import Callable, Iterable, Iterator
 from os import getpid
 from typing import Any, NoReturn
 
@@ -22,7 +21,7 @@ from nnlint.verify.child.harness.uncalled import call_uncalled
 from nnlint.verify.child.places import Places, Spot
 from nnlint.verify.child.recorder import Recorder
 from nnlint.verify.child.seeds import seed_all
-from nnlint.verify.child.stand_ins import passing, versions
+from nnlint.verify.child.stand_ins import batches, passing, versions
 from nnlint.verify.child.values import Sightings
 from nnlint.verify.child.yardstick import Yardstick
 from nnlint.verify.protocol import Request
@@ -114,7 +113,9 @@ class ScriptRun:
         setattr(builtins, probes.VALUE, self.sightings.value)
         setattr(builtins, probes.PART, self.sightings.part)
         setattr(builtins, probes.REACHED, self.sightings.reached)
-        setattr(builtins, haste.LASTING, self._lasting())
+        hurry = self._haste()
+        setattr(builtins, haste.LASTING, hurry.lasting)
+        setattr(builtins, haste.DUE, hurry.is_due)
         self._probe_imports()
         script = os.path.join(self.folder, self.request.script)
         sys.argv = [script, *self.request.arguments]
@@ -130,9 +131,15 @@ class ScriptRun:
             install(self.folder, self.request, self.channel.write)
             setattr(builtins, passing.IS_PASSED, passing.is_passed(self._has_begun, self._note_passed))
 
-    def _lasting(self) -> Callable[[Iterable[Any]], Iterator[Any]]:
+    def _haste(self) -> haste.Haste:
         recorder = self.recorder
-        return haste.lasting(recorder.is_in_haste, lambda: recorder.backwards, lambda: recorder.network_calls)
+        return haste.Haste(
+            recorder.is_in_haste,
+            recorder.is_late,
+            lambda numbers: not self.sightings.expected.isdisjoint(numbers),
+            lambda: recorder.backwards,
+            lambda: recorder.network_calls,
+        )
 
     def _probe_imports(self) -> None:
         """The files that the script imports from its folder are compiled with their probes."""
@@ -161,7 +168,7 @@ class ScriptRun:
             self.loaders.by_hand.update(Spot(relative, line) for line in haste.lines_of_iterators(tree))
             tree = haste.hastened(tree)
         if self.request.way != "as-is":
-            tree = passing.forgiving(versions.updated(tree))
+            tree = batches.lowered(passing.forgiving(versions.updated(tree)))
         return tree
 
     def _execute(self) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -22,6 +23,8 @@ SAMPLES = re.compile(r"((train|mini|test|val|eval)_?)?(batch_?size|bs|bsz)", re.
 """Options that say how wide images are, and how many samples there are in a batch."""
 
 CHANNELS = (1, 3)
+NAMES = ("id", "attr", "arg", "value")
+"""Where nodes have the name that is given: variables, attributes, parameters, keys."""
 
 
 def install() -> None:
@@ -54,6 +57,49 @@ def _limit(size: int) -> int:
     return ledger.samples
 
 
+def lowered(tree: ast.Module) -> ast.Module:
+    """The tree, in which constants named for these sizes are smaller, so that what is made by them fits to the batches."""
+    for node in ast.walk(tree):
+        for name, constant in _named_constants(node):
+            most, size = _most(name), constant.value
+            if type(size) is int and 0 < most < size:
+                is_batch = SAMPLES.fullmatch(name)
+                stood_in(
+                    f"batches of {most} samples instead of {size}"
+                    if is_batch
+                    else f"{most} instead of {size} for {name}"
+                )
+                constant.value = most
+    return tree
+
+
+def _named_constants(node: ast.AST) -> Iterator[tuple[str, ast.Constant]]:
+    """What is a constant of those values that a node gives a name to."""
+    if isinstance(node, ast.Assign):
+        pairs: list[tuple[Any, Any]] = [(target, node.value) for target in node.targets]
+    elif isinstance(node, ast.AnnAssign):
+        pairs = [(node.target, node.value)]
+    elif isinstance(node, ast.keyword):
+        pairs = [(node.arg, node.value)]
+    elif isinstance(node, ast.Dict):
+        pairs = list(zip(node.keys, node.values, strict=True))
+    elif isinstance(node, ast.arguments):
+        positional = [*node.posonlyargs, *node.args]
+        pairs = list(zip(reversed(positional), reversed(node.defaults), strict=False))
+        pairs += list(zip(node.kwonlyargs, node.kw_defaults, strict=True))
+    else:
+        return
+    for named, value in pairs:
+        name = named if isinstance(named, str) else next(filter(None, (getattr(named, each, "") for each in NAMES)), "")
+        if isinstance(value, ast.Constant) and isinstance(name, str):
+            yield name, value
+
+
+def _most(name: str) -> int:
+    """What a number of a name may be at most; 0 where it may be any."""
+    return next((most for names, most in ((SIDES, ledger.side), (SAMPLES, ledger.samples)) if names.fullmatch(name)), 0)
+
+
 def _lowered(parse: Any) -> Any:
     """A parser whose options for sizes have smaller defaults, so that a network that is made by them fits to the images."""
 
@@ -62,10 +108,10 @@ def _lowered(parse: Any) -> Any:
         parser: argparse.ArgumentParser, args: Sequence[str] | None = None, namespace: Any = None
     ) -> Any:
         for action in parser._actions:
-            for names, most in ((SIDES, ledger.side), (SAMPLES, ledger.samples)):
-                if names.fullmatch(action.dest) and type(action.default) is int and 0 < most < action.default:
-                    stood_in(f"{most} instead of {action.default} for {action.dest}")
-                    action.default = most
+            most = _most(action.dest)
+            if type(action.default) is int and 0 < most < action.default:
+                stood_in(f"{most} instead of {action.default} for {action.dest}")
+                action.default = most
         return parse(parser, args, namespace)
 
     return parse_known_args

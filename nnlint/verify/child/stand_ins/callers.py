@@ -42,7 +42,7 @@ def is_library(path: str) -> bool:
         return True
     inside = os.path.join(ledger.folder, "")
     return any(
-        path.startswith(os.path.join(each, "")) and not f"{each}/".startswith(inside) for each in sys.path if each
+        f"{path}/".startswith(os.path.join(each, "")) and not f"{each}/".startswith(inside) for each in sys.path if each
     )
 
 

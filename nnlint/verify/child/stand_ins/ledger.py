@@ -14,8 +14,8 @@ class Ledger:
     """One for each process, as a process is one run. `folder` is the copy of the user's folder.
 
     `folders` are those that are stood in for as a whole, `elsewhere` those outside that the script makes and may not: what it
-    writes there goes into the run's own. Batches hold `samples` samples and images are `side` pixels wide at most, where these are not 0. While a library is `trying`
-    to do without us, nothing is stood in for.
+    writes there goes into the run's own. Batches hold `samples` samples and images are `side` pixels wide at most, where these
+    are not 0. While a library is `trying` to do without us, nothing is stood in for.
     """
 
     folder: str = ""
