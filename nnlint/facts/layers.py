@@ -142,6 +142,18 @@ def is_active_dropout(data: Data) -> bool:
     return given is None or any(number(each) != 0 for each in alternatives(given))
 
 
+def drops_in_every_mode(data: Data) -> bool:
+    """Whether a dropout is a function that is not told the mode: what it does is the same in both."""
+    node = data.at.node if isinstance(data.at, CodeSite) else None
+    return (
+        data.layer is None
+        and isinstance(node, ast.Call)
+        and "training" not in data.options
+        and not any(isinstance(each, ast.Starred) for each in node.args)
+        and not any(each.arg is None for each in node.keywords)
+    )
+
+
 def drops_little(data: Data) -> bool:
     """Whether the dropout is known to drop no more than a tenth."""
     rates = _rates(data)

@@ -15,6 +15,7 @@ from functools import lru_cache
 from nnlint.events import Backward, LossComputed, ModelCalled, Run
 from nnlint.facts.differentiated import differentiated
 from nnlint.facts.identity import key_of, label_of, uncopied, wholes, words_of
+from nnlint.facts.users import users
 from nnlint.graph import ancestors
 from nnlint.lazy import regex
 from nnlint.operations import REGRESSION_LOSSES
@@ -34,6 +35,10 @@ PREFIXED = regex(r"^([xy])(train|test|val|valid|dev)$|^(train|test|val|valid|dev
 UNKNOWN = frozenset({"argument", "name", "attribute", "element", "batch"})
 REWARDS = regex(r"return|reward|advantage|discount|gae|episode|q_?value|td_", re.IGNORECASE)
 PLAYS = regex(r"\bgymnasium\b|\bimport gym\b|\.step\(action|env\.step\(|env\.reset\(")
+
+
+TURNS = frozenset({"transpose", "permute", "view", "reshape", "squeeze", "unsqueeze", "attribute"})
+MOST_TURNS = 10
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,7 @@ def _by_difference(run: Run) -> Iterator[Comparison]:
             continue
         if predicts_by_network:
             yield from _network_difference(run, data)
-        else:
+        elif _is_made_use_of(run, data):
             yield from _hand_written_difference(data)
 
 
@@ -118,6 +123,16 @@ def _hand_written_difference(data: Data) -> Iterator[Comparison]:
         if named and not is_computed_by_weights(target) and is_computed_by_weights(prediction):
             yield Comparison(prediction, target, data.at, True)
             return
+
+
+def _is_made_use_of(run: Run, difference: Data) -> bool:
+    """Whether anything is worked out from a difference: what is only turned round and handed back may be no error at all."""
+    following = list(users(run).of(difference))
+    for _ in range(MOST_TURNS):
+        if not following or any(each.operation not in TURNS for each in following):
+            break
+        following = [later for each in following for later in users(run).of(each)]
+    return bool(following) or not run.symbolic
 
 
 def _written(data: Data, position: int) -> str:

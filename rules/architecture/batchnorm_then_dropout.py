@@ -48,6 +48,7 @@ from collections.abc import Iterator
 
 from nnlint.events import Run
 from nnlint.facts.layers import (
+    drops_in_every_mode,
     drops_little,
     is_active_dropout,
     made_by,
@@ -89,7 +90,8 @@ UNHARMED = (
 
 def check(run: Run) -> Iterator[Problem]:
     """One problem for each active dropout that only a BatchNorm feeds."""
-    accused = {id(each): each for each in made_by(run, "dropout") if is_active_dropout(each) and normalised_by(each)}
+    dropouts = (each for each in made_by(run, "dropout") if is_active_dropout(each) and not drops_in_every_mode(each))
+    accused = {id(each): each for each in dropouts if normalised_by(each)}
     for dropout in accused.values():
         place = place_of(dropout)
         downstream = list(wiring(run).downstream(dropout, SCALES_ANEW))

@@ -100,6 +100,8 @@ def _is_meant(run: Run, evaluation: Evaluation) -> bool:
     call = evaluation.call
     if run.symbolic and call.within is not None and not switched_here(run, call, _switches(run)):
         return False
+    if run.symbolic and evaluation.returned and not evaluation.measured and _is_told_apart(run, evaluation):
+        return False
     in_eval_mode = call.training is False and switched_here(run, call, _switches(run))
     if evaluation.context == "evaluation":
         return evaluation.measured or in_eval_mode or (evaluation.in_loop and not evaluation.returned)
@@ -109,6 +111,20 @@ def _is_meant(run: Run, evaluation: Evaluation) -> bool:
         return not evaluation.returned
     trains = any(run.events(Backward)) and not run.symbolic and evaluation.context != "both"
     return evaluation.apart and not evaluation.shared and trains and (evaluation.measured or evaluation.afterwards)
+
+
+def _is_told_apart(run: Run, evaluation: Evaluation) -> bool:
+    """Whether another method of the same class asks the network without recording: this one is to give a graph."""
+    call = evaluation.call
+    around = {id(site.module): site.function for site in (*call.calls, call.at) if isinstance(site, CodeSite)}
+    return any(
+        other.gradient is False
+        and other.model is call.model
+        and isinstance(other.at, CodeSite)
+        and id(other.at.module) in around
+        and other.at.function is not around[id(other.at.module)]
+        for other in run.events(ModelCalled)
+    )
 
 
 def _switches(run: Run) -> Iterator[tuple[int, tuple[object, ...]]]:

@@ -148,6 +148,7 @@ def _applied(machine: Machine, layer: Layer, given: Arguments, node: ast.AST) ->
                 value = join(value, machine.call(part, Arguments([before]), node))
             else:
                 before, value = value, machine.call(part, Arguments([value]), node)
+                value = join(before, value) if _is_left_out_sometimes(part) else value
             earlier = part
         return value
     inputs = given.values()
@@ -158,6 +159,9 @@ def _applied(machine: Machine, layer: Layer, given: Arguments, node: ast.AST) ->
         return Items([made, machine.data("state of", (made,), node)], "tuple")
     return made
 
+
+BETWEEN_LAYERS = ACTIVATIONS - {"sigmoid", "logsigmoid"}
+"""Activations that a loop puts between layers, and leaves out behind the last one."""
 
 LAST = ACTIVATIONS | {"softmax", "log_softmax"}
 
@@ -176,6 +180,28 @@ def _are_exclusive(first: Value, second: Value) -> bool:
         for choice in choices
         for arm, another in ((choice.body, choice.orelse), (choice.orelse, choice.body))
     )
+
+
+def _is_left_out_sometimes(part: Value) -> bool:
+    """Whether an activation is added under an `if` in a loop: `if i < len(sizes) - 2: layers.append(nn.ReLU())`."""
+    site = part.at if isinstance(part, Layer) and part.operation in BETWEEN_LAYERS else None
+    if not isinstance(site, CodeSite) or not isinstance(site.statement, (ast.Expr, ast.AugAssign)):
+        return False
+    around = site.function if site.function is not None else site.module.tree
+    return any(
+        isinstance(choice, ast.If) and not choice.orelse and _stands_in(site, choice.body)
+        for loop in ast.walk(around)
+        if isinstance(loop, ast.For) and _stands_in(site, loop.body)
+        for choice in loop.body
+        if _reads(choice, loop.target)
+    )
+
+
+def _reads(choice: ast.stmt, target: ast.expr) -> bool:
+    """Whether the test of an `if` depends on what the loop counts or draws."""
+    bound = {node.id for node in ast.walk(target) if isinstance(node, ast.Name)}
+    test = choice.test if isinstance(choice, ast.If) else None
+    return test is not None and any(isinstance(node, ast.Name) and node.id in bound for node in ast.walk(test))
 
 
 def _stands_in(site: CodeSite, arm: list[ast.stmt]) -> bool:
