@@ -7,6 +7,7 @@ from functools import partial
 
 from nnlint.analysis import Analysed, Analysis, Kept, Progress, Trees, Work, analyse, analyse_asking
 from nnlint.garbage import collect_between_units
+from nnlint.interrupts import let_through
 from nnlint.reading.disk import Disk
 from nnlint.reading.document import Document
 from nnlint.records import dataclass, field
@@ -14,28 +15,30 @@ from nnlint.rule import Rule
 from nnlint.shares import method_of_starting, pays
 from nnlint.units import Unit
 
-Analyses = Callable[[Sequence[Unit], Sequence[Rule], Disk, Progress, "Kept | None"], Iterator[Analysis]]
-"""Who makes the analyses of units: one for each, in their order, whoever is done first."""
+Analyses = Callable[[Sequence[Unit], Sequence[Rule], Disk, Progress, "Kept | None"], "Iterator[Analysis | None]"]
+"""Who makes the analyses of units: one for each, in their order, whoever is done first; None for what an interrupt has left."""
 
 
 def analyses_of(
     todo: Sequence[Unit], rules: Sequence[Rule], disk: Disk, progress: Progress, kept: Kept | None, jobs: int
-) -> Iterator[Analysis]:
-    """The analysis of each unit, by so many processes where that pays."""
+) -> Iterator[Analysis | None]:
+    """The analysis of each unit, by so many processes where that pays; None for what an interrupt has left."""
     if kept is None:
-        for analysis, _ in _made(todo, partial(_unasked, rules, disk), progress, jobs):
-            yield analysis
+        for analysed in _made(todo, partial(_unasked, rules, disk), progress, jobs):
+            yield analysed and analysed[0]
         return
-    known = {number: found for number, unit in enumerate(todo) if (found := kept.get(unit)) is not None}
+    with let_through():
+        known = {number: found for number, unit in enumerate(todo) if (found := kept.get(unit)) is not None}
     missing = [unit for number, unit in enumerate(todo) if number not in known]
     made = _made(missing, partial(_asking, rules, disk), progress, jobs)
     for number, unit in enumerate(todo):
         if number in known:
             yield known.pop(number)
         else:
-            analysis, answers = next(made)
-            kept.put(unit, analysis, answers)
-            yield analysis
+            analysed = next(made)
+            if analysed is not None:
+                kept.put(unit, *analysed)
+            yield analysed and analysed[0]
 
 
 def _unasked(rules: Sequence[Rule], disk: Disk, unit: Unit, trees: Trees, progress: Progress) -> Analysed:
@@ -46,7 +49,7 @@ def _asking(rules: Sequence[Rule], disk: Disk, unit: Unit, trees: Trees, progres
     return analyse_asking(unit, rules, disk, trees, progress)
 
 
-def _made(todo: Sequence[Unit], work: Work, progress: Progress, jobs: int) -> Iterator[Analysed]:
+def _made(todo: Sequence[Unit], work: Work, progress: Progress, jobs: int) -> Iterator[Analysed | None]:
     method = method_of_starting()
     if method and pays(todo, jobs, method):
         from nnlint.workers import by_workers
@@ -54,8 +57,15 @@ def _made(todo: Sequence[Unit], work: Work, progress: Progress, jobs: int) -> It
         yield from by_workers(todo, work, jobs, progress, method)
         return
     group = Group()
+    is_interrupted = False
     for unit in todo:
-        yield work(unit, group.trees_of(unit), progress)
+        analysed = None
+        try:
+            with let_through():
+                analysed = None if is_interrupted else work(unit, group.trees_of(unit), progress)
+        except KeyboardInterrupt:
+            is_interrupted = True
+        yield analysed
     group.leave()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 import signal
 import sys
@@ -48,6 +49,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a path or a line of source may not fit the encoding of the terminal
             stream.reconfigure(errors="backslashreplace")
+    _buffer_output()
     gc.disable()
     _on_interrupt(signal.default_int_handler)
     status = exit_status(sys.argv[1:])
@@ -56,6 +58,14 @@ def main() -> None:
     if "nnlint.verify" not in sys.modules and "coverage" not in sys.modules and _is_all_written():
         os._exit(status)  # nor take every object apart
     sys.exit(status)
+
+
+def _buffer_output() -> None:
+    """Has standard output written whole where Python was told not to buffer it, which loses what a signal leaves unwritten."""
+    stream = sys.stdout
+    if isinstance(stream, io.TextIOWrapper) and isinstance(stream.buffer, io.RawIOBase):
+        encoding, errors = stream.encoding, stream.errors
+        sys.stdout = io.TextIOWrapper(io.BufferedWriter(stream.detach()), encoding, errors)
 
 
 def _on_interrupt(handler: Any) -> None:

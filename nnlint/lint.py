@@ -10,13 +10,14 @@ from nnlint.analysis import Analysis, Kept, Progress
 from nnlint.catalogue import all_rules, unloadable
 from nnlint.finding import Finding
 from nnlint.garbage import uncollected
+from nnlint.interrupts import held_back
 from nnlint.program import PROGRAM_RULES, UNUSED_SUPPRESSION
 from nnlint.reading.disk import DISK, Disk
 from nnlint.reading.document import Document
 from nnlint.reading.patterns import Patterns
 from nnlint.reading.shown import texts_of
 from nnlint.records import dataclass, field
-from nnlint.report import Report
+from nnlint.report import Interrupted, Report
 from nnlint.rule import Rule
 from nnlint.selection import matches, select_rules
 from nnlint.settings import Settings
@@ -34,6 +35,8 @@ class Lint:
     settings: Settings
     disk: Disk = DISK
     analysis: Analysis = field(default_factory=Analysis)
+    analysed: int = 0
+    is_interrupted: bool = False
 
 
 def lint_documents(
@@ -48,7 +51,7 @@ def lint_documents(
     """The report on these documents, whose imports are found on that disk, by so many processes where that pays.
 
     Units that are `kept` are not analysed anew. `analyses` makes the analyses of all units, in their order, in another way.
-    What a rule or the abstract run fails on becomes an error of the report.
+    What a rule or the abstract run fails on becomes an error of the report. Raises Interrupted where the user interrupts.
     """
     rules = select_rules(settings.select, settings.extend_select, settings.ignore)
     lint = Lint({document.path: document for document in documents}, rules, settings, disk)
@@ -56,20 +59,39 @@ def lint_documents(
     for document in documents:
         lint.analysis.add(document.broken)
         lint.analysis.notes += document.notes
+    try:
+        _analyse(lint, documents, progress, kept, analyses or partial(analyses_of, jobs=jobs))
+        if not lint.is_interrupted:
+            return _report(lint)
+    except KeyboardInterrupt:
+        lint.is_interrupted = True
+    raise Interrupted(_report(lint))
+
+
+def _analyse(
+    lint: Lint, documents: Sequence[Document], progress: Progress, kept: Kept | None, analyses: Analyses
+) -> None:
     with uncollected():
-        todo = units(
-            documents, disk, Vocabulary({rule.code: rule.words for rule in rules if rule not in PROGRAM_RULES})
-        )
-        made = analyses or partial(analyses_of, jobs=jobs)
-        for analysis in made(todo, rules, disk, progress, kept):
-            lint.analysis.join(analysis)
+        words = {rule.code: rule.words for rule in lint.rules if rule not in PROGRAM_RULES}
+        todo = units(documents, lint.disk, Vocabulary(words))
+        with held_back():
+            for unit, analysis in zip(todo, analyses(todo, lint.rules, lint.disk, progress, kept), strict=True):
+                if analysis is None:
+                    lint.is_interrupted = True
+                    continue
+                lint.analysis.join(analysis)
+                lint.analysed += len(unit.documents)
+
+
+def _report(lint: Lint) -> Report:
     findings = sorted(_reported(lint), key=lambda finding: finding.sort_key)
     return Report(
         findings=tuple(findings),
         errors=tuple(lint.analysis.errors),
         notes=tuple(dict.fromkeys(lint.analysis.notes)),
-        files=len(documents),
-        texts=texts_of(findings, lint.documents, disk),
+        files=lint.analysed,
+        texts=texts_of(findings, lint.documents, lint.disk),
+        interrupted=lint.is_interrupted,
     )
 
 
@@ -100,7 +122,8 @@ def _unsilenced(lint: Lint, path: str, findings: Sequence[Finding], rules: Seque
         return asked
     suppressions = Suppressions(document.source)
     kept = suppressions.unsilenced(asked)
-    is_judged = bool(suppressions.directives) and path in lint.documents and not lint.analysis.errors
+    is_judged = bool(suppressions.directives) and path in lint.documents
+    is_judged = is_judged and not lint.analysis.errors and not lint.is_interrupted
     is_judged = is_judged and UNUSED_SUPPRESSION.code in codes
     if is_judged and not any(finding.code == "NN901" for finding in findings):
         from nnlint.silencing.unused_suppressions import unused_suppressions

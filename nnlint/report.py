@@ -63,7 +63,8 @@ class Report:
 
     `findings` are sorted and final (suppressed and known ones are gone); `files` counts the files that were read;
     `texts` holds, for every path with a finding, the lines that its code frames show. `withdrawn` are findings that a verifying
-    run refuted, `trials` what such runs measured; it is `interrupted` where the user ended them early.
+    run refuted, `trials` what such runs measured; it is `interrupted` where the user ended the run early, and then tells what
+    was known, and `files` counts those whose analysis was finished.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -84,3 +85,11 @@ class Fixed:
     report: Report
     count: int = 0
     errors: list[InternalError] = field(default_factory=list)
+
+
+class Interrupted(KeyboardInterrupt):
+    """The user ended the run early; `report` is what was known by then."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__()
+        self.report = report

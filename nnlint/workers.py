@@ -19,6 +19,7 @@ from typing import Any, cast
 
 from nnlint.analyses import Group
 from nnlint.analysis import Analysed, Analysis, Progress, Work
+from nnlint.interrupts import CAN_HOLD_BACK, ENDING, held_back, let_through
 from nnlint.records import dataclass, field, replace
 from nnlint.report import InternalError, Note
 from nnlint.shares import FORK, Method, shares
@@ -29,22 +30,29 @@ Task = tuple[int, int | None]
 
 PROGRESS_SECONDS = 0.1
 
-HANDLED = {signal.SIGINT, signal.SIGTERM}
 
-
-def by_workers(todo: Sequence[Unit], work: Work, jobs: int, progress: Progress, method: Method) -> Iterator[Analysed]:
-    """The analysis of each unit, in their order. All processes end with the iterator, whatever ends it."""
+def by_workers(
+    todo: Sequence[Unit], work: Work, jobs: int, progress: Progress, method: Method
+) -> Iterator[Analysed | None]:
+    """The analysis of each unit, in their order; None for what an interrupt has left. All processes end with the iterator,
+    whatever ends it."""
     crew = _Crew(todo, work, progress, method)
     crew.waiting = [[(number, None) for number in share] for share in reversed(shares(todo, jobs))]
+    following = 0
     try:
         for _ in range(min(jobs, len(crew.waiting))):
             crew.engage()
-        for number in range(len(todo)):
-            while number not in crew.done:
+        while following < len(todo):
+            while following not in crew.done:
                 crew.hear()
-            yield crew.done.pop(number)
+            yield crew.done.pop(following)
+            following += 1
+    except KeyboardInterrupt:
+        crew.end()
     finally:
         crew.dismiss()
+    for number in range(following, len(todo)):
+        yield crew.done.pop(number, None)
 
 
 @dataclass
@@ -75,7 +83,7 @@ class _Crew:
         here, there = context.Pipe()
         inherited = [here, *self.workers] if self.method == FORK else []
         process = context.Process(target=_serve, args=(there, inherited, self.todo, self.work), daemon=True)
-        with _undisturbed():
+        with held_back():  # until the process has said what signals do to it
             process.start()
         there.close()
         self.workers[here] = _Worker(process, here, [])
@@ -83,7 +91,9 @@ class _Crew:
 
     def hear(self) -> None:
         """Waits for what the workers have to say."""
-        for connection in wait(list(self.workers)):
+        with let_through():
+            ready = wait(list(self.workers))
+        for connection in ready:
             worker = self.workers[cast("Connection", connection)]
             try:
                 said = worker.connection.recv()
@@ -97,14 +107,28 @@ class _Crew:
                 if not worker.share:
                     self._hand_out(worker)
 
+    def end(self) -> None:
+        """Ends all processes, whatever they are at, and hears what they have said before."""
+        self._kill()
+        for worker in self.workers.values():
+            with contextlib.suppress(EOFError, OSError):
+                while True:
+                    said = worker.connection.recv()
+                    if not isinstance(said, str):
+                        self._finished(worker.share.pop(0), said)
+
     def dismiss(self) -> None:
         """Ends all processes, whatever they are at."""
+        self._kill()
+        for worker in self.workers.values():
+            worker.connection.close()
+        self.workers.clear()
+
+    def _kill(self) -> None:
         for worker in self.workers.values():
             worker.process.kill()
         for worker in self.workers.values():
             worker.process.join()
-            worker.connection.close()
-        self.workers.clear()
 
     def _hand_out(self, worker: _Worker) -> None:
         worker.share = self.waiting.pop() if self.waiting else []
@@ -159,25 +183,12 @@ def _how_ended(code: int) -> str:
     return f"was killed by {name}" + (", as happens where memory runs out" if name == "SIGKILL" else "")
 
 
-@contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Keeps signals back while a process starts, until it has said what they do to it."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def _serve(connection: Connection, inherited: Iterable[Connection], todo: Sequence[Unit], work: Work) -> None:
     """What a worker does: it takes shares until there are no more, or nobody hands them out any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who hands out the work ends the workers
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
+    if CAN_HOLD_BACK:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
     for each in inherited:  # so that a worker notices when nobody is left at the other end
         each.close()
     gc.disable()

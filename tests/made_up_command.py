@@ -14,8 +14,8 @@ from nnlint.finding import Severity
 from nnlint.rule import Problem, Rule
 from tests import made_up
 
-AT_WORK = "at_work"
-"""The file into which a process writes its number before it waits to be ended."""
+AT_WORK = "at_work_on_{}"
+"""The file into which a process writes its number before it waits to be ended, at a file of that name."""
 
 
 def ends(run: Run) -> Iterator[Problem]:
@@ -26,7 +26,7 @@ def ends(run: Run) -> Iterator[Problem]:
     if "EXIT" in run.source.text:
         os._exit(3)
     if "WAIT" in run.source.text:
-        Path(AT_WORK).write_text(str(os.getpid()), encoding="utf-8")
+        Path(AT_WORK.format(Path(run.path).stem)).write_text(str(os.getpid()), encoding="utf-8")
         time.sleep(600)
     yield from ()
 

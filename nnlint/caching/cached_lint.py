@@ -24,7 +24,8 @@ from nnlint.reading.asked_disk import AskedDisk, are_steady
 from nnlint.reading.disk import DISK, Disk
 from nnlint.reading.document import Document
 from nnlint.reading.shown import texts_of
-from nnlint.report import Report
+from nnlint.records import replace
+from nnlint.report import Interrupted, Report
 from nnlint.settings import Settings
 
 if TYPE_CHECKING:
@@ -46,7 +47,10 @@ def lint_cached(
     jobs: int = 1,
     analyses: Analyses | None = None,
 ) -> Report:
-    """What `nnlint.lint.lint_documents` gives, from the cache where that is possible. Findings have no plan to verify them."""
+    """What `nnlint.lint.lint_documents` gives, from the cache where that is possible. Findings have no plan to verify them.
+
+    Raises Interrupted where the user interrupts; what was analysed by then is kept.
+    """
     store = Store(settings.cache_dir or str(Path(settings.root) / FOLDER))
     program = [FORMAT, __version__, sys.version, own_code(), os.getcwd()]  # noqa: PTH109 - findings name paths from here
     key = _key(documents, settings, program)
@@ -61,12 +65,20 @@ def lint_cached(
     codes = [rule.code for rule in select_rules(settings.select, settings.extend_select, settings.ignore)]
     units = KeptUnits(store, asked, [program, codes])
     report = lint_documents(documents, settings, progress, asked, units, jobs, analyses)
+    try:
+        _keep(store, key, report, asked)
+        return report
+    except KeyboardInterrupt:
+        report = replace(report, interrupted=True)
+    raise Interrupted(report)
+
+
+def _keep(store: Store, key: str, report: Report, asked: AskedDisk) -> None:
     answers = asked.plain()
     if not report.errors and are_steady(answers):
         kept = [FORMAT, answers, [*map(of_finding, report.findings)], [*map(of_note, report.notes)]]
         store.put(key, json.dumps(kept, separators=(",", ":")))
     store.prune()
-    return report
 
 
 def _key(documents: Sequence[Document], settings: Settings, program: object) -> str:

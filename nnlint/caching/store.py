@@ -47,9 +47,11 @@ class Store:
             self._make_folder()
             aside.write_bytes(digest(body).encode() + b"\n" + body)
             aside.replace(self.folder / f"{key}{SUFFIX}")
-        except OSError:
+        except BaseException as error:
             with contextlib.suppress(OSError):
                 aside.unlink()
+            if not isinstance(error, OSError):
+                raise
 
     def trouble(self) -> str:
         """Why nothing can be kept here; "" where something can. The folder is made."""

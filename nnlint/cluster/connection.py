@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from nnlint.interrupts import let_through
 from nnlint.records import dataclass
 
 CONNECT_SECONDS = 8.0
@@ -97,7 +98,8 @@ class Cluster:
             if not under_way:
                 return
             try:
-                done = wait([*under_way], timeout=LOOK_SECONDS, return_when="FIRST_COMPLETED").done
+                with let_through():
+                    done = wait([*under_way], timeout=LOOK_SECONDS, return_when="FIRST_COMPLETED").done
             except (TimeoutError, asyncio.TimeoutError):  # two, before Python 3.11
                 done = set()
             except Exception as error:

@@ -31,7 +31,7 @@ def spreading(address: str) -> Iterator[Analyses]:
 
         def analyses(
             units: Sequence[Unit], rules: Sequence[Rule], disk: Disk, progress: Progress, kept: Kept | None
-        ) -> Iterator[Analysis]:
+        ) -> Iterator[Analysis | None]:
             known = {
                 number: found for number, unit in enumerate(units) if kept and (found := kept.get(unit)) is not None
             }
@@ -50,14 +50,18 @@ class _Spreading:
     done: dict[int, Analysis] = field(default_factory=dict)
     shared: tuple[object, object] | None = None
 
-    def analyses(self) -> Iterator[Analysis]:
-        """The analysis of each unit, as soon as those of all units before it are there, too."""
+    def analyses(self) -> Iterator[Analysis | None]:
+        """The analysis of each unit, as soon as those of all before it are there, too; None for what an interrupt has left."""
         following = 0
         todo = [number for number in range(len(self.units)) if number not in self.done]
-        for _ in self._finished(todo):
-            while following in self.done:
-                yield self.done.pop(following)
-                following += 1
+        try:
+            for _ in self._finished(todo):
+                while following in self.done:
+                    yield self.done.pop(following)
+                    following += 1
+        except KeyboardInterrupt:
+            for number in range(following, len(self.units)):
+                yield self.done.pop(number, None)
 
     def _finished(self, todo: Sequence[int]) -> Iterator[None]:
         """Returns at first, and after each task that has added to `done`. What may have ended a worker is done alone, last."""

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import gc
-import signal
-import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,13 +24,14 @@ from nnlint.command.exit_status import CLEAN, FAILED, FINDINGS, INTERRUPTED
 from nnlint.command.targets import check_target
 from nnlint.cores import cores
 from nnlint.finding import Severity, Status
+from nnlint.interrupts import ended_cleanly, finished_first
 from nnlint.output import FORMATS, Presentation, describe_notes
 from nnlint.reading.disk import DISK, Disk
 from nnlint.reading.document import Document
 from nnlint.reading.files import STANDARD_INPUT, Collected, read_paths
 from nnlint.reading.patterns import Patterns, repository_root
 from nnlint.records import dataclass, replace
-from nnlint.report import Fixed, Report
+from nnlint.report import Fixed, Interrupted, Report
 from nnlint.settings import Settings
 from nnlint.silencing.hidden import Hidden
 from nnlint.silencing.trouble import SilencingError
@@ -99,21 +97,44 @@ def _run(request: Request, analyses: Analyses | None = None) -> int:
 
     hidden = Hidden(settings, request.write_baseline is not None, lint)
     try:
-        with _ended_cleanly():
+        with ended_cleanly():
             fixed = _lint(collected.documents, settings, hidden, lint)
     finally:
         progress.clear()
+    if fixed.report.interrupted:
+        return _end_early(request, collected, fixed)
     if settings.fix and not settings.diff:
         from nnlint.mending.fixes import write_documents
 
-        unwritten = [*write_documents(collected.documents, fixed.documents)]
-        fixed.errors += unwritten
-        _tell_fixed(collected.documents, fixed, len(unwritten), settings)
+        with finished_first():
+            unwritten = [*write_documents(collected.documents, fixed.documents)]
+            fixed.errors += unwritten
+            _tell_fixed(collected.documents, fixed, len(unwritten), settings)
     if settings.verify:
         fixed.report = _verified(fixed, settings)
     elif settings.report:
         raise RunError("--report shows what the runs of --verify measured: give both")
+    if fixed.report.interrupted:
+        return _end(request, collected, fixed, hidden)
+    with finished_first():
+        return _end(request, collected, fixed, hidden)
+
+
+def _end_early(request: Request, collected: Collected, fixed: Fixed) -> int:
+    """Shows what is known where the user has interrupted the linting; no file is changed."""
     report = _whole(collected, fixed)
+    if request.settings.verbose:
+        tell(describe_notes(report.notes))
+    if not request.settings.diff:
+        _show(request, fixed, report)
+    unfixed = "; nothing was fixed" if request.settings.fix and not request.settings.diff else ""
+    say(f"interrupted after {report.files} of {_files(len(collected.documents))}{unfixed}")
+    return INTERRUPTED
+
+
+def _end(request: Request, collected: Collected, fixed: Fixed, hidden: Hidden) -> int:
+    """Shows and writes what was asked for, and returns the exit status."""
+    settings, report = request.settings, _whole(collected, fixed)
     if settings.report:
         _write_page(report, settings)
     _tell(report, settings, collected.excluded > 0)
@@ -153,15 +174,27 @@ def _tell_of_cache(settings: Settings) -> None:
 
 
 def _lint(documents: Sequence[Document], settings: Settings, hidden: Hidden, lint: Lint) -> Fixed:
+    """The documents fixed as asked for, and the report on them; an interrupted one is on the documents as they are."""
+    reports: list[Report] = []
+
     def unhidden(current: Sequence[Document]) -> Report:
-        report = lint(current)
-        return replace(report, findings=hidden.without(report, current))
+        reports.append(lint(current))
+        return replace(reports[-1], findings=hidden.without(reports[-1], current))
 
-    if settings.fix or settings.diff:
-        from nnlint.mending.fixes import fix_documents
+    try:
+        if settings.fix or settings.diff:
+            from nnlint.mending.fixes import fix_documents
 
-        return fix_documents(documents, unhidden, settings.unsafe_fixes)
-    return Fixed(list(documents), unhidden(documents))
+            return fix_documents(documents, unhidden, settings.unsafe_fixes)
+        return Fixed(list(documents), unhidden(documents))
+    except KeyboardInterrupt as interrupt:
+        if isinstance(interrupt, Interrupted):
+            reports.append(interrupt.report)
+        if not reports:
+            raise
+    return Fixed(
+        list(documents), replace(reports[0], findings=hidden.certainly_shown(reports[0], documents), interrupted=True)
+    )
 
 
 def _linted(
@@ -184,25 +217,12 @@ def _verified(fixed: Fixed, settings: Settings) -> Report:
     progress = Progress(not settings.quiet)
     limits = Limits(settings.verify_steps, settings.verify_timeout, settings.jobs or cores())
     try:
-        with _ended_cleanly():
+        with ended_cleanly():
             return verify(fixed.report, fixed.documents, limits, lambda now: lint_documents(now, settings), progress)
     except (VerifierMissing, RunnerFailed) as error:
         raise RunError(str(error)) from error
     finally:
         progress.clear()
-
-
-@contextmanager
-def _ended_cleanly() -> Iterator[None]:
-    """Who asks the process to end gets what an interrupt gets: other processes are ended, and what is known is printed."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _write_page(report: Report, settings: Settings) -> None:

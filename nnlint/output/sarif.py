@@ -51,7 +51,7 @@ def _run(report: Report, base: Path) -> Object:
         "tool": {"driver": _driver(rules)},
         "columnKind": "unicodeCodePoints",
         "originalUriBaseIds": {_ROOT: {"description": {"text": "The root of the repository."}}},
-        "invocations": [_invocation(report.errors, places)],
+        "invocations": [_invocation(report, places)],
         "results": [
             _result(finding, print_, indices, places) for finding, print_ in zip(findings, prints, strict=True)
         ],
@@ -157,10 +157,10 @@ def _replacement(edit: Edit) -> Object:
     return {"deletedRegion": _region(edit.place), "insertedContent": {"text": edit.content}}
 
 
-def _invocation(errors: Sequence[InternalError], places: _Places) -> Object:
+def _invocation(report: Report, places: _Places) -> Object:
     return {
-        "executionSuccessful": not errors,
-        "toolExecutionNotifications": [_notification(error, places) for error in errors],
+        "executionSuccessful": not report.errors and not report.interrupted,
+        "toolExecutionNotifications": [_notification(error, places) for error in report.errors],
     }
 
 

@@ -38,11 +38,22 @@ def brought_by_changes(
     The base is linted only where an unchanged line with a finding hangs together with a change. Standard input and texts
     have no history: their findings stay.
     """
-    past = Past({document.path: document for document in documents}, Repositories(revision))
-    past.repositories.begin(next((document.file for document in documents if document.file), None))
+    past = _past(documents, revision)
     unchanged = [finding for finding in findings if not past.is_changed(finding.place)]
     old = {id(finding) for finding in _known_at_base(unchanged, past, lint)}
     return tuple(finding for finding in findings if id(finding) not in old)
+
+
+def on_changed_lines(findings: Sequence[Finding], documents: Sequence[Document], revision: str) -> tuple[Finding, ...]:
+    """Those that the changes brought for certain, so that the base need not be linted. Raises ChangesError."""
+    past = _past(documents, revision)
+    return tuple(finding for finding in findings if past.is_changed(finding.place))
+
+
+def _past(documents: Sequence[Document], revision: str) -> Past:
+    past = Past({document.path: document for document in documents}, Repositories(revision))
+    past.repositories.begin(next((document.file for document in documents if document.file), None))
+    return past
 
 
 class Repositories:

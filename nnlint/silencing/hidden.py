@@ -34,15 +34,27 @@ class Hidden:
     def without(self, report: Report, documents: Sequence[Document]) -> tuple[Finding, ...]:
         """The findings of a report on these documents that are not hidden."""
         self.all = report.findings
-        shown = report.findings
-        if self.known:
-            from nnlint.silencing.baseline import without_known
-
-            shown = without_known(shown, report.texts, self.anchor, self.known)
+        shown = self._without_known(report)
         if self.older is not None:
             shown = self.older.without(shown, documents)
         self.first = shown if self.first is None else self.first
         return shown
+
+    def certainly_shown(self, report: Report, documents: Sequence[Document]) -> tuple[Finding, ...]:
+        """Those of which that is known at once: the base of changes is not linted for them."""
+        shown = self._without_known(report)
+        if self.older is not None:
+            from nnlint.silencing.changes import on_changed_lines
+
+            shown = on_changed_lines(shown, documents, self.older.revision)
+        return shown
+
+    def _without_known(self, report: Report) -> tuple[Finding, ...]:
+        if not self.known:
+            return report.findings
+        from nnlint.silencing.baseline import without_known
+
+        return without_known(report.findings, report.texts, self.anchor, self.known)
 
 
 def _known(baseline: Path) -> frozenset[str]:
