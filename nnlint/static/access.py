@@ -79,7 +79,14 @@ def attribute(machine: Machine, value: Value, name: str, node: ast.AST) -> Value
         return Constant(value.value.name) if name == "name" else value.value.value
     if isinstance(value, Function) and name in ("__name__", "__doc__"):
         return Data("attribute", (value,), machine.site(node), name=name)
-    return Bound(value, name)
+    trained = _trained_by(value) if name in ("model", "lightning_module") else None
+    return trained or Bound(value, name)
+
+
+def _trained_by(value: Value) -> Instance | None:
+    """The network whose framework's trainer it is: `self.trainer.model` is the module itself."""
+    owner = value.receiver if isinstance(value, Bound) and value.name == "trainer" else None
+    return owner if isinstance(owner, Instance) and owner.is_network else None
 
 
 def _of_instance(machine: Machine, value: Instance, name: str, node: ast.AST) -> Value:

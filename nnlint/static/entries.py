@@ -15,7 +15,6 @@ from nnlint.static.arguments import Arguments
 from nnlint.static.calls import call_function, call_instance, instantiate
 from nnlint.static.knowledge.fitting import STEPS, inherited_steps, is_step, run_step
 from nnlint.static.knowledge.frameworks import is_composer
-from nnlint.static.knowledge.lightning import steps_by_hand
 from nnlint.static.knowledge.modules import set_mode
 from nnlint.static.machine import CutShort, Frame, Machine, Surroundings
 from nnlint.static.objects import Class, Function, Module
@@ -166,7 +165,7 @@ def _call_entry_method(machine: Machine, instance: Instance, name: str, method: 
         machine.run.results.append(call_function(machine, method, Arguments(), method.node))
     elif name == "forward" and instance.is_network:
         call_instance(machine, instance, _forward_arguments(machine, method), method.node)
-    elif name == "training_step" and steps_by_hand(machine, instance, method.node):
+    elif name == "training_step" and is_step(instance.cls, name):
         run_step(machine, instance, name, None, method.node)
     elif name == "loss" and is_composer(instance.cls):
         batch = Data("argument", (), machine.site(method.node), name="batch")

@@ -40,7 +40,7 @@ from nnlint.lazy import regex
 from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
-from nnlint.values import NONE, Constant, Data, Instance, Loader, Value, same_constant
+from nnlint.values import NONE, Constant, Data, Instance, Loader, Value, alternatives, same_constant
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
 from nnlint.words import NETWORKS
 
@@ -54,7 +54,8 @@ def check(run: Run) -> Iterator[Problem]:
     suspects = [loader for loader in made if is_for_evaluation(loader) and not _is_sampled(loader)]
     if not suspects:
         return
-    training = [loader for loader, _ in training_loaders(run) if not _is_sampled(loader)]
+    used = {id(loader) for loader, _ in training_loaders(run)}
+    training = [each for each in made if (id(each) in used or _is_asked_for_training(each)) and not _is_sampled(each)]
     reported: set[int] = set()
     for loader in suspects:
         site = loader.at
@@ -72,6 +73,11 @@ def check(run: Run) -> Iterator[Problem]:
             )
 
 
+def _is_asked_for_training(loader: Loader) -> bool:
+    """Whether Lightning asks for the loader when it trains."""
+    return isinstance(loader.at, CodeSite) and getattr(loader.at.function, "name", "") == "train_dataloader"
+
+
 def _is_sampled(loader: Loader) -> bool:
     return any(
         not (isinstance(given := loader.arguments.get(name, NONE), Constant) and given.value is None)
@@ -85,7 +91,7 @@ def _is_same_place(loader: Loader, other: Loader) -> bool:
 
 
 def _has_same_data(loader: Loader, other: Loader) -> bool:
-    first, second = loader.dataset, other.dataset
+    first, second = _once_set(loader.dataset), _once_set(other.dataset)
     if first is None or second is None:
         return False
     if first is second:
@@ -95,6 +101,12 @@ def _has_same_data(loader: Loader, other: Loader) -> bool:
     if first.operation == "dataset":
         return bool(first.inputs) and all(map(same_data, first.inputs, second.inputs))
     return first.operation == "call" and first.name == second.name and _are_both_for_training(first, second)
+
+
+def _once_set(dataset: Value | None) -> Value | None:
+    """The data set, where a setup may not have made it yet."""
+    held = [each for each in alternatives(dataset) if each is not NONE]
+    return held[0] if len(held) == 1 else dataset
 
 
 def _is_for_trying(data_set: Value) -> bool:

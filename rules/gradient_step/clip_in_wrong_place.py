@@ -41,14 +41,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from nnlint.events import Backward, GradientsClipped, OptimizerStepped, Run
+from nnlint.events import Backward, GradientsClipped, Iteration, OptimizerStepped, Run
 from nnlint.facts.clipping import Clip, clips, is_bounded
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.mending import edits
 from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
-from nnlint.values import Site
+from nnlint.values import Data, Parameters, Site, Value
 from nnlint.witness import Case, confirmed, harmless_here, not_reached, numbers, unverified
 from nnlint.words import BACKWARD, STEPPED
 
@@ -77,15 +77,26 @@ def _is_right(other: Clip, clip: Clip) -> bool:
 
 def _step_of(run: Run, clip: Clip) -> OptimizerStepped | None:
     """The optimizer's step in the same pass of a loop, or in the same call, if a backward pass stands there too."""
-    here = clip.event.iterations[-1:]
+    here = _passes(clip)[-1:]
     steps = [each for each in run.events(OptimizerStepped) if _shares(each, clip) and clip.trained.is_stepped_by(each)]
     passes = [each for each in run.events(Backward) if _shares(each, clip) and clip.trained.may_be_filled_by(each)]
     return steps[0] if steps and passes and (here or run.called_again) else None
 
 
 def _shares(event: Backward | OptimizerStepped, clip: Clip) -> bool:
-    here = clip.event.iterations
+    here = _passes(clip)
     return not here or here[-1] in event.iterations
+
+
+def _passes(clip: Clip) -> list[Iteration]:
+    """The passes of loops in which the clip stands, but for those over the parameters that it clips one by one."""
+    return [each for each in clip.event.iterations if not _is_over_parameters(each.loop.over)]
+
+
+def _is_over_parameters(over: Value | None) -> bool:
+    while isinstance(over, Data) and over.operation in ("list", "filter", "iter") and over.inputs:
+        over = over.inputs[-1] if over.operation == "filter" else over.inputs[0]
+    return isinstance(over, Parameters)
 
 
 def _problem(clip: Clip, step: OptimizerStepped) -> Problem:

@@ -46,7 +46,7 @@ from nnlint.needs import needs
 from nnlint.operations import REGRESSION_LOSSES, WEIGHTED
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
-from nnlint.values import Data, Site, Value
+from nnlint.values import Data, Site, Value, alternatives
 from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted, unverified
 from nnlint.words import NETWORKS
 
@@ -57,6 +57,9 @@ LOSSES = REGRESSION_LOSSES | frozenset(
 RAISES = frozenset({"nll_loss", "cross_entropy", "multi_margin_loss"})
 COMPUTED = WEIGHTED | {"output", "parameter", "transformer", "weight", "call", "method", "name"}
 """What a target is not made by, as far as it is known to be data."""
+
+SOURCES = frozenset({"call", "method", "name"})
+"""What may be behind a target that a loop draws: it comes from something that is not known, and no network."""
 
 DATA = FILLED | frozenset("batch element load one_hot randperm arange linspace tensor array".split()) | {"batch part"}
 
@@ -83,14 +86,16 @@ def _is_predicted(value: Value) -> bool:
 
 def _is_data(value: Value) -> bool:
     """Whether a value is certainly none that a network has computed: it is drawn, made up, or an argument called a target."""
-    made: list[Data] = []
-    for each in ancestors(value, stop=_is_filled):
-        if (each.operation in COMPUTED and not is_from_data_set(each)) or each.layer is not None:
+    made = list(ancestors(value, stop=_is_filled))
+    named = any(TARGET_NAME.search(label_of(each)) for each in alternatives(value))
+    elements = [each for each in made if named and each.operation == "element"]
+    drawn = {id(each) for element in elements for each in ancestors(element)}
+    for each in made:
+        is_source = is_from_data_set(each) or (each.operation in SOURCES and id(each) in drawn)
+        if (each.operation in COMPUTED and not is_source) or each.layer is not None:
             return False
-        made.append(each)
     if not made:
         return False
-    named = TARGET_NAME.search(label_of(value)) is not None
     return any(
         each.operation in DATA or (named and each.operation == "argument") or is_from_data_set(each) for each in made
     )

@@ -200,6 +200,8 @@ def run_step(machine: Machine, module: Instance, name: str, loader: Value | None
         if optimizer is not None:
             loss = loss.entries.get("loss", loss) if isinstance(loss, Entries) else loss
             _update(machine, module, optimizer, loss, node)
+        else:
+            machine.run.results.append(loss)
 
     with machine.recording(training):
         _for_each_batch(machine, loader, batch_passes, node)

@@ -188,6 +188,17 @@ def _gradient_given(machine: Machine, receiver: Value, given: Arguments, node: a
     return None
 
 
+@method("clamp_", "clip_")
+def _gradient_clamped(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
+    """Gradients that are bounded one by one: `p.grad.data.clamp_(-1, 1)`."""
+    for source in content(receiver) if machine.reads_gradients else ():
+        if isinstance(source, Data) and source.operation == "attribute" and source.name == "grad":
+            for owner in owners_in(source.inputs[0]) or (source.inputs[0],):
+                machine.emit(GradientsClipped(machine.site(node), owner))
+            return receiver
+    return None
+
+
 @method("add_", "sub_", "addcdiv_", "addcmul_", "copy_", "mul_", "set_")
 def _in_place(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
     """A hand-written update: `p.data.add_(p.grad, alpha=-rate)`."""
