@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from nnlint.analysis import Analysed, Analysis, Kept, Progress, Trees, Work, analyse, analyse_asking
+from nnlint.catalogue_table import load_files
 from nnlint.garbage import collect_between_units
 from nnlint.interrupts import let_through
 from nnlint.reading.disk import Disk
 from nnlint.reading.document import Document
 from nnlint.records import dataclass, field
 from nnlint.rule import Rule
-from nnlint.shares import method_of_starting, pays
+from nnlint.shares import FORK, method_of_starting, pays
 from nnlint.units import Unit
 
 Analyses = Callable[[Sequence[Unit], Sequence[Rule], Disk, Progress, "Kept | None"], "Iterator[Analysis | None]"]
@@ -24,13 +25,13 @@ def analyses_of(
 ) -> Iterator[Analysis | None]:
     """The analysis of each unit, by so many processes where that pays; None for what an interrupt has left."""
     if kept is None:
-        for analysed in _made(todo, partial(_unasked, rules, disk), progress, jobs):
+        for analysed in _made(todo, rules, partial(_unasked, rules, disk), progress, jobs):
             yield analysed and analysed[0]
         return
     with let_through():
         known = {number: found for number, unit in enumerate(todo) if (found := kept.get(unit)) is not None}
     missing = [unit for number, unit in enumerate(todo) if number not in known]
-    made = _made(missing, partial(_asking, rules, disk), progress, jobs)
+    made = _made(missing, rules, partial(_asking, rules, disk), progress, jobs)
     for number, unit in enumerate(todo):
         if number in known:
             yield known.pop(number)
@@ -49,11 +50,15 @@ def _asking(rules: Sequence[Rule], disk: Disk, unit: Unit, trees: Trees, progres
     return analyse_asking(unit, rules, disk, trees, progress)
 
 
-def _made(todo: Sequence[Unit], work: Work, progress: Progress, jobs: int) -> Iterator[Analysed | None]:
+def _made(
+    todo: Sequence[Unit], rules: Sequence[Rule], work: Work, progress: Progress, jobs: int
+) -> Iterator[Analysed | None]:
     method = method_of_starting()
     if method and pays(todo, jobs, method):
         from nnlint.workers import by_workers
 
+        if method == FORK:
+            load_files(rules)  # once for all processes
         yield from by_workers(todo, work, jobs, progress, method)
         return
     group = Group()
