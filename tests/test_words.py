@@ -137,6 +137,39 @@ def test_what_an_import_leads_to_counts(tmp_path: Path) -> None:
     assert idle == {"nothing.py"}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from os import (path); import last\n",
+        "# important\nif os: import last\n",
+        "x = 1; from last import main\n",
+        "from os import (\n    path,\n    sep,\n)\nfrom last import (  # important\n    main,\n)\n",
+        "import os, \\\n    last\n",
+        "reimported = 1\nimport last",
+    ],
+)
+def test_an_import_is_seen_wherever_it_stands(tmp_path: Path, text: str) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "start.py").write_text(text)
+    (tmp_path / "last.py").write_text(FAULTY)
+    documents = read_paths([str(tmp_path)], Patterns(str(tmp_path), ())).documents
+    assert [unit.idle for unit in units(documents, DISK, Vocabulary(WORDS))] == [frozenset()]
+
+
+@pytest.mark.parametrize(
+    "name", ["opt", "Opt", "my_opt", "optLevel", "theOpt2", "OPT", "\u00fcber_opt", "adopted = opt"]
+)
+def test_a_part_of_a_name_is_a_word(name: str) -> None:
+    vocabulary = Vocabulary({"NN101": (frozenset({"~opt"}),)})
+    assert not vocabulary.silent(vocabulary.found_in(f"option = adopt\n{name}"))
+
+
+@pytest.mark.parametrize("name", ["option", "adopt", "OPTION", "coOpted"])
+def test_a_part_of_a_word_is_none(name: str) -> None:
+    vocabulary = Vocabulary({"NN101": (frozenset({"~opt"}),)})
+    assert vocabulary.silent(vocabulary.found_in(f"{name} = 1\n"))
+
+
 def test_a_file_without_words_is_still_parsed_for_its_syntax(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     parsed: list[str] = []
 

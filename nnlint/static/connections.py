@@ -106,7 +106,7 @@ class Connections:
 def _imported_names(text: str) -> Collection[tuple[str, int]]:
     """The dotted names that the import statements of a text may mean, each with the dots of a relative import."""
     found: dict[tuple[str, int], None] = {}
-    for statement in IMPORT.finditer(text.replace("\\\n", " ")):
+    for statement in _statements(text.replace("\\\n", " ")):
         written = SPACE.sub("", statement["base"] or "")
         base = written.lstrip(".")
         level = len(written) - len(base)
@@ -117,3 +117,15 @@ def _imported_names(text: str) -> Collection[tuple[str, int]]:
                 {(".".join(parts[:length]), level): None for length in range(0 if level else 1, len(parts) + 1)}
             )
     return found
+
+
+def _statements(text: str) -> Iterator[re.Match[str]]:
+    """The import statements of a text: looked for only in lines with that word."""
+    end, at = 0, text.find("import")
+    while at >= 0:
+        statement = IMPORT.search(text, max(end, text.rfind("\n", 0, at) + 1))
+        if statement is None:
+            return
+        yield statement
+        end = statement.end()
+        at = text.find("import", end)
