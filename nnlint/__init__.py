@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from os import PathLike
-from typing import TYPE_CHECKING
-
 from nnlint.finding import (
     Applicability,
     Edit,
@@ -18,8 +14,13 @@ from nnlint.finding import (
     Verdict,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from os import PathLike
+
     from nnlint.settings import Settings
+del TYPE_CHECKING
 
 __version__ = "0.1.0"
 

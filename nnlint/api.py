@@ -44,6 +44,9 @@ def lint_paths(paths: Paths, settings: SettingsLike = None) -> list[Finding]:
 
 def lint_text(text: str, path: str = "<text>", settings: SettingsLike = None) -> list[Finding]:
     """See `nnlint.lint_text`."""
+    for name, value in (("text", text), ("path", path)):
+        if not isinstance(value, str):
+            raise TypeError(f"lint_text takes a {name} of type str, not {type(value).__name__}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return _findings([read_text(path, text)], _settings(settings or Settings()), ())

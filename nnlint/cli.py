@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -28,7 +28,12 @@ from nnlint.settings import (
     split_codes,
 )
 
+if TYPE_CHECKING:
+    from nnlint.rule import Rule
+
 CODE_LISTS = ("select", "extend_select", "ignore")
+PAGE_FORMATS = (None, "text", "json")
+"""The formats of what tells about rules."""
 NOT_SETTINGS = (
     "paths",
     "stdin_filename",
@@ -114,6 +119,11 @@ def exit_status(arguments: list[str]) -> int:
 
 def _in_one_line(error: click.ClickException) -> str:
     """What click has to say about the options, in the form of all other errors."""
+    if isinstance(error, click.NoSuchOption) and error.possibilities:
+        import difflib  # a mistake is rare, and the module large
+
+        nearest = difflib.get_close_matches(error.option_name, error.possibilities, n=1, cutoff=0.0)
+        error = click.NoSuchOption(error.option_name, possibilities=nearest)
     message = " ".join(error.format_message().split()).removesuffix(".").replace(". Did you", "; did you")
     return f"{message[:1].lower()}{message[1:]}"
 
@@ -151,6 +161,12 @@ def _address(context: click.Context, parameter: click.Parameter, value: str | No
     return value
 
 
+def _number(kind: click.IntRange | click.FloatRange) -> click.IntRange | click.FloatRange:
+    """A kind of numbers that is called by no word of click's."""
+    kind.name = "number" if isinstance(kind, click.FloatRange) else "whole number"
+    return kind
+
+
 @click.command(context_settings={"max_content_width": 100}, add_help_option=False)
 @click.argument("paths", nargs=-1, metavar="[PATHS]...")
 @click.option("--select", multiple=True, callback=_codes, metavar="CODES", help="Ask only these rules.")
@@ -162,16 +178,16 @@ def _address(context: click.Context, parameter: click.Parameter, value: str | No
 @click.option("--unsafe-fixes", is_flag=True, help="With --fix or --diff: the unsafe fixes too.")
 @click.option("--diff", is_flag=True, help="Show what --fix would change; write nothing.")
 @click.option("--verify", is_flag=True, help="Confirm each finding with a short run (needs the extra `verify`).")
-@click.option("--verify-steps", type=click.IntRange(1), metavar="N", help="Optimizer steps of each run.")
+@click.option("--verify-steps", type=_number(click.IntRange(1)), metavar="N", help="Optimizer steps of each run.")
 @click.option(
     "--verify-timeout",
-    type=click.FloatRange(1),
+    type=_number(click.FloatRange(1)),
     metavar="SECONDS",
     help="For all runs of a script, once PyTorch has been started; default: 60.",
 )
 @click.option(
     "--jobs",
-    type=click.IntRange(1),
+    type=_number(click.IntRange(1)),
     metavar="N",
     help="Processes, and runs of --verify, at a time; default: the cores.",
 )
@@ -210,7 +226,7 @@ def command(context: click.Context, /, paths: tuple[str, ...], **options: Any) -
     PATHS are files, folders (walked, without what .gitignore names) or - for standard input; the current folder if
     none is given. CODES are codes (NN102), prefixes (NN1) or names (missing-zero-grad), separated by commas.
 
-    Exit status: 0 nothing to report, 1 findings, 2 the run itself failed.
+    Exit status: 0 nothing to report, 1 findings, 2 the run itself failed, 130 it was interrupted.
     """
     if options["server"]:
         _check_alone(context)
@@ -230,24 +246,43 @@ def _has_current_folder() -> bool:
 
 def _show_rules(options: dict[str, Any]) -> int:
     from nnlint import output
-    from nnlint.catalogue import all_rules, unloadable
+    from nnlint.catalogue import unloadable
     from nnlint.command.console import emit, is_coloured, tell_errors, terminal_width
     from nnlint.command.targets import check_target
     from nnlint.selection import UnknownSelectorError, find_rule
 
+    if options["output_format"] not in PAGE_FORMATS:
+        option = "--list-rules" if options["list_rules"] else "--explain"
+        raise click.UsageError(f"{option} prints text or json, not {options['output_format']}")
     target = None if options["output_file"] == STANDARD_OUTPUT else options["output_file"]
     if target is not None:
         check_target(target)
     tell_errors(unloadable())
+    as_json = options["output_format"] == "json"
     if options["list_rules"]:
-        emit(output.list_rules(all_rules(), options["output_format"] == "json"), target)
+        emit(output.list_rules(_listed(options), as_json, terminal_width(target)), target)
     else:
         try:
             rule = find_rule(options["explain"])
         except UnknownSelectorError as error:
             raise click.UsageError(f"--explain: {error}") from error
-        emit(output.explain(rule, is_coloured(options["color"] or "auto", target), terminal_width(target)), target)
+        is_painted = is_coloured(options["color"] or "auto", target)
+        emit(output.explain(rule, is_painted, terminal_width(target), as_json), target)
     return FAILED if unloadable() else CLEAN
+
+
+def _listed(options: dict[str, Any]) -> tuple[Rule, ...]:
+    """All rules; where some are selected or ignored, those that are asked then."""
+    from nnlint.catalogue import all_rules
+    from nnlint.selection import matches, select_rules
+
+    codes = {name: options[name] for name in CODE_LISTS if options[name]}
+    if not codes:
+        return all_rules()
+    _check_codes(codes)
+    select, extended, ignored = (options[name] for name in CODE_LISTS)
+    asked = select_rules(select or None, extended, ignored)
+    return tuple(rule for rule in asked if not select or matches((*select, *extended), rule))
 
 
 def _check_alone(context: click.Context) -> None:
@@ -302,6 +337,9 @@ def _check_together(settings: Settings, paths: tuple[str, ...], options: dict[st
         raise click.UsageError("--diff and --write-baseline exclude each other: the one writes nothing")
     if options["stdin_filename"] is not None and "-" not in paths:
         raise click.UsageError("--stdin-filename: standard input is not read; name it as -")
+    for name in ("report", "verify_steps", "verify_timeout"):
+        if options[name] is not None and not settings.verify:
+            raise click.UsageError(f"--{name.replace('_', '-')} is about the runs of --verify: give both")
     if options["unsafe_fixes"] and not (settings.fix or settings.diff or settings.quiet):
         say("--unsafe-fixes does nothing without --fix or --diff")
 

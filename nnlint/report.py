@@ -32,6 +32,10 @@ def outer_error(path: str, message: str) -> InternalError:
     return InternalError(path, None, message, kind="error")
 
 
+CUT_SHORT = "the analysis was cut short"
+"""How the message of a note on a file begins whose analysis was given up."""
+
+
 @dataclass(frozen=True)
 class Note:
     """Something that was cut short, skipped or not followed; told under `--verbose`."""
@@ -40,6 +44,11 @@ class Note:
     line: int | None
     message: str
     cell: int | None = None
+
+    @property
+    def is_of_cut(self) -> bool:
+        """Whether findings may be missing in that file."""
+        return self.message.startswith(CUT_SHORT)
 
 
 @dataclass(frozen=True)

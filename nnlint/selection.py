@@ -9,6 +9,10 @@ from nnlint.catalogue import all_rules, unloadable
 from nnlint.rule import Rule
 
 EXACT_LENGTH = 99
+NEAR = 0.7
+"""How alike a name must be to be suggested, as difflib counts."""
+DIGITS = str.maketrans("OILSBZ", "011582")
+"""The letters that are taken for digits."""
 MOST_NAMED = 20
 """Codes, that one line can name."""
 
@@ -77,9 +81,29 @@ def _names(text: str, rule: Rule) -> bool:
 def _unknown(text: str) -> str:
     import difflib  # a mistake is rare, and the module large
 
-    is_code = text.upper().startswith("NN")
-    wanted = text.upper() if is_code else text.lower()
-    known = [name for rule in all_rules() for name in (rule.code, rule.name)]
-    same_topic = [name for name in known if is_code and name.startswith(wanted[:3])]
-    nearest = difflib.get_close_matches(wanted, same_topic or known, n=1, cutoff=0.5)
+    if text.upper().startswith("NN"):
+        nearest = _near_codes(text.upper())
+    else:
+        nearest = difflib.get_close_matches(text.lower(), [rule.name for rule in all_rules()], n=1, cutoff=NEAR)
     return f"no rule is called {text!r}" + (f"; did you mean {nearest[0]}?" if nearest else "")
+
+
+def _near_codes(text: str) -> list[str]:
+    """The codes that may be meant, the nearest first: one whose digits were typed as letters, else those one key away."""
+    codes = [rule.code for rule in all_rules()]
+    meant = "NN" + text[2:].translate(DIGITS)
+    if meant in codes:
+        return [meant]
+    near = [code for code in codes if _is_one_key_away(meant, code)]
+    number = int(meant[2:]) if meant[2:].isdecimal() else 0
+    return sorted(near, key=lambda code: abs(int(code[2:]) - number))
+
+
+def _is_one_key_away(text: str, code: str) -> bool:
+    """Whether one character is another one, missing or too many, or two are swapped."""
+    if len(text) == len(code):
+        places = [place for place, pair in enumerate(zip(text, code, strict=True)) if pair[0] != pair[1]]
+        swapped = len(places) == 2 and [text[place] for place in places] == [code[place] for place in places[::-1]]
+        return len(places) == 1 or swapped
+    shorter, longer = sorted((text, code), key=len)
+    return any(longer[:place] + longer[place + 1 :] == shorter for place in range(len(longer)))

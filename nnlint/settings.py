@@ -18,6 +18,10 @@ COLOURS = ("auto", "always", "never")
 OWN_FILE = "nnlint.toml"
 PROJECT_FILE = "pyproject.toml"
 STANDARD_OUTPUT = "-"
+COMMAND_LINE_ONLY = (
+    "config", "executor", "explain", "help", "isolated", "list_rules", "paths", "server", "stdin_filename", "version",
+    "write_baseline",
+)  # fmt: skip
 SECTION = regex(r"""^[^#\n\w]*tool["'\s]*\.["'\s]*nnlint(?![-\w])""", re.MULTILINE)
 """What makes a pyproject.toml that does not parse one with settings of nnlint: `[tool.nnlint`, `tool.nnlint.select`."""
 TOOL_TABLE = regex(r"^\s*\[\s*tool\s*\]", re.MULTILINE)
@@ -112,6 +116,8 @@ def settings_from(table: Mapping[str, object], where: str, root: Path | None = N
     for key, value in table.items():
         name = key.replace("-", "_")
         reader = READERS.get(name)
+        if name in COMMAND_LINE_ONLY:
+            raise SettingsError(f"{where}: {key!r} is no setting: it is for the command line alone")
         if reader is None:
             raise SettingsError(f"{where}: unknown key {key!r}{_suggestion(name)}")
         try:
@@ -214,7 +220,7 @@ def _tools(content: Mapping[str, Any]) -> Mapping[str, Any]:
 def _suggestion(name: str) -> str:
     import difflib  # a mistake is rare, and the module large
 
-    nearest = difflib.get_close_matches(name.lower(), READERS, n=1, cutoff=0.5)
+    nearest = difflib.get_close_matches(name.lower(), READERS, n=1, cutoff=0.6)
     return f"; did you mean {nearest[0].replace('_', '-')!r}?" if nearest else ""
 
 

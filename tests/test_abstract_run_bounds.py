@@ -35,6 +35,15 @@ def test_a_function_that_calls_itself_ends() -> None:
     assert "the call of down is not followed" in messages(text)
 
 
+def test_what_stands_behind_loops_within_loops_is_analysed() -> None:
+    nested = (
+        "\n".join(f"{'    ' * depth}for i{depth} in range(2):" for depth in range(18)) + "\n" + "    " * 18 + "pass\n"
+    )
+    text = training(nested + MISSED)
+    assert messages(text) == ""
+    assert len(faults(text)) == 1
+
+
 def test_functions_that_call_each_other_end() -> None:
     text = training("""
         def even(n): return n == 0 or odd(n - 1)

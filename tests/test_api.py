@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import gc
 import json
 import pickle
+import subprocess
+import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -104,3 +108,26 @@ def test_a_text_may_be_a_notebook() -> None:
     text = json.dumps({"cells": [{"cell_type": "code", "source": "FAULT = 1"}]})
     [finding] = nnlint.lint_text(text, "a.ipynb")
     assert finding.place.cell == 1
+
+
+def test_the_package_has_the_names_of_its_interface_and_no_others() -> None:
+    code = (
+        "import nnlint, types; print({n for n, held in vars(nnlint).items() if not isinstance(held, types.ModuleType)})"
+    )
+    names = ast.literal_eval(
+        subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout.decode()
+    )
+    assert {name for name in names if name[0] != "_"} - {"annotations"} == set(nnlint.__all__) - {"__version__"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((None,), "lint_text takes a text of type str, not NoneType"),
+        ((b"x = 1",), "lint_text takes a text of type str, not bytes"),
+        (("x = 1", Path("a.py")), "lint_text takes a path of type str, not PosixPath"),
+    ],
+)
+def test_what_is_no_text_is_refused(arguments: tuple[Any, ...], message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        nnlint.lint_text(*arguments)

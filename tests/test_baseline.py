@@ -161,3 +161,19 @@ def test_fingerprints_depend_on_what_a_line_says() -> None:
     assert first == fingerprint("a.py", "NN101", "x = 1", 0)
     others = [("b.py", "NN101", "x = 1", 0), ("a.py", "NN102", "x = 1", 0), ("a.py", "NN101", "x = 2", 0)]
     assert first not in [fingerprint(*other) for other in [*others, ("a.py", "NN101", "x = 1", 1)]]
+
+
+def test_verbose_counts_the_entries_that_nothing_is_behind_any_more(command: Command) -> None:
+    for name in ("a", "b", "c"):
+        command.write(f"{name}.py", "FAULT = 1\n")
+    command("--write-baseline", "known.json", ".")
+    assert "known.json" not in command("--baseline", "known.json", "--verbose", ".").errors
+    command.write("a.py", "x = 1\n")
+    (command.folder / "b.py").unlink()
+    outcome = command("--baseline", "known.json", "--verbose", ".")
+    assert (outcome.status, outcome.errors) == (0, "known.json: note: 2 of its findings are not there any more\n")
+    assert command("--baseline", "known.json", ".").errors == ""
+    assert "1 of its findings is" in command("--baseline", "known.json", "--verbose", "c.py").errors, (
+        "a.py was not linted"
+    )
+    assert command("--baseline", "known.json", "--verbose", "--select", "NN2", ".").errors == ""

@@ -84,6 +84,18 @@ def test_an_abstract_run_that_fails_costs_that_file_alone(command: Command) -> N
         (["--isolated", "--config", "x.toml"], "exclude each other"),
         (["--stdin-filename", "a.py"], "--stdin-filename: standard input is not read; name it as -"),
         (["--jobs", "0"], "--jobs"),
+        (["--jobs", "x"], "'--jobs': 'x' is not a valid whole number"),
+        (["--verify-timeout", "x"], "'--verify-timeout': 'x' is not a valid number"),
+        (["--selct", "NN1"], "no such option '--selct'; did you mean '--select'?"),
+        (["--select", "NN9O2"], "did you mean NN902?"),
+        (["--select", "NN092"], "did you mean NN902?"),
+        (["--select", "NN9O01"], "did you mean NN901?"),
+        (["--verify-steps", "5"], "--verify-steps is about the runs of --verify: give both"),
+        (["--verify-timeout", "5"], "--verify-timeout is about the runs of --verify: give both"),
+        (["--report", "page.html"], "--report is about the runs of --verify: give both"),
+        (["--list-rules", "--output-format", "sarif"], "--list-rules prints text or json, not sarif"),
+        (["--explain", "NN901", "--output-format", "concise"], "--explain prints text or json, not concise"),
+        (["--list-rules", "--select", "NN9O1"], "--select: no rule is called 'NN9O1'; did you mean NN901?"),
         (["--server", "--fix"], "--fix has no place beside it"),
         (["--server", "--select", "NN1", "--quiet"], "--select has no place beside it"),
         (["--server", "."], "a path has no place beside it"),
@@ -98,6 +110,11 @@ def test_bad_options_exit_with_2_and_say_why(command: Command, arguments: list[s
     assert outcome.output == ""
 
 
+@pytest.mark.parametrize("code", ["NN999", "NN8", "no-rule-of-this-kind"])
+def test_what_is_far_from_every_rule_brings_no_suggestion(command: Command, code: str) -> None:
+    assert command("--select", code).errors == f"nnlint: error: --select: no rule is called {code!r}\n"
+
+
 def test_version(command: Command) -> None:
     assert command("--version").output == f"nnlint {__version__}\n"
 
@@ -106,6 +123,7 @@ def test_help_names_every_option_of_the_interface(command: Command) -> None:
     text = command("--help").output
     for option in ("--select", "--diff-base", "--write-baseline", "--stdin-filename", "--statistics", "--color"):
         assert option in text
+    assert "130 it was interrupted" in " ".join(text.split())
 
 
 def test_explain_prints_a_page_by_code_or_name(command: Command) -> None:
@@ -119,6 +137,30 @@ def test_list_rules_as_text_and_as_json(command: Command) -> None:
     assert "NN902" in command("--list-rules").output
     listed = json.loads(command("--list-rules", "--output-format", "json").output)
     assert {"NN901", "NN902"} <= {rule["code"] for rule in listed}
+    page = json.loads(command("--explain", "NN901", "--output-format", "json").output)
+    assert page == next(rule for rule in listed if rule["code"] == "NN901")
+
+
+@made_up
+def test_list_rules_lists_those_that_are_selected(command: Command) -> None:
+    def listed(*arguments: str) -> list[str]:
+        return [
+            rule["code"] for rule in json.loads(command("--list-rules", "--output-format", "json", *arguments).output)
+        ]
+
+    assert listed("--select", "NN1") == ["NN101", "NN102", "NN103"]
+    assert listed("--select", "NN1,rare-fault", "--ignore", "NN102") == ["NN101", "NN103", "NN104"]
+    assert "NN104" in listed()
+    assert "NN104" not in listed("--ignore", "NN102")
+
+
+def test_list_rules_fits_into_the_terminal(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = command("--list-rules").output
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "90")
+    fitted = command("--list-rules").output
+    assert max(map(len, fitted.splitlines())) <= 90 < max(map(len, whole.splitlines()))
+    assert fitted.split() == whole.split()
 
 
 @made_up
@@ -199,6 +241,15 @@ def test_verbose_tells_what_was_cut_short(command: Command) -> None:
     assert "a.py:1: note: the loop was cut short" in command("--verbose", "a.py").errors
 
 
+def test_an_analysis_that_was_cut_short_is_told_at_the_end(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nnlint.static.machine.MOST_STEPS", 10)
+    command.write("a.py", "import torch\n" + "x = torch.zeros(3)\n" * 40)
+    outcome = command("--output-format", "text", "a.py")
+    told = "The analysis of 1 file was cut short: findings may be missing; --verbose names them.\n"
+    assert (outcome.status, outcome.output) == (0, f"Nothing to report in 1 file.\n{told}")
+    assert "a.py: note: the analysis was cut short" in command("--verbose", "a.py").errors
+
+
 def test_an_empty_folder_is_said_to_be_empty(command: Command) -> None:
     outcome = command(".")
     assert outcome.status == 0
@@ -233,6 +284,16 @@ def test_standard_input_under_a_name(command: Command) -> None:
     outcome = command("-", "--stdin-filename", "models/net.py", stdin=b"FAULT = 1\n")
     assert outcome.findings == ["models/net.py:1:1 NN101"]
     assert command("-", stdin=b"FAULT = 1\n").findings == ["<stdin>:1:1 NN101"]
+
+
+@made_up
+def test_a_notebook_on_standard_input_is_read_as_one(command: Command) -> None:
+    notebook = {"cells": [{"cell_type": "code", "source": ["x = 1\n", "FAULT = 1\n"]}], "nbformat": 4, "metadata": {}}
+    data = json.dumps(notebook).encode()
+    assert command("-", stdin=data).findings == ["<stdin>.ipynb:cell 1:2:1 NN101"]
+    fixed = json.loads(command("--fix", "-", stdin=data).output)
+    assert fixed["cells"][0]["source"] == ["x = 1\n", "MENDED = 1\n"]
+    assert command("-", stdin=b'{"cells": [FAULT]}').findings == ["<stdin>:1:12 NN101"]
 
 
 def test_an_unexpected_failure_is_one_line(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -337,6 +398,23 @@ def test_an_output_encoding_without_the_letters_is_no_failure(tmp_path: Path) ->
     done = python("-m", "nnlint", ".", folder=tmp_path, env=environment)
     assert done.returncode == 1
     assert "\\u0435\\u0449\\u0451.py:1:5" in done.stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are bytes there")
+def test_carets_stand_under_what_such_an_encoding_prints(tmp_path: Path) -> None:
+    (tmp_path / "\u635f.py").write_text("\u635f\u5931 = x = (\n", encoding="utf-8")
+    environment = {
+        **os.environ,
+        "LC_ALL": "C",
+        "PYTHONUTF8": "0",
+        "PYTHONCOERCECLOCALE": "0",
+        "PYTHONIOENCODING": "ascii",
+    }
+    done = python("-m", "nnlint", "--no-cache", "--output-format", "text", ".", folder=tmp_path, env=environment)
+    head, _, line, carets = done.stdout.splitlines()[:4]
+    assert head.startswith("\\xe6\\x8d\\x9f.py:1:10: error NN901")
+    assert line == "1 | \\u635f\\u5931 = x = ("
+    assert carets.index("^") == line.index("(")
 
 
 @pytest.mark.parametrize("module", ["nnlint", "nnlint.cli"])

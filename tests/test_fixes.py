@@ -237,3 +237,12 @@ def test_an_insertion_after_a_last_line_without_end() -> None:
 def test_edits_that_do_not_fit_are_refused(edits: list[Edit]) -> None:
     with pytest.raises(UnfitFixError):
         apply_edits("abc\nd\n", edits)
+
+
+def test_a_file_that_is_read_only_is_left_as_it_is(command: Command) -> None:
+    file = command.write("a.py", "FAULT = 1\n")
+    file.chmod(0o444)
+    outcome = command("--fix", "a.py")
+    assert outcome.status == 2
+    assert "a.py: error: the fixed file cannot be written: it is read-only\n" in outcome.output
+    assert file.read_text() == "FAULT = 1\n"

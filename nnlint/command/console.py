@@ -91,6 +91,11 @@ def is_coloured(color: str, output_file: str | None) -> bool:
     return is_terminal(output_file)
 
 
+def encoding_of(output_file: str | None) -> str:
+    """The encoding in which a text is written: files are UTF-8."""
+    return (sys.stdout and sys.stdout.encoding) or "utf-8" if output_file is None else "utf-8"
+
+
 def terminal_width(output_file: str | None) -> int:
     """The columns of the terminal; 0 where there is none."""
     return _columns() if is_terminal(output_file) else 0

@@ -13,6 +13,7 @@ from nnlint.command.console import (
     Progress,
     emit,
     emit_bytes,
+    encoding_of,
     is_coloured,
     is_terminal,
     say,
@@ -179,7 +180,9 @@ def _lint(documents: Sequence[Document], settings: Settings, hidden: Hidden, lin
 
     def unhidden(current: Sequence[Document]) -> Report:
         reports.append(lint(current))
-        return replace(reports[-1], findings=hidden.without(reports[-1], current))
+        report = reports[-1]
+        notes = (*report.notes, *hidden.stale(report, current)) if settings.verbose else report.notes
+        return replace(report, notes=notes, findings=hidden.without(report, current))
 
     try:
         if settings.fix or settings.diff:
@@ -316,6 +319,7 @@ def _presentation(settings: Settings, fixed: int) -> Presentation:
         statistics=settings.statistics,
         quiet=settings.quiet,
         fixed=fixed,
+        encoding=encoding_of(target),
         base=Path(repository_root(str(Path.cwd())) or Path.cwd()),
     )
 

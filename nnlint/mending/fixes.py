@@ -20,6 +20,8 @@ from nnlint.records import replace
 from nnlint.report import Fixed, InternalError, Note, Report, outer_error
 
 MAX_ROUNDS = 50
+WRITABLE = 0o222
+"""The bits of a mode of which one is set where anybody may write; replacing a file asks for none of them."""
 
 Span = tuple[tuple[int, int], tuple[int, int]]
 """The first and the last line and column of an edit."""
@@ -60,6 +62,9 @@ def write_documents(before: Iterable[Document], after: Iterable[Document]) -> It
     for old, new in zip(before, after, strict=True):
         if old.data != new.data and new.file is not None:
             try:
+                if not Path(new.file).stat().st_mode & WRITABLE:
+                    yield outer_error(new.path, "the fixed file cannot be written: it is read-only")
+                    continue
                 if read_bytes(new.file) != old.data:  # an editor, or another formatter, was faster
                     yield outer_error(new.path, "the file changed while it was linted, and is left as it is")
                     continue

@@ -22,8 +22,8 @@ class Presentation:
     """How a report is shown, for those formats that a person reads.
 
     `width` is the number of columns to fit into, 0 where there is no terminal and nothing is to be wrapped; `fixed` is
-    the number of findings that `--fix` has just mended; `base` is the root of the repository, to which the formats for
-    other programs make their paths relative.
+    the number of findings that `--fix` has just mended; `encoding` is that of the output; `base` is the root of the
+    repository, to which the formats for other programs make their paths relative.
     """
 
     colour: bool = False
@@ -31,6 +31,7 @@ class Presentation:
     statistics: bool = False
     quiet: bool = False
     fixed: int = 0
+    encoding: str = "utf-8"
     base: Path = field(default_factory=Path.cwd)
 
 
@@ -55,18 +56,18 @@ FORMATS: dict[str, Formatter] = {
 }
 
 
-def explain(rule: Rule, colour: bool, width: int) -> str:
-    """The page of a rule, laid out for a terminal of `width` columns (0: not wrapped)."""
-    from nnlint.output.pages import page
-
-    return page(rule, colour, width)
-
-
-def list_rules(rules: Iterable[Rule], as_json: bool) -> str:
-    """All the rules: a table, or a JSON list of objects."""
+def explain(rule: Rule, colour: bool, width: int, as_json: bool = False) -> str:
+    """The page of a rule, laid out for a terminal of `width` columns (0: not wrapped), or a JSON object."""
     from nnlint.output import pages
 
-    return pages.rules_as_json(rules) if as_json else pages.rules_as_table(rules)
+    return pages.rule_as_json(rule) if as_json else pages.page(rule, colour, width)
+
+
+def list_rules(rules: Iterable[Rule], as_json: bool, width: int = 0) -> str:
+    """These rules: a table that fits into `width` columns (0: not wrapped), or a JSON list of objects."""
+    from nnlint.output import pages
+
+    return pages.rules_as_json(rules) if as_json else pages.rules_as_table(rules, width)
 
 
 def describe_notes(notes: Iterable[Note]) -> str:

@@ -30,6 +30,7 @@ class Canvas:
     gutter: int
     width: int
     colour: bool
+    encoding: str = "utf-8"
 
     @property
     def room(self) -> int:
@@ -91,7 +92,7 @@ class _Frame:
     def _line(self, number: int) -> Iterator[str]:
         text = self._text(number)
         here = [mark for mark in self.marks if mark.place.line == number]
-        shown = view(text, self.room, _span(here[0], text) if here else (0, 0))
+        shown = view(text, self.room, _span(here[0], text) if here else (0, 0), self.canvas.encoding)
         margin = self.rail.beside(number, text) if self.rail else ""
         yield self.canvas.row(number, f"{margin}{shown.text}".rstrip())
         if self.rail:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from json import dumps
 
-from nnlint.finding import Edit, Finding, Fix, Related, Verdict
+from nnlint.finding import Edit, Finding, Fix, Place, Related, Verdict
 from nnlint.output import Presentation
 from nnlint.report import Report
 
@@ -44,7 +44,7 @@ def _finding(finding: Finding) -> dict[str, object]:
 
 def _related(related: Related) -> dict[str, object]:
     place = related.place
-    return {"path": place.path, "cell": place.cell, "line": place.line, "message": related.message}
+    return {"path": place.path, **_cell(place), "line": place.line, "message": related.message}
 
 
 def _fix(fix: Fix) -> dict[str, object]:
@@ -59,13 +59,18 @@ def _edit(edit: Edit) -> dict[str, object]:
     place = edit.place
     return {
         "path": place.path,
-        "cell": place.cell,
+        **_cell(place),
         "line": place.line,
         "column": place.column,
         "end_line": place.end_line,
         "end_column": place.end_column,
         "content": edit.content,
     }
+
+
+def _cell(place: Place) -> dict[str, object]:
+    """In a notebook, where a line means nothing without it, one key more."""
+    return {} if place.cell is None else {"cell": place.cell}
 
 
 def _verdict(verdict: Verdict) -> dict[str, object]:

@@ -16,6 +16,7 @@ from nnlint.rule import Rule
 _INDENT = "    "
 _NARROWEST = 40
 _WIDEST = 96
+_NARROWEST_TITLE = 16
 _LIST_ITEM = regex(r"\s*(?:[-*]|\d+\.) ")
 _CODE = regex(r"`[^`]+`")
 
@@ -106,14 +107,21 @@ def _with_code(line: str, colour: bool) -> str:
     return _CODE.sub(lambda match: paint(match[0], "related", colour), line) if colour else line
 
 
-def rules_as_table(rules: Iterable[Rule]) -> str:
-    """One line for each rule: code, name, severity, whether it is on by default, fix, title."""
+def rules_as_table(rules: Iterable[Rule], width: int = 0) -> str:
+    """A line for each rule: code, name, severity, whether it is on by default, fix, title (wrapped where it is too long)."""
     rows = [("code", "name", "severity", "default", "fix", "title")]
     rows += [_cells(rule) for rule in rules]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "".join(
-        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() + "\n" for row in rows
-    )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+    indent = sum(widths) + len("  ") * len(widths)
+    return "".join(f"{line}\n" for row in rows for line in _table_lines(row, widths, indent, width))
+
+
+def _table_lines(row: tuple[str, ...], widths: list[int], indent: int, width: int) -> Iterator[str]:
+    *cells, title = row
+    head = "".join(f"{cell:<{each}}  " for cell, each in zip(cells, widths, strict=True))
+    first, *others = wrap(title, width and max(_NARROWEST_TITLE, width - indent))
+    yield f"{head}{first}".rstrip()
+    yield from (f"{'':{indent}}{line}" for line in others)
 
 
 def _cells(rule: Rule) -> tuple[str, str, str, str, str, str]:
@@ -124,6 +132,11 @@ def _cells(rule: Rule) -> tuple[str, str, str, str, str, str]:
 def rules_as_json(rules: Iterable[Rule]) -> str:
     """A list with one object for each rule."""
     return dumps([_entry(rule) for rule in rules], ensure_ascii=False, indent=2) + "\n"
+
+
+def rule_as_json(rule: Rule) -> str:
+    """One object."""
+    return dumps(_entry(rule), ensure_ascii=False, indent=2) + "\n"
 
 
 def _entry(rule: Rule) -> dict[str, object]:

@@ -29,6 +29,7 @@ def summary(report: Report, presentation: Presentation) -> list[str]:
         _found(report, presentation),
         *_withdrawn(len(report.withdrawn)),
         *_failures(len(report.errors), presentation.colour),
+        *_cut_short(len({note.path for note in report.notes if note.is_of_cut})),
         *_fixable(report.findings),
         *_reading(report.findings, presentation.colour),
     ]
@@ -59,6 +60,11 @@ def _failures(failures: int, colour: bool) -> Iterator[str]:
     if failures:
         counted = _count(failures, "failure", "failures")
         yield f"{paint(counted, 'error', colour)}: findings may be missing."
+
+
+def _cut_short(files: int) -> Iterator[str]:
+    if files:
+        yield f"The analysis of {_count(files, 'file', 'files')} was cut short: findings may be missing; --verbose names them."
 
 
 def _fixable(findings: Sequence[Finding]) -> Iterator[str]:

@@ -43,6 +43,8 @@ def _visible_character(character: str) -> str:
         return chr(0x2400 + code)
     if code == 0x7F:
         return "\u2421"
+    if 0xDC80 <= code <= 0xDCFF:  # a byte of a file name that the encoding of file names does not know
+        return f"\\x{code - 0xDC00:02x}"
     if unicodedata.category(character) in _UNSEEN and character not in _SHOWN_FORMATS:
         return f"<U+{code:04X}>"
     return character
@@ -87,9 +89,12 @@ class View:
         return self.edges[min(max(index, 0), len(self.edges) - 1)]
 
 
-def view(line: str, width: int, focus: tuple[int, int] = (0, 0)) -> View:
-    """Lay out a source line in at most `width` columns; of a longer one, the part around the characters of `focus`."""
-    pieces, edges = _laid_out(line)
+def view(line: str, width: int, focus: tuple[int, int] = (0, 0), encoding: str = "utf-8") -> View:
+    """Lay out a source line in at most `width` columns; of a longer one, the part around the characters of `focus`.
+
+    What the encoding of the output does not know is laid out as it is written there.
+    """
+    pieces, edges = _laid_out(line, encoding)
     if edges[-1] <= width:
         return View("".join(pieces), tuple(edges))
     start, end = (edges[min(index, len(line))] for index in focus)
@@ -115,7 +120,7 @@ def _window(start: int, end: int, total: int, width: int) -> tuple[int, int]:
     return left, left + room
 
 
-def _laid_out(line: str) -> tuple[list[str], list[int]]:
+def _laid_out(line: str, encoding: str) -> tuple[list[str], list[int]]:
     if line.isascii() and line.isprintable():
         return list(line), list(range(len(line) + 1))
     pieces: list[str] = []
@@ -123,6 +128,7 @@ def _laid_out(line: str) -> tuple[list[str], list[int]]:
     for cluster in _clusters(line):
         start = edges[-1]
         shown = " " * (TAB - start % TAB) if cluster == "\t" else visible(cluster)
+        shown = shown.encode(encoding, "backslashreplace").decode(encoding)
         pieces += [shown] + [""] * (len(cluster) - 1)
         edges += [start] * (len(cluster) - 1) + [start + columns(shown)]
     return pieces, edges

@@ -22,7 +22,9 @@ _NARROWEST = 40
 def render(report: Report, presentation: Presentation) -> str:
     """The whole report; empty where a quiet run has nothing to say."""
     width = max(_NARROWEST, presentation.width) if presentation.width else 0
-    blocks = [_finding(finding, report, width, presentation.colour) for finding in report.findings]
+    blocks = [
+        _finding(finding, report, width, presentation.colour, presentation.encoding) for finding in report.findings
+    ]
     blocks += [table(trial, width, presentation.colour) for trial in report.trials]
     blocks += [[error_line(error, presentation.colour)] for error in report.errors]
     if presentation.statistics and report.findings:
@@ -37,9 +39,9 @@ def finding_lines(finding: Finding, report: Report) -> list[str]:
     return _finding(replace(finding, verdict=None), report, 0, colour=False)
 
 
-def _finding(finding: Finding, report: Report, width: int, colour: bool) -> list[str]:
+def _finding(finding: Finding, report: Report, width: int, colour: bool, encoding: str = "utf-8") -> list[str]:
     groups = _grouped(_marks(finding))
-    canvas = Canvas(_gutter(groups, report), width, colour)
+    canvas = Canvas(_gutter(groups, report), width, colour, encoding)
     frames: list[str] = []
     for index, group in enumerate(groups):
         frames += _frame_of(group, report, canvas, first=index == 0)

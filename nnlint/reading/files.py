@@ -11,7 +11,7 @@ from pathlib import Path
 
 from nnlint.reading.document import Document
 from nnlint.reading.documents import read_document
-from nnlint.reading.kinds import why_no_python
+from nnlint.reading.kinds import NOTEBOOK, is_notebook_json, why_no_python
 from nnlint.reading.patterns import IgnoreFiles, Patterns
 from nnlint.reading.raw import read_bytes
 from nnlint.records import dataclass, field
@@ -120,7 +120,8 @@ def _read_stdin(collected: Collected, stdin: Callable[[], bytes], filename: str 
     if filename and exclude.cover(path):  # kept all the same: --fix gives it back as it came
         collected.documents.append(Document(path, None, data, SourceText({}), notes=(_excluded(path),)))
     else:
-        collected.documents.append(read_document(path, None, data))
+        is_unnamed_notebook = not filename and is_notebook_json(data)
+        collected.documents.append(read_document(path + NOTEBOOK if is_unnamed_notebook else path, None, data))
 
 
 def _excluded(path: str) -> Note:

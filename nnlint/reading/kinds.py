@@ -42,3 +42,16 @@ def _parses(document: Document) -> bool:
     except Unparsable:
         return False
     return True
+
+
+def is_notebook_json(data: bytes) -> bool:
+    """Whether these are the bytes of a notebook, whatever their name."""
+    if not data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") or b'"cells"' not in data:
+        return False
+    import json  # few are
+
+    try:
+        content = json.loads(data)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and isinstance(content.get("cells"), list)

@@ -6,8 +6,9 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from nnlint.finding import Finding
 from nnlint.reading.raw import read_bytes
@@ -74,15 +75,38 @@ def without_known(
     return tuple(finding for finding, print_ in zip(findings, prints, strict=True) if print_ not in known)
 
 
+def stale_entries(
+    file: Path,
+    findings: Sequence[Finding],
+    texts: Mapping[str, SourceText],
+    paths: Iterable[str],
+    codes: Collection[str],
+) -> int:
+    """How many entries of a baseline none of the findings is, where these are all of these codes in the files of these paths;
+    those of files that are not there any more included. Raises BaselineError."""
+    found = set(fingerprints(findings, texts, path_from(file)))
+    linted = {path_from(file)(path) for path in paths}
+    folder = file.absolute().parent
+    return sum(
+        entry["fingerprint"] not in found
+        and entry.get("code") in codes
+        and (entry.get("path") in linted or not os.path.lexists(folder / str(entry.get("path"))))
+        for entry in _content(file)["findings"]
+    )
+
+
 def read_baseline(file: Path) -> frozenset[str]:
     """The fingerprints that a baseline file holds. Raises BaselineError."""
+    return _known(file, _content(file))
+
+
+def _content(file: Path) -> Any:
     try:
-        content = json.loads(read_bytes(file))
+        return json.loads(read_bytes(file))
     except OSError as error:
         raise BaselineError(f"{file}: the baseline cannot be read: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
         raise BaselineError(f"{file}: the baseline is not valid JSON: {error}") from error
-    return _known(file, content)
 
 
 def _known(file: Path, content: object) -> frozenset[str]:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from nnlint.finding import Finding
 from nnlint.reading.document import Document
+from nnlint.reading.files import shown_path
 from nnlint.records import replace
-from nnlint.report import Report
+from nnlint.report import Note, Report
 from nnlint.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class Hidden:
     def __init__(self, settings: Settings, writes_baseline: bool, lint: Lint) -> None:
         self.all: tuple[Finding, ...] = ()
         self.first: tuple[Finding, ...] | None = None
+        self.settings = settings
         self.anchor = Path(settings.baseline or "baseline")
         if writes_baseline and not settings.fix:  # all are written: the one in force need not even be there
             settings = replace(settings, baseline=None, diff_base=None)
@@ -39,6 +41,21 @@ class Hidden:
             shown = self.older.without(shown, documents)
         self.first = shown if self.first is None else self.first
         return shown
+
+    def stale(self, report: Report, documents: Sequence[Document]) -> tuple[Note, ...]:
+        """How many entries of the baseline nothing is behind any more, of those that this run can judge."""
+        if not self.known or report.errors:
+            return ()
+        from nnlint.selection import select_rules
+        from nnlint.silencing.baseline import stale_entries
+
+        rules = select_rules(self.settings.select, self.settings.extend_select, self.settings.ignore)
+        paths = [document.path for document in documents]
+        count = stale_entries(self.anchor, report.findings, report.texts, paths, {rule.code for rule in rules})
+        if not count:
+            return ()
+        entries = "1 of its findings is" if count == 1 else f"{count} of its findings are"
+        return (Note(shown_path(str(self.anchor)), None, f"{entries} not there any more"),)
 
     def certainly_shown(self, report: Report, documents: Sequence[Document]) -> tuple[Finding, ...]:
         """Those of which that is known at once: the base of changes is not linted for them."""

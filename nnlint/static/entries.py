@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from nnlint.events import Backward, OptimizerStepped, Run
+from nnlint.report import CUT_SHORT
 from nnlint.static.arguments import Arguments
 from nnlint.static.calls import call_function, call_instance, instantiate
 from nnlint.static.knowledge.fitting import STEPS, inherited_steps, is_step, run_step
@@ -56,9 +57,7 @@ def _attempt(
             finish()
     except CutShort:
         machine.run.cut_short = True
-        project.note(
-            module.source, None, "the analysis was cut short: the file takes more steps than the budget allows"
-        )
+        project.note(module.source, None, f"{CUT_SHORT}: the file takes more steps than the budget allows")
     project.budget.steps += machine.steps_taken
     if machine.run.all_events or machine.operations:
         yield machine.run

@@ -31,6 +31,8 @@ from nnlint.values import (
 )
 
 MOST_UNROLLED = 16
+MOST_NESTED = 4
+"""Loops within each other that are unrolled; those further inside add up."""
 PASSES = 2
 
 WRAPPERS = frozenset({"progress", "iter", "reversed", "sorted", "list", "detach", "values"})
@@ -63,7 +65,8 @@ def element_passes(
 ) -> tuple[Iterator[Value], bool]:
     """The elements to run the body with, one a pass, and whether they are all there are."""
     known = known_elements(over)
-    if known is None or len(known) > MOST_UNROLLED or _counts_training(machine, over, body):
+    is_deep = sum(each.loop.whole for each in machine.iterations) >= MOST_NESTED
+    if known is None or len(known) > MOST_UNROLLED or is_deep or _counts_training(machine, over, body):
         return _two_passes(machine, over, node), False
     return _unrolled(machine, known), True
 

@@ -93,7 +93,7 @@ class TestJson:
             "column": 9,
             "end_line": 4,
             "end_column": 24,
-            "related": [{"path": "train.py", "cell": None, "line": 5, "message": "steps on their sum"}],
+            "related": [{"path": "train.py", "line": 5, "message": "steps on their sum"}],
             "help": "call `optimizer.zero_grad()` before the backward pass",
             "url": "https://example.org/rules#nn102",
             "fix": {
@@ -102,7 +102,6 @@ class TestJson:
                 "edits": [
                     {
                         "path": "train.py",
-                        "cell": None,
                         "line": 4,
                         "column": 1,
                         "end_line": 4,

@@ -86,6 +86,9 @@ class TestEveryLayout:
         assert command("a.ipynb").findings[0] == "a.ipynb:cell 1:1:1 NN101"
         entry = json.loads(command("--output-format", "json", "a.ipynb").output)[0]
         assert (entry["cell"], entry["line"], entry["column"]) == (1, 1, 1)
+        assert [edit["cell"] for edit in entry["fix"]["edits"]] == [1], (
+            "a line of a notebook means nothing without its cell"
+        )
 
 
 TEXT = notebook(["import torch\n", "\n", "for x in y:\n", "    step(\n", "        x)\n"], "a = 1\nb = 2")
