@@ -210,12 +210,22 @@ def test_what_is_neither_file_nor_folder(command: Command) -> None:
 
 
 @made_up
-def test_paths_outside_the_current_folder_are_absolute(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paths_outside_the_current_folder_are_shown_as_they_were_typed(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = command.write("a.py", FAULTY)
+    command.write("sub/b.py", FAULTY)
     inner = command.folder / "inner"
     inner.mkdir()
     monkeypatch.chdir(inner)
-    assert paths(command, "../a.py") == [file.as_posix()]
+    assert paths(command, "../a.py") == ["../a.py"]
+    assert paths(command, "..") == ["../a.py", "../sub/b.py"]
+    assert paths(command, "../sub/") == ["../sub/b.py"]
+    assert paths(command, str(file)) == [file.as_posix()]
+    assert "1 | " in command("--output-format", "text", "../a.py").output
+    assert command("../missing.py").output.startswith("../missing.py: error: the file cannot be read")
+    command("--write-baseline", "known.json", "..")
+    assert paths(command, "--baseline", "known.json", "..") == []
     assert shown_path(str(inner / "x" / "b.py")) == "x/b.py"
 
 

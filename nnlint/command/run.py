@@ -23,6 +23,7 @@ from nnlint.command.console import (
 )
 from nnlint.command.exit_status import CLEAN, FAILED, FINDINGS, INTERRUPTED
 from nnlint.command.targets import check_target
+from nnlint.command.typed import as_typed
 from nnlint.cores import cores
 from nnlint.finding import Severity, Status
 from nnlint.interrupts import ended_cleanly, finished_first
@@ -123,7 +124,7 @@ def _run(request: Request, analyses: Analyses | None = None) -> int:
 
 def _end_early(request: Request, collected: Collected, fixed: Fixed) -> int:
     """Shows what is known where the user has interrupted the linting; no file is changed."""
-    report = _whole(collected, fixed)
+    report = as_typed(_whole(collected, fixed), request.paths)
     if request.settings.verbose:
         tell(describe_notes(report.notes))
     if not request.settings.diff:
@@ -136,18 +137,19 @@ def _end_early(request: Request, collected: Collected, fixed: Fixed) -> int:
 def _end(request: Request, collected: Collected, fixed: Fixed, hidden: Hidden) -> int:
     """Shows and writes what was asked for, and returns the exit status."""
     settings, report = request.settings, _whole(collected, fixed)
+    shown = as_typed(report, request.paths)
     if settings.report:
-        _write_page(report, settings)
-    _tell(report, settings, collected.excluded > 0)
+        _write_page(shown, settings)
+    _tell(shown, settings, collected.excluded > 0)
     if report.interrupted:
-        _show(request, fixed, report)
+        _show(request, fixed, shown)
         say(f"interrupted: {_open(report)}")
         return INTERRUPTED
     if request.write_baseline is not None:
         return _write_baseline(request.write_baseline, replace(report, findings=hidden.all), settings)
     if settings.diff:
         return _show_diff(collected.documents, fixed, replace(report, findings=hidden.first or ()), settings)
-    _show(request, fixed, report)
+    _show(request, fixed, shown)
     return _status(report, settings)
 
 
