@@ -154,12 +154,13 @@ def test_list_rules_lists_those_that_are_selected(command: Command) -> None:
     assert "NN104" not in listed("--ignore", "NN102")
 
 
-def test_list_rules_fits_into_the_terminal(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("columns", [70, 110])
+def test_list_rules_fits_into_the_terminal(command: Command, monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
     whole = command("--list-rules").output
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    monkeypatch.setenv("COLUMNS", "90")
+    monkeypatch.setenv("COLUMNS", str(columns))
     fitted = command("--list-rules").output
-    assert max(map(len, fitted.splitlines())) <= 90 < max(map(len, whole.splitlines()))
+    assert max(map(len, fitted.splitlines())) <= columns < max(map(len, whole.splitlines()))
     assert fitted.split() == whole.split()
 
 

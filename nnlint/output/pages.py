@@ -16,7 +16,7 @@ from nnlint.rule import Rule
 _INDENT = "    "
 _NARROWEST = 40
 _WIDEST = 96
-_NARROWEST_TITLE = 16
+_NARROWEST_TITLE = 30
 _LIST_ITEM = regex(r"\s*(?:[-*]|\d+\.) ")
 _CODE = regex(r"`[^`]+`")
 
@@ -119,7 +119,11 @@ def rules_as_table(rules: Iterable[Rule], width: int = 0) -> str:
 def _table_lines(row: tuple[str, ...], widths: list[int], indent: int, width: int) -> Iterator[str]:
     *cells, title = row
     head = "".join(f"{cell:<{each}}  " for cell, each in zip(cells, widths, strict=True))
-    first, *others = wrap(title, width and max(_NARROWEST_TITLE, width - indent))
+    if width and width - indent < _NARROWEST_TITLE:  # the title goes below
+        yield head.rstrip()
+        yield from (f"{'':{widths[0]}}  {line}" for line in wrap(title, max(_NARROWEST_TITLE, width - widths[0] - 2)))
+        return
+    first, *others = wrap(title, width and width - indent)
     yield f"{head}{first}".rstrip()
     yield from (f"{'':{indent}}{line}" for line in others)
 
