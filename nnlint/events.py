@@ -337,7 +337,8 @@ class Run:
     files of the project, and `base_names` the words in the lists of bases of its classes, for rules that ask what is never
     named. A run that was `cut_short` may lack what came later: rules that ask whether something never happened keep silent
     on it. A `symbolic` run is one of functions that nothing calls: what their callers did before, and do with their
-    `results`, is not known. One that is `called_again` is of an object whose methods nobody calls here: the trace has them
+    `results`, is not known, but that the file's top level has come `before`: its run, where it makes optimizers or loads
+    weights. One that is `called_again` is of an object whose methods nobody calls here: the trace has them
     twice, as its holder would, while the events stand in the loops of the methods alone. A real run has `ended` in some
     way: "steps" (as many as asked for), "time", "slow" (hardly a step in its time), "finished", "exited", "raised",
     "killed" (from outside, or by itself without a word), "lost" (nothing of it can be trusted); `trouble` says why it was
@@ -351,6 +352,7 @@ class Run:
     cut_short: bool = False
     memory: dict[tuple[str, int], Any] = field(default_factory=dict, repr=False)
     symbolic: bool = False
+    before: Run | None = None
     called_again: bool = False
     results: list[Value] = field(default_factory=list)
     ended: str = ""

@@ -139,7 +139,7 @@ class _Reader:
     def __init__(self, run: Run, differentiated: set[int]) -> None:
         self.run = run
         self.differentiated = differentiated
-        self.learned = run.remember("learned", run, _learned)
+        self.learned = learned_in(run)
         self.returned = {
             id(data) for value in run.results for data in ancestors(value, stop=cuts_graph) if not cuts_graph(data)
         }
@@ -343,8 +343,14 @@ def _inside(value: Value) -> Iterable[Value]:
     return ()
 
 
+def learned_in(run: Run) -> set[int]:
+    """The identities of all networks, and parts of them, that were given to an optimizer, loaded, or handed away: by the run, or
+    by the top level before it."""
+    learned = run.remember("learned", run, _learned)
+    return learned if run.before is None else learned | learned_in(run.before)
+
+
 def _learned(run: Run) -> set[int]:
-    """The identities of all networks, and parts of them, that were given to an optimizer, loaded, or handed away."""
     owners = taught(run)
     owners.extend(value for escaped in run.events(Escaped) for value in escaped.values)
     held = {id(each): each for owner in owners for each in elements(owner)}
@@ -353,7 +359,7 @@ def _learned(run: Run) -> set[int]:
         for each in held.values()
         for network in (each.owners if isinstance(each, Parameters) else (each,))
     }
-    return {id(part) for network in networks.values() for part in parameters_of(network)}
+    return networks.keys() | {id(part) for network in networks.values() for part in parameters_of(network)}
 
 
 def _is_learned(run: Run, model: Value, learned: set[int]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator
 
 from nnlint.events import (
@@ -34,6 +35,10 @@ OPTIMIZER_WORDS = frozenset("self opt optim optimizer optimiser solver adam sgd 
 """Words of an optimizer's or a network's name that do not tell which one it is."""
 
 
+MAKES_OPTIMIZER = regex(r"^[ \t]+.*(?:parameters\(|param_group)", re.MULTILINE)
+"""Code in a function, or on one of several paths, that gives parameters to an optimizer."""
+
+
 @dataclass(frozen=True)
 class Stale:
     """An optimizer that does not hold what is trained where it steps: `missing` is the network or layer that it lacks.
@@ -51,13 +56,11 @@ class Stale:
 
 def stale_optimizers(run: Run) -> Iterator[Stale]:
     """The optimizers of a run that miss what is trained: all of it, or a layer that was put in later."""
-    if run.cut_short or takes_gradients_of_weights(run) or run.operations.get("parameter group"):
-        return
-    if any(event.replaced for event in run.events(GradientsCleared)) or _adds_groups(run):
+    if _is_beyond_judgement(run):
         return
     rebuilt = {_node(each.made.at) for each in rebuilt_models(run)}
     forgotten: dict[int, Stale] = {}
-    for made in run.events(OptimizerMade):
+    for made in _optimizers_made(run):
         each = Trained(made.optimizer, run.remember("parts", made.optimizer, parts_of), run)
         if is_one_of_several(run, made.optimizer):
             continue
@@ -72,6 +75,29 @@ def stale_optimizers(run: Run) -> Iterator[Stale]:
             rival = forgotten.get(id(found.missing), found)
             forgotten[id(found.missing)] = max(rival, found, key=_is_likely_meant(run))
     yield from forgotten.values()
+
+
+def _is_beyond_judgement(run: Run) -> bool:
+    """Whether what the optimizers hold, or what they step on, is changed by other means than by their construction."""
+    if run.cut_short or takes_gradients_of_weights(run) or run.operations.get("parameter group"):
+        return True
+    return any(event.replaced for event in run.events(GradientsCleared)) or _adds_groups(run)
+
+
+def _optimizers_made(run: Run) -> Iterator[OptimizerMade]:
+    """The optimizers that the run makes, and those of the top level before it, if no function makes or changes any."""
+    yield from run.events(OptimizerMade)
+    before = run.before
+    if before is None or _is_beyond_judgement(before) or not any(run.events(OptimizerStepped)):
+        return
+    for made in before.events(OptimizerMade):
+        each = Trained(made.optimizer, before.remember("parts", made.optimizer, parts_of), before)
+        if not _is_changed_in_functions(made) and not may_be_stepped_elsewhere(before, each):
+            yield made
+
+
+def _is_changed_in_functions(made: OptimizerMade) -> bool:
+    return not isinstance(made.at, CodeSite) or MAKES_OPTIMIZER.search(made.at.module.source.text) is not None
 
 
 def _is_likely_meant(run: Run) -> Callable[[Stale], tuple[bool, bool, int]]:
@@ -341,4 +367,4 @@ def _held(run: Run) -> frozenset[int]:
 
 
 def _all_held(run: Run) -> frozenset[int]:
-    return frozenset().union(*(made.held for made in run.events(OptimizerMade)))
+    return frozenset().union(*(made.held for made in _optimizers_made(run)))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 
 from nnlint.events import Escaped, Event, Loop, ModelBuilt, ModelCalled, ModeSwitched, OptimizerStepped, Run
-from nnlint.facts.evaluation import evaluations, switched_here
+from nnlint.facts.evaluation import evaluations, learned_in, switched_here
 from nnlint.facts.trained import has_unknown_parts
 from nnlint.graph import ancestors, content, parameters_of
 from nnlint.lazy import regex
@@ -21,17 +22,35 @@ HARMLESS = regex(
 )
 """Code that is not at hand and gets hold of a network, but leaves its mode alone."""
 
+SWITCHES_OFF = regex(r"^[ \t]+.*(?:\.eval\b|\.train\([^)\s]|\.training\s*=)", re.MULTILINE)
+"""Code in a function, or on one of several paths, that may switch a network to eval mode."""
+
 
 def is_mode_known(run: Run, call: ModelCalled) -> bool:
     """Whether nobody but the code at hand may have switched the network."""
     parts = {id(part) for part in parameters_of(call.model)} | {id(call.model)}
     switches = [event for event in _concerning(run, parts) if event.order < call.order]
     if not switched_here(run, call, [(event.order, event.calls) for event in switches]):
-        return False
+        return _is_left_in_training(run, call) and not _may_be_switched(run, call, 0)
     last = max((event.order for event in switches), default=0)
-    return not any(
-        last < escaped.order < call.order and may_switch(escaped, call.model) for escaped in run.events(Escaped)
+    return not _may_be_switched(run, call, last)
+
+
+def _may_be_switched(run: Run, call: ModelCalled, since: int) -> bool:
+    return any(
+        since < escaped.order < call.order and may_switch(escaped, call.model) for escaped in run.events(Escaped)
     )
+
+
+def _is_left_in_training(run: Run, call: ModelCalled) -> bool:
+    """Whether a network that the top level trains is in training mode whoever calls the function: no other ever switches it."""
+    before, model = run.before, call.model
+    if before is None or before.cut_short or call.training is not True or id(model) not in learned_in(before):
+        return False
+    modules = {id(site.module): site.module for site in (*call.calls, call.at) if isinstance(site, CodeSite)}
+    if any(SWITCHES_OFF.search(module.source.text) for module in modules.values()):
+        return False
+    return not any(may_switch(escaped, model) for escaped in before.events(Escaped))
 
 
 def _concerning(run: Run, parts: set[int]) -> Iterator[Event]:

@@ -10,7 +10,7 @@ import ast
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from nnlint.events import Backward, OptimizerStepped, Run
+from nnlint.events import Backward, OptimizerMade, OptimizerStepped, Run, StateUsed
 from nnlint.report import CUT_SHORT
 from nnlint.static.arguments import Arguments
 from nnlint.static.calls import call_function, call_instance, instantiate
@@ -26,31 +26,43 @@ from nnlint.values import MODE_KEY, NONE, Data, Instance, Layer, Optimizer, Valu
 
 def entry_runs(project: Surroundings, module: Module) -> Iterator[Run]:
     """The runs of one file."""
-    yield from _attempt(project, module, lambda machine: _top_level(machine, module), symbolic=False)
+    before = None
+    for run in _attempt(project, module, lambda machine: _top_level(machine, module), symbolic=False):
+        before = run if _leaves_networks(run) else None
+        yield run
     for name in _roots_first(module, [key for key in module.names if isinstance(key, str)]):
         value = module.names.get(name)
         if isinstance(value, Function) and value.module is module and value.node not in module.followed:
-            yield from _attempt(project, module, _function_entry(value))
+            yield from _attempt(project, module, _function_entry(value), before=before)
         elif isinstance(value, Class) and value.module is module:
-            yield from _class_runs(project, module, value)
+            yield from _class_runs(project, module, value, before)
     module.give_back()
 
 
-def _class_runs(project: Surroundings, module: Module, cls: Class) -> Iterator[Run]:
+def _leaves_networks(run: Run) -> bool:
+    """Whether functions may find networks as global names of which more is known than that they are there."""
+    return any(run.events(OptimizerMade)) or any(run.events(StateUsed))
+
+
+def _class_runs(project: Surroundings, module: Module, cls: Class, before: Run | None) -> Iterator[Run]:
     methods = [
         (name, value)
         for name, value in cls.names.items()
         if isinstance(value, Function) and value.module is module and value.node not in module.followed
     ]
     if methods:
-        yield from _attempt(project, module, _class_entry(cls))
+        yield from _attempt(project, module, _class_entry(cls), before=before)
 
 
 def _attempt(
-    project: Surroundings, module: Module, entry: Callable[[Machine], None], symbolic: bool = True
+    project: Surroundings,
+    module: Module,
+    entry: Callable[[Machine], None],
+    symbolic: bool = True,
+    before: Run | None = None,
 ) -> Iterator[Run]:
     machine = Machine(project, module)
-    machine.run.symbolic = symbolic
+    machine.run.symbolic, machine.run.before = symbolic, before
     try:
         entry(machine)
         for finish in machine.pending:

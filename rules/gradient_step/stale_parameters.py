@@ -148,5 +148,5 @@ rule = Rule(
     since="0.1",
     witness=witness,
     words=(MADE, TRAINING),
-    needs=needs(OptimizerMade),
+    needs=needs((OptimizerMade, OptimizerStepped)),
 )
