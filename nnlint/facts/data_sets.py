@@ -8,8 +8,9 @@ from typing import Any
 
 from nnlint.events import ModelCalled, Run
 from nnlint.facts.differentiated import training_calls
-from nnlint.facts.evaluation import HELD_OUT, TRAINS, words_of
+from nnlint.facts.evaluation import TRAINS
 from nnlint.facts.lengths import length_of
+from nnlint.facts.split_names import ABBREVIATED, HELD_OUT, is_held_out_name, parts_named
 from nnlint.graph import ancestors
 from nnlint.lazy import regex
 from nnlint.static.objects import CodeSite, Function
@@ -27,9 +28,6 @@ LIBRARIES = regex(
     r"(^|\.)(CIFAR10|CIFAR100|F?MNIST|FashionMNIST|KMNIST|ImageFolder|DatasetFolder|SVHN|STL10|ImageNet|CelebA)$)"
 )
 """Constructors of libraries' data sets, all with an index."""
-
-ABBREVIATED = regex(r"^(v|va|te|ts|tst)_?(l|dl|ld|loader|iter)s?$", re.IGNORECASE)
-"""Short names of loaders of held-out data: `vl`, `v_loader`, `tst_dl`; a `tl` may be of either."""
 
 UNKNOWN = frozenset({"argument", "name", "attribute", "element", "unknown"})
 LOADS = regex(r"^sklearn\.datasets\.(load|fetch)|read|load|open|join|glob|astype|reshape")
@@ -203,7 +201,7 @@ def _sources_of(dataset: Value | None) -> Iterator[str]:
 def is_for_evaluation(loader: Loader) -> bool:
     """Whether the loader is one for held-out data: by its name, its function's, or else by what its data set is asked for."""
     function = getattr(loader.at.function, "name", "") if isinstance(loader.at, CodeSite) else ""
-    words = words_of(loader.bound) or words_of(function)
+    words = set(parts_named(loader.bound) or parts_named(function))
     if words & (HELD_OUT | TRAINS):
         return bool(words & HELD_OUT) and not words & TRAINS
     return ABBREVIATED.match(loader.bound) is not None or is_held_out_part(loader.dataset)
@@ -214,7 +212,7 @@ def is_held_out_part(dataset: Value | None) -> bool:
     if not isinstance(dataset, Data) or dataset.operation != "call" or not LIBRARIES.search(dataset.name):
         return False
     split = dataset.option("split")
-    return dataset.option("train") is False or (isinstance(split, str) and bool(words_of(split) & HELD_OUT))
+    return dataset.option("train") is False or (isinstance(split, str) and is_held_out_name(split))
 
 
 def transforms_of(dataset: Value | None) -> Iterator[Value]:

@@ -20,6 +20,7 @@ from nnlint.events import (
 )
 from nnlint.facts.gradients import parts_of
 from nnlint.facts.identity import stored_parts
+from nnlint.facts.split_names import ABBREVIATED, HELD_OUT, TRAINING, is_held_out_name
 from nnlint.facts.tried_out import is_asked_about_made_up, taught
 from nnlint.facts.users import Users, users
 from nnlint.graph import ancestors, cuts_graph, only_looks, parameters_of
@@ -47,8 +48,7 @@ EVALUATES = frozenset(
     "eval evaluate evaluation evaluator test testing tester valid validate validation val vali predict prediction predictions "
     "predictor infer inference accuracy".split()
 )
-TRAINS = frozenset("train training trainer pretrain finetune fit learn update optimize".split())
-HELD_OUT = frozenset("test testing tst val vali valid validation dev eval evaluation holdout heldout".split())
+TRAINS = TRAINING | frozenset("trainer pretrain finetune fit learn update optimize".split())
 ACTS = frozenset("act action actions play rollout explore episode policy".split())
 HOOK = regex(r"^(on_)?(validation|val|valid|test|predict|prediction|eval|evaluation)_(step|forward|epoch_end|batch)")
 """Methods that a framework calls, with gradients and training mode off: Lightning, Trainer, composer, mmengine."""
@@ -413,11 +413,11 @@ def _is_held_out(call: ModelCalled) -> bool:
         if isinstance(current, (Items, Either, Entries)):
             pending.extend(_inside(current))
         elif isinstance(current, Loader):
-            if words_of(current.bound) & HELD_OUT:
+            if is_held_out_name(current.bound) or ABBREVIATED.match(current.bound):
                 return True
             pending.extend([current.dataset] if current.dataset is not None else [])
         elif isinstance(current, External):
-            if words_of(current.name.rpartition(".")[2]) & HELD_OUT:
+            if is_held_out_name(current.name.rpartition(".")[2]):
                 return True
         elif isinstance(current, Data):
             if _says_held_out(current):
@@ -444,10 +444,10 @@ def _says_held_out(data: Data) -> bool:
     train = data.options.get("train")
     if isinstance(train, Constant) and train.value is False:
         return True
-    words = words_of(data.bound or (data.name if data.operation in ("argument", "name", "attribute") else ""))
-    if data.operation == "test split":
-        return not words & TRAINS
-    return bool(words & HELD_OUT) and not words & TRAINS
+    name = data.bound or (data.name if data.operation in ("argument", "name", "attribute") else "")
+    if words_of(name) & TRAINS:
+        return False
+    return data.operation == "test split" or is_held_out_name(name)
 
 
 # What becomes of the output

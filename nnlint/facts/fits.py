@@ -7,9 +7,9 @@ from collections.abc import Hashable, Iterator
 from typing import NamedTuple
 
 from nnlint.events import Run
-from nnlint.facts.evaluation import HELD_OUT, words_of
 from nnlint.facts.identity import is_part_of, key_of, stored_parts, uncopied, wholes
 from nnlint.facts.roles import ASKS, lower_bound_of_rows, upper_bound_of_rows
+from nnlint.facts.split_names import is_held_out_name
 from nnlint.graph import ancestors
 from nnlint.static.objects import CodeSite
 from nnlint.values import Constant, Data, Instance, Items, Site, Value
@@ -116,9 +116,7 @@ def _joins_arguments(subject: Value) -> bool:
     parts = given[0].elts if given and isinstance(given[0], (ast.Tuple, ast.List)) else []
     names = [each.id for each in parts if isinstance(each, ast.Name)]
     arguments = {each.arg for each in site.function.args.args}
-    return len(names) == len(parts) > 1 and all(
-        name in arguments and words_of(name).isdisjoint(HELD_OUT) for name in names
-    )
+    return len(names) == len(parts) > 1 and all(name in arguments and not is_held_out_name(name) for name in names)
 
 
 def _is_some_rows(value: Value) -> bool:

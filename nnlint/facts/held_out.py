@@ -6,10 +6,9 @@ from collections.abc import Hashable, Iterator
 from functools import lru_cache
 
 from nnlint.events import Run
-from nnlint.facts.identity import key_of, label_of, uncopied, wholes, words_of
+from nnlint.facts.identity import key_of, label_of, uncopied, wholes
 from nnlint.facts.roles import (
-    TEST_WORDS,
-    TRAIN_WORDS,
+    ASKED_ABOUT,
     Feed,
     comparisons,
     feeds,
@@ -22,6 +21,7 @@ from nnlint.facts.roles import (
     upper_bound_of_rows,
 )
 from nnlint.facts.scaling import Scaling, is_per_sample, scaling_of, scalings_behind, scalings_of_columns
+from nnlint.facts.split_names import TRAINING, parts_named
 from nnlint.records import dataclass
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Site
@@ -68,8 +68,8 @@ def _is_of_vector(scaling: Scaling) -> bool:
     """Whether it makes a unit vector, or shares that sum to one, where nothing says that the data are samples."""
     if scaling.kind != "ratio" or not {each.operation for each in scaling.statistics} <= {"norm", "sum"}:
         return False
-    words = {*words_of(_name(scaling)), *words_of(label_of(scaling.subject))}
-    return words.isdisjoint(TEST_WORDS | TRAIN_WORDS)
+    words = {*parts_named(_name(scaling)), *parts_named(label_of(scaling.subject))}
+    return words.isdisjoint(ASKED_ABOUT | TRAINING)
 
 
 def _overwritten(candidates: list[Scaling]) -> Iterator[Foreign]:

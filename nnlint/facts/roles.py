@@ -15,6 +15,7 @@ from functools import lru_cache
 from nnlint.events import Backward, LossComputed, ModelCalled, Run
 from nnlint.facts.differentiated import differentiated
 from nnlint.facts.identity import key_of, label_of, uncopied, wholes, words_of
+from nnlint.facts.split_names import HELD_OUT, PREFIXED, TRAINING, parts_named
 from nnlint.facts.users import users
 from nnlint.graph import ancestors
 from nnlint.lazy import regex
@@ -29,9 +30,9 @@ LEARNS_VALUES = REGRESSION_LOSSES | {"poisson_nll_loss", "gaussian_nll_loss"}
 CLASSIFIER = regex(r"classif|logistic|svc|bayes|kmeans|pca|encoder|vectorizer|imput", re.IGNORECASE)
 ASKS = frozenset({"predict", "score", "predict_proba", "decision_function", "evaluate", "predict_on_batch"})
 TARGET_NAME = regex(r"^_*y(?![a-z_]*(?:hat|pred))|label|target|truth|price|^t$|^gt", re.IGNORECASE)
-TEST_WORDS = frozenset("test testing tst te val valid validation vali dev holdout hold eval heldout unseen new".split())
-TRAIN_WORDS = frozenset("train training trn tr".split())
-PREFIXED = regex(r"^([xy])(train|test|val|valid|dev)$|^(train|test|val|valid|dev)([a-z]\w*)$")
+ASKED_ABOUT = HELD_OUT | {"new"}
+"""Words that tell one of two names of a pair for that of evaluation data; by itself, something new may be anything."""
+
 UNKNOWN = frozenset({"argument", "name", "attribute", "element", "batch"})
 REWARDS = regex(r"return|reward|advantage|discount|gae|episode|q_?value|td_", re.IGNORECASE)
 PLAYS = regex(r"\bgymnasium\b|\bimport gym\b|\.step\(action|env\.step\(|env\.reset\(")
@@ -195,12 +196,12 @@ def is_target_in_input(comparison: Comparison) -> bool:
 
 def pair_name(name: str) -> tuple[str, ...] | None:
     """What is left of a name without the word that makes it that of evaluation data. None where there is no such word."""
-    return _without(name, TEST_WORDS)
+    return _without(name, ASKED_ABOUT)
 
 
 def training_name(name: str) -> tuple[str, ...] | None:
     """What is left of a name without the word that makes it that of training data. None where there is no such word."""
-    return _without(name, TRAIN_WORDS)
+    return _without(name, TRAINING)
 
 
 def is_pair_of_names(training: str, evaluation: str) -> bool:
@@ -214,8 +215,8 @@ def is_pair_of_names(training: str, evaluation: str) -> bool:
 
 def _without(name: str, wanted: frozenset[str]) -> tuple[str, ...] | None:
     words: list[str] = []
-    for word in words_of(name):
-        match = PREFIXED.match(word)
+    for word in parts_named(name):
+        match = PREFIXED.match(word) if word not in ASKED_ABOUT | TRAINING else None
         words.extend(part for part in match.groups() if part) if match else words.append(word)
     rest = tuple(word for word in words if word not in wanted)
     return None if len(rest) == len(words) else rest

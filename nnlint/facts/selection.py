@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from nnlint.events import Run, SchedulerStepped
 from nnlint.facts.identity import label_of, wholes, words_of
+from nnlint.facts.split_names import TEST, TRAINING, VALIDATION, parts_named
 from nnlint.graph import ancestors
 from nnlint.lazy import regex
 from nnlint.records import dataclass
@@ -26,13 +27,8 @@ STOPPER = regex(r"early_?stop", re.IGNORECASE)
 IMAGES = regex(r"fig|plot|image|img|figure|\bplt\b|csv|json|txt|pred|result|metric|log", re.IGNORECASE)
 """Calls that save something else than a network."""
 
-KIND = r"(set|loader|data|dataset|dl|ds|iter|iterator|dataloader|x|y)?$"
-TEST = regex(rf"^[xy]?test(ing)?{KIND}")
-"""Words that call data a test set."""
-
-OTHER = regex(rf"^[xy]?(vali?|valid|validation|dev|devel|train|training|trn|tr|holdout){KIND}")
-VALIDATION = regex(r"^(vali?|valid|validation|dev|devel)$")
-"""Words that call data another part, and those of them that a file or a split is called by."""
+OTHER = VALIDATION | TRAINING | {"holdout", "heldout", "hold", "held"}
+"""Words that call data another part than the test set."""
 
 
 @dataclass(frozen=True)
@@ -219,7 +215,7 @@ def _test_data_behind(measure: Value) -> Data | None:
 def _is_meant_as_test(at: Site, drawn: Data) -> bool:
     """Whether the test set is not the validation set by another name: a measure is called one of it, without more to go by."""
     text = ast.unparse(at.node) if isinstance(at, CodeSite) else ""
-    if not any(map(VALIDATION.match, words_of(text))):
+    if VALIDATION.isdisjoint(words_of(text)):
         return True
     loader = _named(drawn)
     whole = list(alternatives(loader.dataset)) if isinstance(loader, Loader) else []
@@ -243,10 +239,10 @@ def _is_drawn(value: Value) -> bool:
 
 def part_of(value: Value) -> str:
     """Which part of the data a loader or an array is certainly called: "test", "other", or "" where its names do not say."""
-    words = {word for name in _names(value) for word in words_of(name)}
-    if any(map(OTHER.match, words)) or any(map(VALIDATION.match, _words_of_files(value))):
+    words = {word for name in _names(value) for word in parts_named(name)}
+    if not OTHER.isdisjoint(words) or not VALIDATION.isdisjoint(_words_of_files(value)):
         return "other"
-    return "test" if any(map(TEST.match, words)) else ""
+    return "" if TEST.isdisjoint(words) else "test"
 
 
 def _names(value: Value) -> Iterator[str]:

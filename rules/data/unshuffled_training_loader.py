@@ -47,7 +47,7 @@ from nnlint.facts.data_sets import (
     keeps_order,
     training_loaders,
 )
-from nnlint.facts.evaluation import HELD_OUT, words_of
+from nnlint.facts.split_names import is_held_out_name
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.lazy import regex
 from nnlint.mending import edits
@@ -92,7 +92,7 @@ def _is_right(loader: Loader) -> bool:
     function = getattr(site.function, "name", "") if isinstance(site, CodeSite) else ""
     return (
         not is_map_style(loader.dataset)
-        or bool(words_of(loader.bound) & HELD_OUT)
+        or is_held_out_name(loader.bound)
         or ON_PURPOSE.search(function) is not None
         or is_one_batch(loader)
         or is_in_random_order(loader.dataset)
