@@ -124,6 +124,33 @@ def test_the_network_is_named_where_it_has_a_name(call: str, expected: str) -> N
     assert finding("NN502", SETUP + EVALUATED + test).help == expected
 
 
+SHARED = """
+def loss_of(batch):
+    x, y = batch
+    return F.mse_loss(net(x), y)
+
+for batch in loader:
+    opt.zero_grad()
+    loss_of(batch).backward()
+    opt.step()
+with torch.no_grad():
+    print(sum(loss_of(batch).item() for batch in loader))
+"""
+
+
+def test_a_helper_that_training_shares_is_not_told_to_switch_the_mode() -> None:
+    found = finding("NN502", SETUP + SHARED)
+    assert found.help == (
+        "call `eval()` of the network where the evaluation begins, not in `loss_of`, which training goes through, too"
+    )
+    lines = (SETUP + SHARED).split("\n")
+    assert [(lines[each.place.line - 1].strip(), each.message) for each in found.related] == [
+        ("print(sum(loss_of(batch).item() for batch in loader))", "evaluated here"),
+        ("net = nn.Sequential(nn.Linear(3, 8), nn.Dropout(0.5), nn.Linear(8, 1))", "drops at random in training mode"),
+    ]
+    assert found.fix is None
+
+
 @pytest.mark.parametrize(
     "test",
     [

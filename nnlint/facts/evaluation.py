@@ -85,7 +85,7 @@ class Evaluation:
     `returned` that it is given, graph and all, to a caller that is not known, `shared` that the place trains in another call,
     `apart` that it stands in a loop, not before a step of the same pass, `afterwards` that it comes after all loops in which the
     network is trained. `at` is the place of the call: where it stands in a method of the network's own, the place of the call
-    of that method.
+    of that method. `asked_at` is where a helper that is `shared` is called to evaluate, and not to train.
     """
 
     call: ModelCalled
@@ -98,6 +98,7 @@ class Evaluation:
     apart: bool
     afterwards: bool
     function: FunctionNode | None
+    asked_at: CodeSite | None = None
 
     @property
     def in_loop(self) -> bool:
@@ -146,7 +147,9 @@ class _Reader:
         self.kept = {id(each) for event in run.events(Accumulated) for each in elements(event.value)}
         self.losses = {id(event.value) for event in run.events(LossComputed)}
         self.calls = [call for call in run.events(ModelCalled) if self._trains(call)]
-        self.training = {_node(call.at) for call in self.calls}
+        self.training: dict[object, set[object]] = {}
+        for call in self.calls:
+            self.training.setdefault(_node(call.at), set()).update(map(_node, call.calls))
         self.training_calls = {id(call) for call in self.calls}
         self.places: dict[int, set[object]] = {}
         for call in run.events(ModelCalled):
@@ -186,7 +189,18 @@ class _Reader:
                     apart=self._is_apart(call),
                     afterwards=not self.run.symbolic and self._is_afterwards(call),
                     function=function,
+                    asked_at=self._asked_at(call),
                 )
+
+    def _asked_at(self, call: ModelCalled) -> CodeSite | None:
+        """The innermost of the calls that lead to a shared one, and to none that trains."""
+        trains = self.training.get(_node(call.at))
+        if trains is None:
+            return None
+        sites = (
+            site for site in reversed(call.calls) if isinstance(site, CodeSite) and isinstance(site.node, ast.Call)
+        )
+        return next((site for site in sites if site.node not in trains), None)
 
     def is_used(self, call: ModelCalled, outputs: list[Data], fate: list[Data]) -> bool:
         """Whether anybody asks for the numbers: a dry run, or a look at the shape, evaluates nothing.

@@ -95,19 +95,21 @@ def is_mode_given(run: Run, call: ModelCalled) -> bool:
 # What the network holds
 
 
-def mode_dependent(run: Run, call: ModelCalled) -> set[str]:
-    """The operations in the network that depend on the mode, and are in training mode at the call.
+def mode_dependent(run: Run, call: ModelCalled) -> dict[str, Site | None]:
+    """The operations in the network that depend on the mode, and are in training mode at the call, each with a place where it
+    stands, if that is at hand.
 
     "unknown" are those of a network that is not at hand, or has a part that is not: where the script itself calls `train()`.
     """
     if isinstance(call.model, Data):
-        return set(layers_of(call.model.name.rpartition(".")[2])) or _by_own_account(run, call)
+        return dict.fromkeys(layers_of(call.model.name.rpartition(".")[2])) or _by_own_account(run, call)
     found = _functional(run, call)
     for part in parameters_of(call.model):
         if isinstance(part, (Instance, Layer)):
-            found.update(kind for held in part.attributes.values() for kind in _ready_made(held))
+            for kind in (kind for held in part.attributes.values() for kind in _ready_made(held)):
+                found.setdefault(kind, part.at)
         if isinstance(part, Layer) and _suffers(part) and not _was_switched_off(run, part, call):
-            found.add("batch_norm" if part.operation == "batch_norm" else "dropout")
+            found.setdefault("batch_norm" if part.operation == "batch_norm" else "dropout", part.at)
     if (
         not found
         and isinstance(call.model, Instance)
@@ -117,10 +119,10 @@ def mode_dependent(run: Run, call: ModelCalled) -> set[str]:
     return found
 
 
-def _by_own_account(run: Run, call: ModelCalled) -> set[str]:
+def _by_own_account(run: Run, call: ModelCalled) -> dict[str, Site | None]:
     """Whether the script says that the mode matters: the last switch before the call is a `train()` of its own."""
     last = _last_switch(run, call)
-    return {"unknown"} if last is not None and last.training is True else set()
+    return {"unknown": None} if last is not None and last.training is True else {}
 
 
 def _held(network: Value) -> Iterator[Value]:
@@ -153,15 +155,17 @@ def _has_mode_dependent(network: Value) -> bool:
     )
 
 
-def _functional(run: Run, call: ModelCalled) -> set[str]:
+def _functional(run: Run, call: ModelCalled) -> dict[str, Site | None]:
     """Dropout as a function that is told the mode: `F.dropout(x, training=self.training)`."""
     if not run.operations.get("dropout"):
-        return set()
+        return {}
     inner = [value.inputs[0] for value in elements(call.output) if isinstance(value, Data) and value.inputs]
     dropouts = (
         data for value in inner for data in ancestors(value) if data.operation == "dropout" and data.layer is None
     )
-    return {"dropout"} if any(_is_told_the_mode(data) and data.option("p") != 0 for data in dropouts) else set()
+    told = (data for data in dropouts if _is_told_the_mode(data) and data.option("p") != 0)
+    found = next(told, None)
+    return {} if found is None else {"dropout": found.at}
 
 
 def _is_told_the_mode(dropout: Data) -> bool:

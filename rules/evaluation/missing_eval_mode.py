@@ -42,7 +42,7 @@ import ast
 from collections.abc import Iterator
 
 from nnlint.events import ModelCalled, ModeSwitched, Run
-from nnlint.facts.evaluation import Evaluation, one_of_each, trains_inside, words_of
+from nnlint.facts.evaluation import Evaluation, evaluations, one_of_each, trains_inside, words_of
 from nnlint.facts.modes import (
     draws_masks,
     is_mode_given,
@@ -57,6 +57,7 @@ from nnlint.mending import edits
 from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
+from nnlint.values import Site
 from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted, unverified
 from nnlint.words import SWITCHED, TRAINING
 
@@ -65,24 +66,30 @@ ON_PURPOSE = frozenset(
 )
 """Words in the name of a function that leaves the training mode on for a reason: Monte-Carlo dropout, BatchNorm statistics."""
 
+Faults = dict[str, Site | None]
+"""The operations that behave as in training, each with the place of a layer, where that is at hand."""
+
 
 def check(run: Run) -> Iterator[Problem]:
     """One problem for each call of an evaluation in training mode."""
     if not any(call.training is True for call in run.events(ModelCalled)):
         return
-    for evaluation in one_of_each(run, lambda each: bool(_kinds(run, each))):
-        yield _problem(run, evaluation, _kinds(run, evaluation))
+    faults: dict[int, Faults] = {}
+    for evaluation in evaluations(run):
+        faults[id(evaluation)] = _faults(run, evaluation)
+    for evaluation in one_of_each(run, lambda each: bool(faults[id(each)])):
+        yield _problem(run, evaluation, faults[id(evaluation)])
 
 
-def _kinds(run: Run, evaluation: Evaluation) -> set[str]:
+def _faults(run: Run, evaluation: Evaluation) -> Faults:
     """What behaves as in training though it should not; nothing where the mode is right, meant, or not known."""
     call = evaluation.call
     if call.training is not True or not _is_meant(run, evaluation) or is_mode_given(run, call):
-        return set()
+        return {}
     if not is_mode_known(run, call) or draws_masks(run, call):
-        return set()
+        return {}
     kinds = mode_dependent(run, call)
-    return kinds if "unknown" not in kinds or _is_certain(evaluation) else set()
+    return kinds if "unknown" not in kinds or _is_certain(evaluation) else {}
 
 
 def _is_certain(evaluation: Evaluation) -> bool:
@@ -128,22 +135,49 @@ EFFECTS = {
     "dropout": "dropout thins the network at random",
     "batch_norm": "BatchNorm normalises by the test batch, and updates its statistics with it",
 }
+"""What each operation does, in the order in which it is told."""
+
+DIFFERENCES = {
+    "dropout": "drops at random in training mode",
+    "batch_norm": "takes the statistics of the batch in training mode",
+}
 
 
-def _problem(run: Run, evaluation: Evaluation, kinds: set[str]) -> Problem:
+def _problem(run: Run, evaluation: Evaluation, faults: Faults) -> Problem:
     call = evaluation.call
-    effects = [EFFECTS[kind] for kind in sorted(kinds, reverse=True)]
-    name = network_spelling(call.at)
+    effects = [effect for kind, effect in EFFECTS.items() if kind in faults]
     trained = switched_inside(run, call)
     return Problem(
         evaluation.at,
         f"the evaluation runs in training mode: {'; '.join(effects)}",
         label="in training mode",
-        severity=Severity.WARNING if "unknown" in kinds else None,
-        related=((trained.at, "switched to training mode here"),) if trained is not None else (),
-        help=f"call {f'`{name}.eval()`' if name else '`eval()` of the network'} before the evaluation",
-        fix=None if trained is not None or evaluation.at is not call.at else _fix(run, evaluation, name),
+        severity=Severity.WARNING if "unknown" in faults else None,
+        related=tuple(_related(evaluation, faults, trained)),
+        help=_help(evaluation),
+        fix=None
+        if trained is not None or evaluation.at is not call.at
+        else _fix(run, evaluation, network_spelling(call.at)),
     )
+
+
+def _related(evaluation: Evaluation, faults: Faults, trained: ModeSwitched | None) -> Iterator[tuple[Site, str]]:
+    if evaluation.asked_at is not None:
+        yield evaluation.asked_at, "evaluated here"
+    if trained is not None:
+        yield trained.at, "switched to training mode here"
+    for kind, difference in DIFFERENCES.items():
+        at = faults.get(kind)
+        if at is not None:
+            yield at, difference
+
+
+def _help(evaluation: Evaluation) -> str:
+    if evaluation.asked_at is not None:
+        helper = getattr(getattr(evaluation.call.at, "function", None), "name", "")
+        here = f"in `{helper}`" if helper else "here"
+        return f"call `eval()` of the network where the evaluation begins, not {here}, which training goes through, too"
+    name = network_spelling(evaluation.call.at)
+    return f"call {f'`{name}.eval()`' if name else '`eval()` of the network'} before the evaluation"
 
 
 def _fix(run: Run, evaluation: Evaluation, name: str) -> Fix | None:
