@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from nnlint.events import Backward, OptimizerMade, OptimizerStepped, Run
+from nnlint.facts.identity import COPIES
 from nnlint.graph import ancestors, content, is_from_data_set
 from nnlint.lazy import regex
 from nnlint.operations import LOSS_OPERATIONS, WEIGHTED
@@ -34,6 +35,9 @@ NO_WEIGHTS = frozenset(
 ) | {"batch part"}
 PASSED = frozenset({"index", "element", "spread"})
 """Operations on something that need not be known, whose result has a graph only if that has one."""
+
+FIRST_ALONE = PASSED | {"output", "to"}
+"""Operations of which the first input alone has a graph: the others are inputs of a network, positions, types and devices."""
 
 UNKNOWN = frozenset({"argument", "name", "attribute", "call", "method", "unknown", "exception", "sent"})
 TARGETS = regex(
@@ -212,7 +216,7 @@ class _Walk:
         ]
 
     def _walk_on(self, value: Data, is_root: bool) -> None:
-        inputs = value.inputs[:1] if value.operation == "output" or value.operation in PASSED else value.inputs
+        inputs = value.inputs[:1] if value.operation in FIRST_ALONE else value.inputs
         inputs = inputs[1:] if value.operation == "call" else inputs
         if value.operation in LOSS_OPERATIONS and len(value.inputs) > 1 and _is_drawn(value.inputs[1]):
             inputs = inputs[:1]
@@ -256,10 +260,22 @@ class _Walk:
             return False
         if "grad" in value.parts or not any(self.run.events(OptimizerStepped)):
             return True
-        return value in self._owners() or self._nearest_cut(value) is None
+        if value in self._owners():
+            return True
+        return self._nearest_cut(value) is None and not _is_chosen_by_network(value)
 
     def _nearest_cut(self, value: Data) -> Data | None:
         return self.run.remember("nearest cut", value, _first_cut)
+
+
+def _is_chosen_by_network(value: Data) -> bool:
+    """Whether it is what a network chose, in another type or shape: `net(x).argmax(1).float()`."""
+    current: Value = value
+    while isinstance(current, Data) and not has_no_gradient(current):
+        if current.operation not in COPIES or not current.inputs:
+            return False
+        current = current.inputs[0]
+    return isinstance(current, Data) and _has_network(current)
 
 
 def _is_taken_out_by_call(value: Data) -> bool:
