@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from nnlint.events import Backward, Escaped, OptimizerStepped, Run, StateKept, StateUsed
 from nnlint.facts.gradients import parts_of
-from nnlint.graph import networks_behind
+from nnlint.graph import ancestors, cuts_graph, networks_behind
 from nnlint.lazy import regex
 from nnlint.mending import edits
 from nnlint.static.objects import CodeSite
@@ -172,7 +172,11 @@ def _trains(run: Run, step: OptimizerStepped, optimizer: Value, kept: StateKept,
 
 
 def _networks_behind(loss: Value) -> frozenset[int]:
-    return frozenset(id(network) for network in networks_behind(loss))
+    """The identities of the networks that a loss depends on, and of whatever else was called: of an owner of a state, that says
+    enough."""
+    behind = (data for data in ancestors(loss, stop=cuts_graph) if not cuts_graph(data))
+    called = (data.inputs[0] for data in behind if data.operation == "call" and data.inputs)
+    return frozenset(id(each) for each in (*networks_behind(loss), *called))
 
 
 def _uses(event: StateUsed | Escaped, kept: StateKept) -> bool:
