@@ -12,6 +12,7 @@ from nnlint.facts.evaluation import evaluations, learned_in, switched_here
 from nnlint.facts.trained import has_unknown_parts
 from nnlint.graph import ancestors, content, parameters_of
 from nnlint.lazy import regex
+from nnlint.operations import CONTAINERS
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Instance, Layer, Site, Value, alternatives, elements, truth
 from nnlint.zoo import LIBRARIES, layers_of
@@ -104,7 +105,10 @@ def mode_dependent(run: Run, call: ModelCalled) -> dict[str, Site | None]:
     if isinstance(call.model, Data):
         return dict.fromkeys(layers_of(call.model.name.rpartition(".")[2])) or _by_own_account(run, call)
     found = _functional(run, call)
+    idle = _never_applied(run, call.model)
     for part in parameters_of(call.model):
+        if id(part) in idle:
+            continue
         if isinstance(part, (Instance, Layer)):
             for kind in (kind for held in part.attributes.values() for kind in _ready_made(held)):
                 found.setdefault(kind, part.at)
@@ -117,6 +121,23 @@ def mode_dependent(run: Run, call: ModelCalled) -> dict[str, Site | None]:
     ):
         return _by_own_account(run, call)
     return found
+
+
+def _never_applied(run: Run, network: Value) -> set[int]:
+    """The identities of layers that a forward pass leaves out, though it applies others beside them: by a setting, say."""
+    applied = run.remember("applied layers", run, _applied)
+    found: set[int] = set()
+    for part in parameters_of(network):
+        if isinstance(part, Instance):
+            layers = (held for held in part.attributes.values() if isinstance(held, Layer))
+            own = {id(layer) for layer in layers if layer.kind not in CONTAINERS}
+            found |= set() if own.isdisjoint(applied) else own - applied
+    return found
+
+
+def _applied(run: Run) -> frozenset[int]:
+    made = (data for values in run.operations.values() for data in values)
+    return frozenset(id(data.layer) for data in made if isinstance(data, Data) and data.layer is not None)
 
 
 def _by_own_account(run: Run, call: ModelCalled) -> dict[str, Site | None]:
