@@ -47,7 +47,7 @@ RULES = (
     ("gradient_step.uncalled_method", "NN106", "error", "0.1", True, "safe", ("NN106.1", "NN101.3"), (("MethodNamed",),)),
     ("gradient_step.detached_loss", "NN107", "error", "0.1", True, "", ("NN102.2",), (("Backward",),)),
     ("gradient_step.no_grad_training", "NN108", "error", "0.1", True, "", ("NN102.2",), (("Backward",),)),
-    ("gradient_step.stale_parameters", "NN109", "error", "0.1", True, "", ("NN101.1", "NN101.3"), (("OptimizerMade",),)),
+    ("gradient_step.stale_parameters", "NN109", "error", "0.1", True, "", ("NN101.1", "NN101.3"), (("OptimizerMade", "OptimizerStepped"),)),
     ("gradient_step.scheduler_before_optimizer", "NN110", "warning", "0.1", True, "safe", ("NN101.2", "NN101.3"), (("SchedulerStepped",),)),
     ("gradient_step.scheduler_in_loop", "NN111", "error", "0.1", True, "safe", ("NN101.2", "NN101.3"), (("SchedulerMade",), ("SchedulerStepped",))),
     ("gradient_step.clip_in_wrong_place", "NN112", "error", "0.1", True, "safe", ("NN101.2", "NN102.2"), (("GradientsClipped",),)),

@@ -3,7 +3,8 @@
 ## What it does
 Follows every path through a training loop and reports a backward pass that adds to gradients which an optimizer has already
 stepped on. A clear may stand anywhere on the way: in a helper, a method, a closure, another file, before the backward pass or
-after the step. Cleared in one branch only, or once per epoch in a loop that steps per batch, is a fault all the same.
+after the step. Cleared in one branch only, or once per epoch in a loop that steps per batch, is a fault all the same. Backward
+passes in the arms of one `if` are one finding.
 
 ## Why it matters
 `backward` adds to `.grad`. Without a clear, every step follows the sum of all gradients since the start: the step grows, points
@@ -51,7 +52,7 @@ from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.trace import follow
-from nnlint.values import Data, alternatives
+from nnlint.values import Data, Site, alternatives
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
 from nnlint.words import BACKWARD, STEPPED
 
@@ -63,18 +64,55 @@ class Gradients(NamedTuple):
     backward: Backward | None = None
 
 
+class Pollution(NamedTuple):
+    """A backward pass that adds to gradients which a step has used, and the step that then uses their sum."""
+
+    backward: Backward
+    step: OptimizerStepped
+
+
 def check(run: Run) -> Iterator[Problem]:
-    """One problem for each backward pass that pollutes."""
+    """One problem for each backward pass that pollutes, or for several in the arms of one choice."""
     reported: set[Any] = set()
     for each in trained_apart(run):
         found: dict[Any, tuple[Backward, OptimizerStepped]] = {}
         follow(each.steps, Gradients("clean"), _protocol(each, found, run.called_again))
-        for node, (backward, step) in found.items():
+        faults: list[list[Pollution]] = []
+        for node, (backward, step) in sorted(found.items(), key=_line):
             if _conditions_unrelated(run, each, backward, step) or _is_cleared_under_another_name(run, each, backward):
                 continue
             if node not in reported:
                 reported.add(node)
-                yield _problem(run, each, backward, step)
+                _add(faults, Pollution(backward, step))
+        for arms in faults:
+            yield _problem(run, each, arms)
+
+
+def _line(item: tuple[object, object]) -> int:
+    return getattr(item[0], "lineno", 0)
+
+
+def _add(faults: list[list[Pollution]], pollution: Pollution) -> None:
+    """Add a backward pass to those of the other arms of the same choice: one clear is missing from all of them."""
+    for arms in faults:
+        if _choice_between(arms[0].backward, pollution.backward) is not None:
+            arms.append(pollution)
+            return
+    faults.append([pollution])
+
+
+def _choice_between(first: Backward, second: Backward) -> ast.If | None:
+    """The `if` of which one pass stands in one arm, and the other in another."""
+    around = edits.blocks_around(first.at)
+    innermost = next((block for block in reversed(around) if block in edits.blocks_around(second.at)), None)
+    if not isinstance(innermost, ast.If):
+        return None
+    arms = [any(_holds(statement, each.at) for statement in innermost.body) for each in (first, second)]
+    return innermost if arms[0] is not arms[1] else None
+
+
+def _holds(statement: ast.stmt, site: Site) -> bool:
+    return isinstance(site, CodeSite) and any(node is site.statement for node in ast.walk(statement))
 
 
 def _protocol(each: Trained, found: dict[Any, tuple[Backward, OptimizerStepped]], called_again: bool) -> Any:
@@ -141,9 +179,13 @@ def _node(site: Any) -> Any:
     return site.node if isinstance(site, CodeSite) else site
 
 
-def _problem(run: Run, each: Trained, backward: Backward, step: OptimizerStepped) -> Problem:
+def _problem(run: Run, each: Trained, arms: list[Pollution]) -> Problem:
+    backward, step = arms[0]
     clears = [event for event in run.events(GradientsCleared) if each.may_be_cleared_by(event)]
     related = [(step.at, "steps on their sum")]
+    for other in arms[1:]:
+        related.append((other.backward.at, "adds to them, too, on the other path"))
+        related.extend([(other.step.at, "steps on their sum")] if not _share_step([arms[0], other]) else [])
     seen = set()
     for clear in clears:
         if _node(clear.at) not in seen:
@@ -154,9 +196,9 @@ def _problem(run: Run, each: Trained, backward: Backward, step: OptimizerStepped
         "gradients pile up, because " + _reason(clears, backward),
         label="adds to the gradients of every earlier step",
         related=tuple(related),
-        help=_help(backward, step),
-        control=_clear_after_step(step),
-        fix=None if any(_in_loop_of(clear, backward) for clear in clears) else _fix(backward, step),
+        help=_help(arms),
+        control=_control(arms),
+        fix=None if any(_in_loop_of(clear, backward) for clear in clears) else _fix(arms),
     )
 
 
@@ -179,12 +221,44 @@ def _clear_message(clear: GradientsCleared, backward: Backward) -> str:
     return "cleared here, but not on every path"
 
 
-def _help(backward: Backward, step: OptimizerStepped) -> str:
+def _help(arms: list[Pollution]) -> str:
+    backward, step = arms[0]
     name = spelling(step.named)
     if not name:
         return "clear the gradients before the backward pass"
-    place = "before the backward pass" if _is_known_before(backward, step, name) else "after the step"
+    if not _share_step(arms):
+        place = "before the `if`" if _choice_of(arms) is not None else "on every path"
+    else:
+        place = "before the backward pass" if _is_known_before(backward, step, name) else "after the step"
     return f"call `{name}.zero_grad()` {place}"
+
+
+def _share_step(arms: list[Pollution]) -> bool:
+    """Whether one step comes after all of them."""
+    return len({id(_node(step.at)) for _, step in arms}) == 1
+
+
+def _choice_of(arms: list[Pollution]) -> CodeSite | None:
+    """The `if` before which one clear serves all of its arms; None where the optimizer is not known by one name before it."""
+    first = arms[0].backward.at
+    names = {spelling(step.named) for _, step in arms}
+    choices = [_choice_between(arms[0].backward, other.backward) for other in arms[1:]]
+    around = edits.blocks_around(first)
+    outermost = next((block for block in around if block in choices), None)
+    if len(names) != 1 or "" in names or outermost is None or not isinstance(first, CodeSite):
+        return None
+    name = names.pop()
+    if is_bound_in([outermost], name) or not all(_is_known_before(*each, name) for each in arms):
+        return None
+    return CodeSite(first.module, outermost, _not_elif(first, outermost), first.function)
+
+
+def _not_elif(site: CodeSite, choice: ast.stmt) -> ast.stmt:
+    """The `if` that an `elif` goes on, before which a line can be put."""
+    for block in reversed(edits.blocks_around(site)):
+        if isinstance(block, ast.If) and block.orelse == [choice]:
+            choice = block
+    return choice
 
 
 def _is_known_before(backward: Backward, step: OptimizerStepped, name: str) -> bool:
@@ -200,33 +274,39 @@ def _index(block: list[ast.stmt], site: CodeSite) -> int | None:
     return next((number for number, statement in enumerate(block) if statement is site.statement), None)
 
 
-def _fix(backward: Backward, step: OptimizerStepped) -> Fix | None:
+def _fix(arms: list[Pollution]) -> Fix | None:
+    backward, step = arms[0]
     name = spelling(step.named)
     if not name or not isinstance(step.at, CodeSite) or not isinstance(backward.at, CodeSite):
         return None
     if step.at.function is not backward.at.function:
         return None
     clear = f"{name}.zero_grad()"
-    if _is_known_before(backward, step, name):
+    if not _share_step(arms):
+        choice = _choice_of(arms)
+        edit = None if choice is None else edits.insert_before(choice, clear)
+    elif _is_known_before(backward, step, name):
         edit = edits.insert_before(backward.at, clear)
     else:
         edit = edits.insert_after(step.at, clear)
     return edits.fix(Applicability.SAFE, f"call `{clear}`", edit)
 
 
-def _clear_after_step(step: OptimizerStepped) -> Fix | None:
-    """The change for a verifying run: behind the step the optimizer is there in any case."""
-    name = spelling(step.named)
-    if not name:
+def _control(arms: list[Pollution]) -> Fix | None:
+    """The change for a verifying run: behind each step the optimizer is there in any case."""
+    steps = {id(_node(step.at)): step for _, step in arms}
+    names = [spelling(step.named) for step in steps.values()]
+    if not all(names):
         return None
-    return edits.fix(
-        Applicability.SAFE, f"call `{name}.zero_grad()`", edits.insert_after(step.at, f"{name}.zero_grad()")
-    )
+    behind = [
+        edits.insert_after(step.at, f"{name}.zero_grad()") for step, name in zip(steps.values(), names, strict=True)
+    ]
+    return edits.fix(Applicability.SAFE, f"call `{names[0]}.zero_grad()`", *behind)
 
 
 def witness(case: Case) -> Verdict:
     """Whether the backward pass adds to gradients that a step has used, and a step then uses their sum."""
-    passes = case.at(Backward)
+    passes = [*case.at(Backward), *case.related(Backward)]
     if not passes:
         return not_reached(case)
     stale = [event.numbers for event in passes if event.numbers.get("stale_norm", 0.0) > 0]
