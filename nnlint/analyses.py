@@ -7,7 +7,7 @@ from functools import partial
 
 from nnlint.analysis import Analysed, Analysis, Kept, Progress, Trees, Work, analyse, analyse_asking
 from nnlint.catalogue_table import load_files
-from nnlint.garbage import collect_between_units
+from nnlint.garbage import collect_between_units, forget
 from nnlint.interrupts import let_through
 from nnlint.reading.disk import Disk
 from nnlint.reading.document import Document
@@ -91,5 +91,6 @@ class Group:
 
     def leave(self) -> None:
         """Frees what is only needed while these files are analysed."""
+        forget()
         for document in self.together:
             document.release()

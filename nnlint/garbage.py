@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
+from typing import ParamSpec, TypeVar
+
+Given = ParamSpec("Given")
+Answer = TypeVar("Answer")
 
 MOST_AFTER_ALL = 500_000
 """Objects, 50 MB or so, that may wait for the garbage collector when all is done."""
 
-MOST_BETWEEN_UNITS = 400_000
-"""Objects, 40 MB or so, that may wait for it between units."""
+MOST_BETWEEN_UNITS = 100_000
+"""Objects, 10 MB or so, that may wait for it between units."""
 
 COLLECTIONS_OF_YOUNG = 8
 """How often it looks through what is new alone, which takes less time, before what has outlived that may have gathered."""
@@ -48,8 +53,30 @@ def _leave_for_later() -> None:
         gc.unfreeze()
 
 
+_forgetting: list[Callable[[], None]] = []
+"""What gives up the answers to each question that is `remembered`."""
+
+
+def remembered(most: int) -> Callable[[Callable[Given, Answer]], Callable[Given, Answer]]:
+    """`functools.lru_cache` for questions about trees and runs: the last answers, given up with the unit that they are about."""
+
+    def remember(function: Callable[Given, Answer]) -> Callable[Given, Answer]:
+        cached = lru_cache(most)(function)
+        _forgetting.append(cached.cache_clear)
+        return cached  # type: ignore[return-value]
+
+    return remember
+
+
+def forget() -> None:
+    """Gives up all answers that are `remembered`."""
+    for clear in _forgetting:
+        clear()
+
+
 def collect_between_units() -> None:
-    """Frees what units have left behind that holds itself, when there is much of it."""
+    """Frees what units have left behind that is remembered or holds itself, the latter when there is much of it."""
+    forget()
     young, _, old = gc.get_count()
     if young > MOST_BETWEEN_UNITS:
         gc.collect(2 if old >= COLLECTIONS_OF_YOUNG else 1)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 
 from nnlint.events import Escaped, Iteration, Run
 from nnlint.facts.differentiated import behind
 from nnlint.facts.gradients import Trained
+from nnlint.garbage import remembered
 from nnlint.graph import cuts_graph, data_in
 from nnlint.lazy import regex
 from nnlint.static.objects import CodeSite, FunctionNode, Module
@@ -133,7 +133,7 @@ def reads_gradients(site: object) -> bool:
     return _names_gradients(site.module, site.function)
 
 
-@lru_cache(maxsize=8)
+@remembered(8)
 def _names_gradients(module: Module, function: FunctionNode | None) -> bool:
     lines = module.lines if function is None else module.lines[function.lineno - 1 : function.end_lineno]
     return any(GRADIENT.search(line.partition("#")[0]) for line in lines)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from functools import lru_cache
 
 from nnlint.events import Run
 from nnlint.facts.identity import key_of, label_of, uncopied, wholes
@@ -22,6 +21,7 @@ from nnlint.facts.roles import (
 )
 from nnlint.facts.scaling import Scaling, is_per_sample, scaling_of, scalings_behind, scalings_of_columns
 from nnlint.facts.split_names import TRAINING, parts_named
+from nnlint.garbage import remembered
 from nnlint.records import dataclass
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Site
@@ -40,7 +40,7 @@ class Foreign:
     overwritten: bool = False
 
 
-@lru_cache(maxsize=2)
+@remembered(2)
 def foreign_scalings(run: Run) -> tuple[Foreign, ...]:
     """The scalings of a run that make the network see other numbers than it learned from, each once."""
     candidates = _candidates(run)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from functools import lru_cache
 
 from nnlint.events import ModelCalled, Run
 from nnlint.facts.fitted_scalers import by_attributes
 from nnlint.facts.identity import key_of
 from nnlint.facts.roles import is_computed_by_weights
 from nnlint.facts.scaling import STATISTICS, Scaling, origins, scaling_of, statistics_in
+from nnlint.garbage import remembered
 from nnlint.operations import ACTIVATIONS
 from nnlint.records import dataclass
 from nnlint.static.objects import CodeSite, Function
@@ -46,7 +46,7 @@ class Unscaling:
         return any(key_of(each) in scaling.measure for each in self.statistics)
 
 
-@lru_cache(maxsize=2)
+@remembered(2)
 def unscalings(run: Run) -> tuple[Unscaling, ...]:
     """Everything in a run that is multiplied by a statistic or goes through an inverse transform."""
     return (*_products(run), *_inverse_transforms(run), *_by_hand(run))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 
 from nnlint.events import Backward, LossComputed, Run
 from nnlint.facts.differentiated import differentiated
 from nnlint.facts.identity import key_of, uncopied
 from nnlint.facts.layers import made_by
 from nnlint.facts.scaling import origins
+from nnlint.garbage import remembered
 from nnlint.graph import ancestors, content
 from nnlint.operations import LOSS_OPERATIONS, REGRESSION_LOSSES
 from nnlint.values import Constant, Data, Items, Value, elements
@@ -27,7 +27,7 @@ LABELS = frozenset({-1, 0, 1})
 """Numbers that stand for real and fake, for no and yes."""
 
 
-@lru_cache(maxsize=2)
+@remembered(2)
 def regression_outputs(run: Run) -> tuple[Data, ...]:
     """What networks put out as predictions of quantities, each once; views and moves are peeled off.
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Hashable, Iterator
-from functools import lru_cache
 
 from nnlint.events import Backward, LossComputed, ModelCalled, Run
 from nnlint.facts.differentiated import differentiated
 from nnlint.facts.identity import key_of, label_of, uncopied, wholes, words_of
 from nnlint.facts.split_names import HELD_OUT, PREFIXED, TRAINING, parts_named
 from nnlint.facts.users import users
+from nnlint.garbage import remembered
 from nnlint.graph import ancestors
 from nnlint.lazy import regex
 from nnlint.operations import REGRESSION_LOSSES
@@ -64,7 +64,7 @@ class Feed:
     trains: bool
 
 
-@lru_cache(maxsize=2)
+@remembered(2)
 def comparisons(run: Run) -> tuple[Comparison, ...]:
     """Where predictions of quantities are compared with targets."""
     return (*_by_loss(run), *_by_fit(run), *_by_difference(run))
@@ -148,7 +148,7 @@ def is_computed_by_weights(value: Value) -> bool:
     return any(data.operation in ("output", "matmul") for data in ancestors(value))
 
 
-@lru_cache(maxsize=2)
+@remembered(2)
 def feeds(run: Run) -> tuple[Feed, ...]:
     """Everything that is given to networks, in order within each kind."""
     if any(True for _ in run.events(ModelCalled)):

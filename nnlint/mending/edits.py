@@ -7,9 +7,9 @@ another, a node that no source is known of.
 from __future__ import annotations
 
 import ast
-from functools import lru_cache
 
 from nnlint.finding import Applicability, Edit, Fix, Place
+from nnlint.garbage import remembered
 from nnlint.records import dataclass, field
 from nnlint.static.objects import CodeSite, Module, span
 from nnlint.values import Site
@@ -210,7 +210,7 @@ class _Nesting:
 BLOCKS = frozenset({"body", "orelse", "finalbody", "handlers", "cases"})
 
 
-@lru_cache(maxsize=2)
+@remembered(2)
 def _nesting(tree: ast.Module) -> _Nesting:
     nesting = _Nesting()
     pending: list[ast.AST] = [tree]

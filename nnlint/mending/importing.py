@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
-from functools import lru_cache
 
 from nnlint.finding import Edit
+from nnlint.garbage import remembered
 from nnlint.mending import edits
 from nnlint.static.objects import CodeSite
 
@@ -30,7 +30,7 @@ def spelled(site: CodeSite, module: str, name: str) -> tuple[str, Edit | None] |
     return None if edit is None else (f"{module}.{name}", edit)
 
 
-@lru_cache(FEW_FILES)
+@remembered(FEW_FILES)
 def _known(tree: ast.Module, module: str, name: str) -> str | None:
     """How a file can write `module.name` as it stands: by a name that it imports, or through a package of it."""
     for node in ast.walk(tree):
@@ -65,7 +65,7 @@ def _bound(tree: ast.Module, module: str) -> str | None:
     return None
 
 
-@lru_cache(FEW_FILES)
+@remembered(FEW_FILES)
 def _is_taken(tree: ast.Module, name: str) -> bool:
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and node.id == name:

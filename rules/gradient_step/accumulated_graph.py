@@ -40,11 +40,11 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 
 from nnlint.events import Accumulated, Backward, Run
 from nnlint.facts.running_totals import LiveTotal, live_totals
 from nnlint.finding import Applicability, Fix, Severity, Verdict
+from nnlint.garbage import remembered
 from nnlint.mending import edits
 from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
@@ -200,7 +200,7 @@ def _stays_tensor(found: LiveTotal, at: CodeSite) -> bool:
     return target.id in _used_as_tensors(at.function if at.function is not None else at.module.tree)
 
 
-@lru_cache(maxsize=8)
+@remembered(8)
 def _used_as_tensors(top: ast.AST) -> frozenset[str]:
     """The names of which an attribute is taken, that are returned, or given to a call that may want a tensor."""
     parts = [part for node in ast.walk(top) for value in _wanted_as_tensors(node) for part in ast.walk(value)]
