@@ -77,6 +77,7 @@ class Document:
 
     def pack(self) -> None:
         """From now on the content takes little room, until it is asked for. Only for what was read from bytes."""
+        self._lines = self.lines  # which everybody asks for
         self._packed = compress(self.data, FASTEST)
         self.release()
 
