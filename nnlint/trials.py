@@ -51,8 +51,8 @@ class Trial:
     was stood in for. `measure` is the yardstick ("accuracy", "R²", ...). `conclusion` says in plain words which finding
     does the harm; `seconds` is what all runs took together, and `start_seconds` what passed before them until PyTorch had been
     started, told of the first script of a report alone. `notes` are sentences about what the script did and may not
-    ("it asked for the network, which is closed to it"), or how it was ended. `repeats` are the runs that were made again with
-    other seeds.
+    ("it asked for the network, which is closed to it"), or how it was ended. `runs` is how many runs were made for its arms,
+    with whatever seed; one may serve two arms.
     """
 
     path: str
@@ -63,5 +63,5 @@ class Trial:
     conclusion: str = ""
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
-    repeats: int = 0
+    runs: int = 0
     start_seconds: float = 0.0

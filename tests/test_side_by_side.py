@@ -11,11 +11,12 @@ import pytest
 pytest.importorskip("torch")
 
 from nnlint.lint import lint_documents
+from nnlint.reading.documents import read_document
 from nnlint.reading.files import read_paths
 from nnlint.reading.patterns import Patterns
 from nnlint.report import Report
 from nnlint.settings import Settings
-from nnlint.verify.protocol import Request
+from nnlint.verify.protocol import Record, Request
 from nnlint.verify.runner import Runner, RunsEnded, runner
 from nnlint.verify.side_by_side import side_by_side
 from nnlint.verify.verify import Limits, verified
@@ -117,3 +118,43 @@ def test_a_runner_that_is_closed_ends_what_is_under_way_and_runs_nothing_more(ru
     ended = [runs.run(request)[-1]["words"]["how"] for _ in range(2)]
     assert ended == ["lost", "lost"]
     assert time.monotonic() - start < 30
+
+
+TWO_FINDINGS = """
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+inputs = torch.randn(256, 12)
+targets = (inputs @ torch.randn(12, 4)).argmax(1)
+model = nn.Sequential(nn.Linear(12, 32), nn.ReLU(), nn.Linear(32, 4))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+for step in range(2000):
+    loss = nn.functional.cross_entropy(torch.softmax(model(inputs), dim=1), targets)
+    loss.backward()
+    optimizer.step()
+"""
+
+
+def test_all_but_one_of_two_findings_is_the_other_one_alone(runs: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    requests: list[Request] = []
+    make = runs.run
+
+    def noted(request: Request) -> list[Record]:
+        requests.append(request)
+        return make(request)
+
+    monkeypatch.setattr(runs, "run", noted)
+    settings = Settings(select=("NN102", "NN201"))
+    document = read_document("train.py", None, TWO_FINDINGS.encode())
+    report = lint_documents([document], settings)
+    done = verified(
+        report, [document], Limits(150, 300.0, 2), lambda now: lint_documents(now, settings), lambda said: None, runs
+    )
+    (trial,) = done.trials
+    labels = [arm.label for arm in trial.arms]
+    assert {"all but NN102 mended", "all but NN201 mended"} < set(labels)
+    assert len([request for request in requests if request.seed == 0]) == 4
+    assert trial.runs == len(requests)
+    curves = {arm.label: arm.scores for arm in trial.arms}
+    assert curves["all but NN201 mended"] == curves["NN102 mended (line 13)"] != curves["all mended"]

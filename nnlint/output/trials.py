@@ -60,7 +60,7 @@ def _way(trial: Trial) -> str:
 
 def seconds_told(trial: Trial) -> str:
     """How many runs were made, and how long the user waited for them."""
-    count = len(trial.arms) + trial.repeats
+    count = trial.runs or len(trial.arms)
     runs = "1 run" if count == 1 else f"{count} runs"
     start = f", after {trial.start_seconds:.0f} s to start PyTorch" if trial.start_seconds >= 1 else ""
     return f"{runs} in {trial.seconds:.0f} s{start}"

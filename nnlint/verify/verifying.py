@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from nnlint.cores import cores
 from nnlint.events import OptimizerStepped, Run
@@ -71,6 +72,14 @@ class Limits:
 Made = list[tuple[Plan, Run]]
 
 
+class Key(NamedTuple):
+    """What makes a run: its seed, the files that differ from the user's, what is looked at."""
+
+    seed: int
+    texts: frozenset[tuple[str, str]]
+    probes: tuple[Probe, ...]
+
+
 class Verifying:
     """The runs of one script. `carry_out` makes them; `outcome` says what those that were made show, at any time."""
 
@@ -91,6 +100,7 @@ class Verifying:
         self.plans: list[Plan] = []
         self.made: Made = []
         self.again: list[Made] = []
+        self.known: dict[Key, Run] = {}
         self.verdicts: dict[Finding, Verdict] = {}
         self.effects: dict[Finding, tuple[tuple[str, float | str], ...]] = {}
         self.notes: list[str] = []
@@ -120,7 +130,7 @@ class Verifying:
             tuple(told(arms, [self._arms_of(made) for made in self.again])),
             stood_in=written.stood_in,
             measure=measure,
-            repeats=sum(len(made) for made in self.again),
+            runs=len(self.known) + 1,
             seconds=self.end - self.start,
             notes=tuple(dict.fromkeys(self.notes)),
         )
@@ -253,22 +263,30 @@ class Verifying:
     def _round(self, plans: Sequence[Plan], share: float = 1.0, seed: int = 0) -> Made:
         """Run these plans side by side within their share of the time that is left, all for as many steps as fit into it.
 
-        What is run with the first seed is among `made` as soon as it is done.
+        What is run with the first seed is among `made` as soon as it is done. Plans with the same texts are run once: of two
+        findings, all but one mended is the other one mended alone.
         """
+        keys = {id(plan): Key(seed, frozenset(plan.texts.items()), self._probes(plan)) for plan in plans}
+        new = {key: plan for plan in reversed(plans) if (key := keys[id(plan)]) not in self.known}
         left = share * self._left_seconds()
-        if not plans or left < LEAST_SECONDS:
+        if not plans or (new and left < LEAST_SECONDS):
             return []
-        seconds = max(LEAST_SECONDS, left / math.ceil(len(plans) / self.limits.jobs))
+        seconds = max(LEAST_SECONDS, left / math.ceil(max(1, len(new)) / self.limits.jobs))
         steps = min(self.steps, max(1, int(seconds / self.pace / SLACK)))
 
-        def run(plan: Plan) -> tuple[Plan, Run]:
-            self._tell(f"{plan.label}, with another seed" if seed else plan.label)
-            made = (plan, self._run(plan, seconds, steps, self._probes(plan), seed=seed))
-            if not seed:
-                self.made.append(made)
-            return made
+        def note(wanted: Key) -> None:
+            same = [plan for plan in plans if keys[id(plan)] == wanted]
+            self.made.extend([] if seed else [(plan, self.known[wanted]) for plan in same])
 
-        return side_by_side(run, plans, self.limits.jobs, self.runs.close)
+        def run(key: Key) -> None:
+            self._tell(f"{new[key].label}, with another seed" if seed else new[key].label)
+            self.known[key] = self._run(new[key], seconds, steps, key.probes, seed=seed)
+            note(key)
+
+        for key in set(keys.values()) - new.keys():
+            note(key)
+        side_by_side(run, list(reversed(new)), self.limits.jobs, self.runs.close)
+        return [(plan, self.known[keys[id(plan)]]) for plan in plans]
 
     def _probes(self, plan: Plan) -> tuple[Probe, ...]:
         """What is looked at in a run with one fault left: what that fault's acquittal needs."""

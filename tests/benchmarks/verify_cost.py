@@ -205,7 +205,7 @@ def _time_verifying(count: int) -> None:
         imports = runs.starts + ("torch" in sys.modules)
     seconds = time.monotonic() - start
     verdicts = sorted(f"{f.code} {f.verdict.status.value}" for f in (*done.findings, *done.withdrawn) if f.verdict)
-    runs_made = sum(len(trial.arms) + trial.repeats for trial in done.trials)
+    runs_made = sum(trial.runs for trial in done.trials)
     print(f"{count} with three findings each: {seconds:.1f} s, of which the server's start {started:.1f} s")
     print(
         f"  {runs_made} runs, {sum(processor):.1f} s of processor time in them; processes that imported torch: {imports}"
