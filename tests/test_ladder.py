@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnlint.events import Backward, Raised, Run
+from nnlint.events import Backward, BatchDrawn, Raised, Run
 from nnlint.finding import Place
 from nnlint.source import Source
 from nnlint.verify.ladder import WAYS, Rung, climb
@@ -35,3 +35,10 @@ def test_a_run_that_raises_at_the_fault_needs_no_help() -> None:
 
     assert climb(first, tuple(WAYS), lambda seen: True)[0].way == "as-is"
     assert tried == ["as-is"]
+
+
+def test_a_training_that_is_slow_as_it_is_gets_smaller_batches_in_the_place_of_its_own() -> None:
+    began = run("time")
+    began.record(BatchDrawn(At(), object()))  # type: ignore[arg-type]
+    rung, seen = climb(lambda rung: run("steps", 40) if rung.samples else began, ("as-is", "stand-ins"))
+    assert (rung.way, rung.samples, seen.ended) == ("stand-ins", 4, "steps")

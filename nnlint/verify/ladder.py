@@ -62,7 +62,7 @@ def climb(
 
 
 def _trained_in_time(run: Callable[[Rung], Run], way: str) -> tuple[Rung, Run]:
-    """A run in one way; with smaller batches where it is slow and the script bears them."""
+    """A run in one way; with smaller batches, which stand in for the script's own, where it is slow and the script bears them."""
     rung = Rung(way) if way == "as-is" else Rung(way, patience=PATIENCE)
     result = run(rung)
     if way != "as-is" and any(CHANGED in raised.message for raised in result.events(Raised)):
@@ -71,7 +71,7 @@ def _trained_in_time(run: Callable[[Rung], Run], way: str) -> tuple[Rung, Run]:
     if not _is_slow(result):
         return rung, result
     rung, tried = replace(rung, patience=0.0), [(rung, result)]
-    few = replace(rung, samples=FEW_SAMPLES)
+    few = replace(rung, way="stand-ins" if way == "as-is" else way, samples=FEW_SAMPLES)
     for each in (replace(few, side=SMALL_SIDE), few, *([rung] if result.ended == "slow" else [])):
         tried.append((each, run(each)))
         if tried[-1][1].ended != "raised" or has_trained(tried[-1][1]):

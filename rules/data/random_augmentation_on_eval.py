@@ -28,7 +28,7 @@ test_loader = DataLoader(test_set, batch_size=64)
 ```
 
 ## Witness
-Two passes over the evaluation data, in the same order, give different numbers. Where the script makes none in the time that it
+Two passes over the evaluation data, in the same order, give different numbers. Where the script makes no two in the time that it
 has, the verifier draws the first batch again.
 """
 
@@ -125,7 +125,7 @@ def witness(case: Case) -> Verdict:
         by_place.setdefault(event.numbers.get("number", 0.0), []).append(event)
     passes = max(map(len, by_place.values()))
     if passes < 2:
-        return unverified("the run made one pass over the evaluation data")
+        return _drawn_by_the_verifier(case)
     for number, batches in sorted(by_place.items()):
         different = len(set(numbers(batches, "sum")))
         if different > 1:
@@ -138,13 +138,13 @@ def witness(case: Case) -> Verdict:
 
 
 def _drawn_by_the_verifier(case: Case) -> Verdict:
-    """Whether the first batch of a loader that the script has not drawn from differs when it is drawn again."""
+    """Whether the first batch of a loader that the script has not drawn from twice differs when it is drawn again."""
     drawn = [event.numbers for event in case.related(LoaderMade) if "second_sum" in event.numbers]
     if not drawn:
         return not_reached(case)
     if any(each["first_sum"] != each["second_sum"] for each in drawn):
-        return confirmed("the script has not drawn from it yet; drawn again, its first batch is another one", passes=2)
-    return unverified("the script draws nothing from it, and its first batch drawn again is the same")
+        return confirmed("drawn twice by the verifier, its first batch is another one", passes=2)
+    return unverified("the script draws from it once at most, and its first batch drawn again is the same")
 
 
 def _places(case: Case) -> list[Place]:

@@ -29,7 +29,7 @@ ENOUGH_SAMPLES = 64
 """A sample may come out of a random transform as it went in: so many are drawn again before they count as always the same."""
 
 MOST_UNUSED = 4
-"""So many flagged loaders are kept until the end, to be drawn from where the script does not."""
+"""So many flagged loaders are kept until the end, to be drawn from where the script does it once at most."""
 
 
 def install(recorder: Recorder) -> LoaderHooks:
@@ -48,6 +48,7 @@ class LoaderHooks:
         self.recorder = recorder
         self.flagged = {(probe.path, probe.line) for probe in recorder.request.probes}
         self.unused: list[Any] = []
+        self.passes: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
         self.by_hand: set[Spot] = set()
         self.drawn_from: weakref.WeakKeyDictionary[Any, tuple[Any, int]] = weakref.WeakKeyDictionary()
         self.may_end: weakref.WeakSet[Any] = weakref.WeakSet()
@@ -73,7 +74,8 @@ class LoaderHooks:
     def pass_begun(self, original: Callable[..., Any], loader: Any) -> Any:
         """Remember which loader an iterator draws from."""
         drawn = original(loader)
-        self.unused = [each for each in self.unused if each is not loader]
+        if not self.recorder.paused:
+            self.passes[loader] = self.passes.get(loader, 0) + 1
         with contextlib.suppress(TypeError):
             self.drawn_from[drawn] = (loader, 0)
             calls = self.recorder.places.calls()
@@ -98,11 +100,11 @@ class LoaderHooks:
         return batch
 
     def draw_from_unused(self, has_time: Callable[[], bool]) -> None:
-        """Draw the first batch of each flagged loader that the script has not drawn from, until it is another one.
+        """Draw the first batch of each flagged loader that the script has not drawn from twice, until it is another one.
 
         Tells what it amounted to first and last, and how many samples were drawn again.
         """
-        for loader in self.unused:
+        for loader in [each for each in self.unused if self.passes.get(each, 0) < 2]:
             if not has_time():
                 return
             with contextlib.suppress(Exception), self.recorder.pause():  # its data may need what is not there

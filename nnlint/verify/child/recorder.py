@@ -119,6 +119,7 @@ class Recorder:
         self.on_training_loss: list[Callable[[str, Tensor, Tensor], None]] = []
         self.on_call: list[Callable[[], None]] = []
         self.on_step: list[Callable[[int], None]] = []
+        self.on_begin: Callable[[], None] = lambda: None
         self.on_end: Callable[[str], None] = lambda how: None
         self.is_waiting: Callable[[], bool] = lambda: False
 
@@ -377,7 +378,9 @@ class Recorder:
         if not self.depth:
             self.dropped = 0
             self.outermost_trains = module.training
-            self.called_first = self.called_first or time.monotonic()
+            if not self.called_first:
+                self.called_first = time.monotonic()
+                self.on_begin()
         self.depth += 1
         if not self.paused:
             self.layers.called(module, is_outermost=self.depth == 1)

@@ -51,6 +51,7 @@ class ScriptRun:
         self.recorder.install()
         update_hooks.install(self.recorder)
         self.loaders = loader_hooks.install(self.recorder)
+        self.recorder.on_begin = self.channel.flush  # a first call may take all of the time
         self.recorder.on_end = self.end
         self.recorder.is_waiting = self.sightings.is_waiting
         how, words = "finished", {}

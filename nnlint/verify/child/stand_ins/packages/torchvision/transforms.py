@@ -1,4 +1,4 @@
-"""Transforms of images and tensors that keep shapes, types and ranges right. What changes an image at random mostly leaves it."""
+"""Transforms that keep shapes, types and ranges right. What is random changes an image a little each time."""
 
 from __future__ import annotations
 
@@ -163,6 +163,54 @@ def half_the_time(image: Any, p: float = 0.5) -> Any:
     return hflip(image) if random.random() < p else image
 
 
+def random_crop(image: Any, size: Any, padding: Any = None, *rest: Any, **keywords: Any) -> Any:
+    """A part of exactly this size, anywhere."""
+    image = image if padding is None else pad(image, padding)
+    high, wide = (int(size), int(size)) if not isinstance(size, Sequence) else (int(size[0]), int(size[-1]))
+    height, width = _size_of(image)
+    if height < high or width < wide:
+        return _to(image, high, wide)
+    return crop(image, random.randint(0, height - high), random.randint(0, width - wide), high, wide)
+
+
+def random_part(image: Any, size: Any, *rest: Any, **keywords: Any) -> Any:
+    """Most of the image, anywhere, in exactly this size."""
+    height, width = _size_of(image)
+    high, wide = (max(1, round(random.uniform(0.8, 1.0) * each)) for each in (height, width))
+    return scale_to(crop(image, random.randint(0, height - high), random.randint(0, width - wide), high, wide), size)
+
+
+def flipped_over(image: Any, p: float = 0.5) -> Any:
+    """Upside down with this probability."""
+    return vflip(image) if random.random() < p else image
+
+
+def moved(image: Any, *rest: Any, **keywords: Any) -> Any:
+    """In place of whatever moves the parts of an image: shifted by a few pixels, which leaves the values of a mask."""
+    by = (random.randint(-2, 2), random.randint(-2, 2))
+    if isinstance(image, Tensor):
+        return image.roll(by, (-2, -1))
+    return picture(np.roll(np.asarray(image), by, (0, 1)))
+
+
+def brightened(image: Any, *rest: Any, **keywords: Any) -> Any:
+    """In place of whatever changes the colours of an image: a little lighter or darker."""
+    factor = random.uniform(0.8, 1.2)
+    if isinstance(image, Tensor):
+        return image * factor if image.is_floating_point() else (image * factor).clamp(0, 255).to(image.dtype)
+    array = np.asarray(image)
+    return picture((array * factor).clip(0, 255).astype(array.dtype))
+
+
+def _now_and_then(change: Callable[..., Any], usually: float) -> Callable[..., Any]:
+    """A change with the probability that is asked for."""
+
+    def changed(image: Any, *rest: Any, p: float = usually, **keywords: Any) -> Any:
+        return change(image) if random.random() < p else image
+
+    return changed
+
+
 def five(image: Any, size: Any) -> tuple[Any, ...]:
     """Five crops, all of the middle."""
     return tuple(crop_to(image, size) for _ in range(5))
@@ -220,9 +268,9 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "Resize": resize,
     "Scale": resize,
     "CenterCrop": crop_to,
-    "RandomCrop": crop_to,
-    "RandomResizedCrop": scale_to,
-    "RandomSizedCrop": scale_to,
+    "RandomCrop": random_crop,
+    "RandomResizedCrop": random_part,
+    "RandomSizedCrop": random_part,
     "FiveCrop": five,
     "TenCrop": lambda image, size, *rest: five(image, size) * 2,
     "Pad": pad,
@@ -231,11 +279,20 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "ConvertImageDtype": to_type,
     "ToDtype": to_type,
 }
-UNCHANGED = (
-    "RandomVerticalFlip RandomRotation RandomAffine RandomPerspective ColorJitter RandomGrayscale RandomErasing GaussianBlur "
-    "RandomInvert RandomPosterize RandomSolarize RandomAdjustSharpness RandomAutocontrast RandomEqualize AutoAugment RandAugment "
-    "TrivialAugmentWide AugMix ElasticTransform LinearTransformation RandomPhotometricDistort RandomZoomOut Identity"
-).split()
+FUNCTIONS |= {"RandomVerticalFlip": flipped_over}
+FUNCTIONS |= dict.fromkeys("RandomRotation RandomAffine ElasticTransform RandomZoomOut".split(), moved)
+FUNCTIONS |= dict.fromkeys(
+    "ColorJitter GaussianBlur AutoAugment RandAugment TrivialAugmentWide AugMix".split(), brightened
+)
+FUNCTIONS |= {"RandomPerspective": _now_and_then(moved, 0.5), "RandomGrayscale": _now_and_then(brightened, 0.1)}
+FUNCTIONS |= dict.fromkeys(
+    (
+        "RandomErasing RandomInvert RandomPosterize RandomSolarize RandomAdjustSharpness RandomAutocontrast RandomEqualize "
+        "RandomPhotometricDistort"
+    ).split(),
+    _now_and_then(brightened, 0.5),
+)
+UNCHANGED = ("LinearTransformation", "Identity")
 
 UNCHANGED_FUNCTIONS = (
     "rotate affine adjust_brightness adjust_contrast adjust_saturation adjust_hue adjust_gamma gaussian_blur perspective"
