@@ -185,6 +185,7 @@ class Folders:
         self.disk = disk
         self.names: dict[str, frozenset[str] | None] = {}
         self.files: dict[tuple[str, ...], str | None] = {}
+        self.beside: dict[str, tuple[str, str]] = {}
 
     def existing(self, folder: str, parts: list[str]) -> str | None:
         """The file of a module, or of a package, in a folder."""
@@ -193,9 +194,15 @@ class Folders:
             self.files[key] = self._existing(folder, parts) if self._may_hold(folder, parts) else None
         return self.files[key]
 
+    def around(self, folder: str) -> tuple[str, str]:
+        """The `src` below a folder, and the folder above it: asked for each name that a file imports."""
+        if folder not in self.beside:
+            self.beside[folder] = os.path.join(folder, "src"), os.path.dirname(folder)
+        return self.beside[folder]
+
     def is_top(self, folder: str) -> bool:
         """Whether no module is looked for above the folder: it is that of a repository, or of all files."""
-        return self.holds(folder, ".git") or os.path.dirname(folder) == folder
+        return self.holds(folder, ".git") or self.around(folder)[1] == folder
 
     def holds(self, folder: str, name: str) -> bool:
         """Whether there is anything of that name in a folder."""
@@ -257,10 +264,11 @@ def _resolved(folders: Folders, folder: str, name: str, level: int) -> str | Non
             folder = os.path.dirname(folder)
         return folders.existing(folder, parts)
     for _ in range(MOST_PARENTS):
-        found = folders.existing(folder, parts) or folders.existing(os.path.join(folder, "src"), parts)
+        source, above = folders.around(folder)
+        found = folders.existing(folder, parts) or folders.existing(source, parts)
         if found is not None:
             return found
         if folders.is_top(folder):
             return None
-        folder = os.path.dirname(folder)
+        folder = above
     return None
