@@ -44,7 +44,7 @@ def compare(path: str, python: str, rounds: int) -> tuple[Comparison, Comparison
     """Whole processes, and the work alone, on one repository: TorchFix's time over that of nnlint."""
     files = [file for file in python_files(path) if b"torch" in Path(file).read_bytes()]
     name = f"{Path(path).name} ({len(files)} files)"
-    nnlint = [sys.executable, "-m", "nnlint", "--isolated", "--no-cache", *files]
+    nnlint = [sys.executable, "-m", "nnlint", "--isolated", "--no-cache", "--jobs=1", *files]
     torchfix = [python, "-m", "torchfix", "--select=ALL", "--jobs=1", *files]
     for command in (nnlint, torchfix):
         process_time([each for each in command if each not in files[1:]])  # writes the byte code
