@@ -25,7 +25,7 @@ from nnlint.facts.tried_out import is_asked_about_made_up, taught
 from nnlint.facts.users import Users, users
 from nnlint.graph import ancestors, cuts_graph, only_looks, parameters_of
 from nnlint.lazy import regex
-from nnlint.operations import FOREIGN
+from nnlint.operations import FOREIGN, TRANSPARENT
 from nnlint.records import dataclass
 from nnlint.static.objects import CodeSite, External, FunctionNode, Module
 from nnlint.values import (
@@ -74,6 +74,7 @@ DISTANCES = frozenset({"power", "abs", "square", "norm"})
 WORD = regex(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 MOST_VISITED = 60_000
 MOST_FOLLOWED = 400
+MOST_PARTS = 5
 
 
 @dataclass(frozen=True)
@@ -208,7 +209,8 @@ class _Reader:
         A network that is only given its own state again does not ask.
         """
         own = self.places[id(call.model)]
-        return any(not _is_of_calls(data, own) for data in fate) or any(
+        uses = users(self.run)
+        return any(not _is_of_calls(data, own) and not _is_only_measured(uses, data) for data in fate) or any(
             id(output) in self.returned or id(output) in self.kept for output in outputs
         )
 
@@ -227,6 +229,18 @@ class _Reader:
 
     def _is_apart(self, call: ModelCalled) -> bool:
         return bool(call.iterations) and self.last_steps.get(call.iterations, 0) <= call.order
+
+
+def _is_only_measured(uses: Users, data: Data) -> bool:
+    """Whether a part of the answer is taken, and nothing is asked of it but its size: `model(x)["prediction"].size()`."""
+    for _ in range(MOST_PARTS):
+        following = uses.of(data) if data.operation in TRANSPARENT or data.operation == "attribute" else []
+        if not following or len(following) > 1:
+            return False
+        if only_looks(following[0]):
+            return True
+        data = following[0]
+    return False
 
 
 def _is_of_calls(data: Data, nodes: set[object]) -> bool:
