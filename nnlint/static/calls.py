@@ -11,7 +11,7 @@ from nnlint.static.arguments import Arguments
 from nnlint.static.candidates import affordable, having, was_only_read
 from nnlint.static.iteration import spread
 from nnlint.static.knowledge import dispatch as knowledge
-from nnlint.static.machine import Machine, install_calls
+from nnlint.static.machine import Machine
 from nnlint.static.objects import Bound, Class, External, Function, Generator, Module, Native, Partial, Super
 from nnlint.static.parameters import bind_parameters
 from nnlint.static.signatures import takes
@@ -210,20 +210,21 @@ def call_function(
     locals_ = bind_parameters(machine, function, given, node, receiver)
     if is_generator(function):
         return Generator(function, locals_, receiver)
-    before, steps, activity, training = machine.gradient, machine.steps_left, machine.activity, machine.training
+    before, steps = machine.gradient, machine.steps_left
+    activity, training = machine.activity, machine.training_events
     budget = machine.project.budget
     effort, is_own = budget.effort_of(function.node), function.module is machine.entry
     machine.gradient = knowledge.decorated_gradient(function.decorators, before)
     try:
-        is_retry = machine.handlers > 0 and effort.steps > STEPS_OF_A_RETRY
-        here = machine.followed.get(function.node, 0)
+        is_retry = machine.handler_depth > 0 and effort.steps > STEPS_OF_A_RETRY
+        here = machine.times_followed.get(function.node, 0)
         is_spent = is_retry or budget.is_spent(effort, machine.steps_taken, is_own, here, machine.frame.function)
-        machine.followed[function.node] = here + 1
+        machine.times_followed[function.node] = here + 1
         value = None if is_spent else machine.enter(function, locals_, receiver, node)
     finally:
         if function.decorators:
             machine.gradient = before
-        effort.add(steps - machine.steps_left, machine.activity != activity, machine.training != training)
+        effort.add(steps - machine.steps_left, machine.activity != activity, machine.training_events != training)
     if value is None:
         machine.note(f"the call of {function.name} is not followed: nested too deep, or followed often enough", node)
         knowledge.escape(machine, given.values(), function.name, node)
@@ -287,16 +288,16 @@ def instantiate(machine: Machine, cls: Class, given: Arguments, node: ast.AST) -
         machine.activity += 1
         instance.attributes["<training>"] = TRUE
     if isinstance(initializer, Function):
-        machine.building += instance.is_network
+        machine.building_depth += instance.is_network
         try:
             call_function(machine, initializer, given, node, instance)
         finally:
-            machine.building -= instance.is_network
+            machine.building_depth -= instance.is_network
     elif knowledge.has_fields(cls):
         _fill_fields(machine, cls, instance, given, node)
     else:
         knowledge.initialize_inherited(machine, instance, given, node)
-    if instance.is_network and not machine.building:
+    if instance.is_network and not machine.building_depth:
         machine.emit(ModelBuilt(machine.site(node), instance))
     return instance
 
@@ -433,6 +434,3 @@ def _rest(machine: Machine, value: Value, start: int, node: ast.AST) -> Value:
     if isinstance(value, Items):
         return Items(value.items[start:], "list", value.open)
     return machine.data("index", (value, Data("slice", (Constant(start), NONE, NONE))), node)
-
-
-install_calls(call, call_method, draw)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 from nnlint.events import Backward, OptimizerMade, OptimizerStepped, Run, StateUsed
 from nnlint.report import CUT_SHORT
+from nnlint.static import calls
 from nnlint.static.arguments import Arguments
 from nnlint.static.calls import call_function, call_instance, instantiate
 from nnlint.static.knowledge.fitting import STEPS, inherited_steps, is_step, run_step
@@ -61,7 +62,7 @@ def _attempt(
     symbolic: bool = True,
     before: Run | None = None,
 ) -> Iterator[Run]:
-    machine = Machine(project, module)
+    machine = Machine(project, module, calls)
     machine.run.symbolic, machine.run.before = symbolic, before
     try:
         entry(machine)

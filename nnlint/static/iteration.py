@@ -230,7 +230,7 @@ def _of_data(machine: Machine, over: Data, number: int, node: ast.AST) -> Value:
     if over.operation == "named parameters":
         return Items([machine.data("text", (), node), machine.data("weight", over.inputs, node)], "tuple")
     if over.operation == "attribute" and over.name == "param_groups" and isinstance(over.inputs[0], Optimizer):
-        machine.training += 1  # what sets the rate belongs to the step
+        machine.training_events += 1  # what sets the rate belongs to the step
         return machine.data("parameter group", over.inputs, node)
     if over.operation == "index" and isinstance(over.inputs[0], Data) and over.inputs[0].operation == "parameter group":
         return machine.data("weight", over.inputs[0].inputs, node)

@@ -64,15 +64,17 @@ def executes(*kinds: type[ast.AST]) -> Callable[[Executor], Executor]:
     return register
 
 
-Caller = Callable[["Machine", Value, "Arguments", ast.AST], Value]
-MethodCaller = Callable[["Machine", Value, str, "Arguments", ast.AST], Value]
-Drawer = Callable[["Machine", "Generator"], list[Value]]
-_CALLERS: list[tuple[Caller, MethodCaller, Drawer]] = []
+class Calls(Protocol):
+    """How values are called: the functions of `nnlint.static.calls`, which stands upon this file."""
 
+    def call(self, machine: Machine, callee: Value, given: Arguments, node: ast.AST) -> Value:
+        """Call any value."""
 
-def install_calls(call: Caller, call_method: MethodCaller, draw: Drawer) -> None:
-    """How values and methods are called, and generators drawn from; given once by `nnlint.static.calls`."""
-    _CALLERS[:] = [(call, call_method, draw)]
+    def call_method(self, machine: Machine, receiver: Value, name: str, given: Arguments, node: ast.AST) -> Value:
+        """`receiver.name(...)`."""
+
+    def draw(self, machine: Machine, generator: Generator) -> list[Value]:
+        """What a generator yields, all at once."""
 
 
 class Surroundings(Protocol):
@@ -139,10 +141,13 @@ class Frame:
 class Machine:
     """Runs one entry file abstractly; `run` collects what happens."""
 
-    def __init__(self, project: Surroundings, module: Module) -> None:
+    def __init__(self, project: Surroundings, module: Module, calls: Calls) -> None:
         self.project = project
-        self.operations: dict[str, list[Value]] = {}
         self.entry = module
+        self._calls = calls
+
+        # What has happened: all data by the operation that made it, the events, and the block of the trace that grows.
+        self.operations: dict[str, list[Value]] = {}
         self.run = Run(
             module.source.path,
             operations=self.operations,
@@ -150,37 +155,46 @@ class Machine:
             sources=project.sources,
         )
         self.block = self.run.trace
+
+        # Where the run is: frames and the sites of their calls, outermost first, and the innermost frame and statement.
         self.frame = Frame(module, module.names)
-        self.statement: ast.stmt | None = None
-        self.journals: list[Journal] = []
-        self.iterations: tuple[Iteration, ...] = ()
-        self.calls: tuple[CodeSite, ...] = ()
-        self.stepped: set[int] = set()
-        self.active: list[ast.AST] = []
-        self.conditions: tuple[Hashable, ...] = ()
-        self.operands: list[Value] = []
         self.frames: list[Frame] = [self.frame]
+        self.calls: tuple[CodeSite, ...] = ()
+        self.active: list[ast.AST] = []
+        self.statement: ast.stmt | None = None
+        self.iterations: tuple[Iteration, ...] = ()
         self.iteration_starts: list[tuple[int, int]] = []
-        self.gradient: bool | None = True
         self.network_depth = 0
+        self.building_depth = 0
+        self.handler_depth = 0
+
+        # Under which conditions: the branches around with what they have written, and whether gradients are recorded.
+        self.journals: list[Journal] = []
+        self.conditions: tuple[Hashable, ...] = ()
+        self.one_of: OneOf | None = None
+        self.gradient: bool | None = True
+        self.reads_gradients = False
+
+        # What it has cost and come to, by which the budget is kept. `activity` counts whatever rules could see.
         self.steps_left = MOST_STEPS
         self.activity = 0
-        self.training = 0
-        self.followed: dict[ast.AST, int] = {}
-        self.building = 0
-        self.handlers = 0
-        self.reads_gradients = False
+        self.training_events = 0
+        self.times_followed: dict[ast.AST, int] = {}
+        self.stepped: set[int] = set()
+
+        # What one part of the run leaves for another: outputs of networks by what they were given, the parts of the last
+        # condition, calls made of methods that were only named, and what frameworks do when the script has ended.
         self.outputs: dict[Hashable, tuple[Value, Value, tuple[Value, ...]]] = {}
-        self.pending: list[Callable[[], None]] = []
-        self.one_of: OneOf | None = None
+        self.operands: list[Value] = []
         self.meant_calls: dict[int, ast.Call] = {}
+        self.pending: list[Callable[[], None]] = []
 
     # Evaluation
 
     @property
     def is_inside_network(self) -> bool:
         """Whether a network is being built or called: what it calls is a part of it."""
-        return self.network_depth > 0 or self.building > 0
+        return self.network_depth > 0 or self.building_depth > 0
 
     @property
     def steps_taken(self) -> int:
@@ -210,15 +224,15 @@ class Machine:
 
     def call(self, callee: Value, given: Arguments, node: ast.AST) -> Value:
         """Call any value."""
-        return _CALLERS[0][0](self, callee, given, node)
+        return self._calls.call(self, callee, given, node)
 
     def call_method(self, receiver: Value, name: str, given: Arguments, node: ast.AST) -> Value:
         """`receiver.name(...)`."""
-        return _CALLERS[0][1](self, receiver, name, given, node)
+        return self._calls.call_method(self, receiver, name, given, node)
 
     def draw(self, generator: Generator) -> list[Value]:
         """What a generator yields, all at once."""
-        return _CALLERS[0][2](self, generator)
+        return self._calls.draw(self, generator)
 
     def site(self, node: ast.AST) -> CodeSite:
         """The place of a node of the code being run."""
@@ -247,7 +261,7 @@ class Machine:
         self.run.record(event)
         self.block.items.append(event)
         self.activity += 1
-        self.training += isinstance(event, TRAINING)
+        self.training_events += isinstance(event, TRAINING)
         return event
 
     def _network_around(self) -> Instance | None:

@@ -159,11 +159,11 @@ def _handler(machine: Machine, handler: ast.ExceptHandler) -> Arm:
     def run() -> str | None:
         if handler.name:
             machine.write(machine.frame.locals, handler.name, machine.data("exception", (), handler))
-        machine.handlers += 1
+        machine.handler_depth += 1
         try:
             return machine.execute(handler.body)
         finally:
-            machine.handlers -= 1
+            machine.handler_depth -= 1
 
     return run
 
