@@ -114,6 +114,9 @@ MODE_KEY = "<training>"
 FROZEN_KEY = "<frozen>"
 """The attribute under which a network keeps whether its gradients were switched off."""
 
+OPTIONAL_KEY = "<optional>"
+"""The attribute of a layer that is only made on some passes of the loop around it, or on some paths."""
+
 RESHAPED_KEY = "<reshaped>"
 """The part of an array that says that its shape was changed in place."""
 

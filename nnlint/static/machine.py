@@ -250,7 +250,7 @@ class Machine:
         """Record an event, with the loops and calls it stands in."""
         event.iterations = self.iterations
         event.calls = self.calls
-        event.conditional = self._is_conditional()
+        event.conditional = self.is_conditional()
         event.conditions = self.conditions
         if isinstance(event, ModelCalled):
             event.within = self._network_around()
@@ -279,7 +279,7 @@ class Machine:
         if len(self.stepped) > MOST_OPTIMIZERS:
             raise CutShort
 
-    def _is_conditional(self) -> bool:
+    def is_conditional(self) -> bool:
         """Whether the innermost iteration (or the run) may pass without coming here."""
         depth, frames = self.iteration_starts[-1] if self.iteration_starts else (0, 0)
         if len(self.journals) > depth:

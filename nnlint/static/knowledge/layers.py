@@ -12,6 +12,8 @@ from nnlint.static.knowledge.common import method, wrap_output
 from nnlint.static.machine import Machine
 from nnlint.static.objects import CodeSite
 from nnlint.values import (
+    MODE_KEY,
+    OPTIONAL_KEY,
     TRUE,
     Constant,
     Data,
@@ -35,7 +37,10 @@ def make_layer(machine: Machine, kind: str, given: Arguments, node: ast.AST) -> 
     """Construct one of torch.nn's layers."""
     operation, names = LAYERS[kind]
     machine.activity += 1
-    return Layer(kind, operation, given.named(names), machine.site(node), {"<training>": TRUE})
+    made = Layer(kind, operation, given.named(names), machine.site(node), {MODE_KEY: TRUE})
+    if machine.is_conditional():
+        made.attributes[OPTIONAL_KEY] = TRUE
+    return made
 
 
 def make_container(machine: Machine, kind: str, given: Arguments, node: ast.AST) -> Layer:
@@ -51,7 +56,7 @@ def make_container(machine: Machine, kind: str, given: Arguments, node: ast.AST)
 
 def _container(machine: Machine, kind: str, given: Arguments, node: ast.AST) -> Layer:
     machine.activity += 1
-    made = Layer(kind, kind.lower(), {}, machine.site(node), {"<training>": TRUE})
+    made = Layer(kind, kind.lower(), {}, machine.site(node), {MODE_KEY: TRUE})
     held = given.positional
     if len(held) == 1 and isinstance(held[0], Entries):
         made.attributes.update((str(name), part) for name, part in held[0].entries.items())
@@ -184,7 +189,9 @@ def _are_exclusive(first: Value, second: Value) -> bool:
 
 def _is_left_out_sometimes(part: Value) -> bool:
     """Whether an activation is added under an `if` in a loop: `if i < len(sizes) - 2: layers.append(nn.ReLU())`."""
-    site = part.at if isinstance(part, Layer) and part.operation in BETWEEN_LAYERS else None
+    if not isinstance(part, Layer) or part.operation not in BETWEEN_LAYERS or OPTIONAL_KEY not in part.attributes:
+        return False
+    site = part.at
     if not isinstance(site, CodeSite) or not isinstance(site.statement, (ast.Expr, ast.AugAssign)):
         return False
     around = site.function if site.function is not None else site.module.tree
