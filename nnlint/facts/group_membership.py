@@ -142,7 +142,8 @@ def _steps_with_passes(run: Run, each: Trained) -> Iterator[tuple[OptimizerStepp
 
 def _all_missing(run: Run, made: OptimizerMade, each: Trained, rebuilt: set[object]) -> Stale | None:
     """A trained network that no optimizer holds, where this optimizer steps and no backward pass fills what it holds."""
-    if _is_used(run, each) and any(each.may_be_filled_by(backward) for backward in run.events(Backward)):
+    later = (backward for backward in run.events(Backward) if backward.order > made.order)
+    if _is_used(run, each) and any(map(each.may_be_filled_by, later)):
         return None
     held = _held(run)
     for step, backward in _steps_with_passes(run, each):

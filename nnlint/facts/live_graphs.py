@@ -26,6 +26,9 @@ WHOLE_NUMBERS = frozenset(
 )
 """Spellings of the types that have no gradient."""
 
+MADE_OF_NUMBERS = frozenset({"from_numpy", "tensor", "FloatTensor", "LongTensor"})
+"""Functions whose result never has the graph of what they are given."""
+
 PICKS = frozenset({"max", "min", "topk"})
 """Operations that give positions beside the values, as the second of a pair."""
 
@@ -374,8 +377,15 @@ def _has_network(data: Data) -> bool:
 
 def _may_be_unknown(value: Data) -> bool:
     """Whether a new tensor is made of something unknown: `Variable(x)` of old releases kept a graph."""
+    if _spelled(value) in MADE_OF_NUMBERS:
+        return False
     unknown = (each for each in ancestors(value) if each.operation in UNKNOWN and not _is_given(each))
     return any(not is_from_data_set(each) for each in unknown)
+
+
+def _spelled(value: Data) -> str:
+    node = value.at.node if isinstance(value.at, CodeSite) else None
+    return node.func.attr if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else ""
 
 
 def _is_given(value: Data) -> bool:

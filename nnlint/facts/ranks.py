@@ -48,6 +48,7 @@ LIKE_ANOTHER = frozenset({"view_as", "reshape_as", "expand_as", "resize_as"})
 FRAMES = frozenset({"pandas.read_csv", "pandas.read_excel", "pandas.read_table", "pandas.DataFrame"})
 SETS = ("sklearn.datasets.make_", "sklearn.datasets.load_", "sklearn.datasets.fetch_")
 DEEPEST = 60
+DEEPEST_NUMBER = 8
 
 Known = dict[int, "int | None"]
 
@@ -293,7 +294,16 @@ def _change_by_key(key: Value) -> int | None:
     if not isinstance(key, Data):
         return None
     by_list = key.operation in ("randperm", "slice", "arange") or (key.operation == "index" and _is_of_permutation(key))
-    return 0 if by_list else -1 if key.operation == "counter" else None
+    return 0 if by_list else -1 if _is_number(key, DEEPEST_NUMBER) else None
+
+
+def _is_number(key: Value, depth: int) -> bool:
+    """Whether it is one number: of a counter and constants, by arithmetic."""
+    if not isinstance(key, Data):
+        return number(key) is not None
+    if key.operation in ELEMENTWISE and depth:
+        return all(_is_number(each, depth - 1) for each in key.inputs)
+    return key.operation in NUMBERS
 
 
 def _is_of_permutation(key: Data) -> bool:
@@ -384,6 +394,8 @@ def _ends_in_one(value: Value, depth: int) -> bool:
         return dimension is not None and number(dimension) in (-1, None if rank is None else rank - 1)
     if value.operation == "index" and len(value.inputs) > 1:
         return _keeps_one_column(value)
+    if value.operation == "matmul" and len(value.inputs) == 2:
+        return rank_of(value.inputs[1]) in (2, 3) and ends_in_one(value.inputs[1], depth - 1)
     if value.operation in ELEMENTWISE:
         arrays = [each for each in value.inputs if rank_of(each) != 0]
         return bool(arrays) and all(ends_in_one(each, depth - 1) for each in arrays)

@@ -78,7 +78,15 @@ def _scale_of(data: Data) -> Scale | None:
         return Scale.RAW if any(_is_raw(side) for side in data.inputs) else None
     if data.operation == "call":
         return Scale.RAW if _is_library_network(data) else None
+    if data.operation == "exp":
+        return Scale.PROBABILITIES if _is_normalised(data) else None
     return SCALES.get(data.operation)
+
+
+def _is_normalised(exponential: Data) -> bool:
+    """Whether it is the exponential of a log_softmax."""
+    made = content(exponential.inputs[0]) if exponential.inputs else []
+    return bool(made) and all(isinstance(each, Data) and each.operation == "log_softmax" for each in made)
 
 
 def _is_raw(value: Value) -> bool:

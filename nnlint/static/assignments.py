@@ -137,9 +137,22 @@ def _is_made_of(value: Value, before: Value) -> bool:
 
 
 def _counts_on(node: ast.Assign) -> bool:
-    """Whether it is of the form `n = n + 1`."""
-    names = {target.id for target in node.targets if isinstance(target, ast.Name)}
-    return isinstance(node.value, ast.BinOp) and isinstance(node.value.left, ast.Name) and node.value.left.id in names
+    """Whether it is of the form `n = n + 1`, or `self.n = (self.n + 1) % 4`."""
+    if not isinstance(node.value, ast.BinOp):
+        return False
+    names = {ast.unparse(target) for target in node.targets if isinstance(target, (ast.Name, ast.Attribute))}
+    return any(
+        isinstance(each, (ast.Name, ast.Attribute)) and ast.unparse(each) in names for each in _terms(node.value)
+    )
+
+
+def _terms(node: ast.expr) -> Iterator[ast.expr]:
+    """The operands of arithmetic, and of arithmetic in them."""
+    if isinstance(node, ast.BinOp):
+        yield from _terms(node.left)
+        yield from _terms(node.right)
+    else:
+        yield node
 
 
 def _repeats(machine: Machine) -> bool:

@@ -69,10 +69,13 @@ BETWEEN = (REARRANGING - {"detach", "numpy", "tensor", "array", "values", "index
 
 FACTORED = regex(
     r"lora|low_?rank|factor|proj|embed|(?:^|_)emb|query|^[qkv]$|^w_?[qkv]|_[qkv]$|qkv|pca|fpn|lateral|separable|depthwise|"
-    r"pointwise|reduc|merge|adapter|neck|linear_?(?:model|net|regression|probe)|latent|code",
+    r"pointwise|reduc|merge|adapter|neck|linear_?(?:model|net|regression|probe)|latent|(?<!en)(?<!de)code",
     re.IGNORECASE,
 )
 """Names of layers that are linear on purpose."""
+
+CODES = regex(r"(?:en|de)cod", re.IGNORECASE)
+"""Names of the two halves between which a code is linear on purpose."""
 
 COMMENTED = regex(r"\s*#.*(?:relu|elu|tanh|sigmoid|silu|activation)\w*\(", re.IGNORECASE)
 
@@ -125,7 +128,14 @@ def _is_redundant(run: Run, first: Data, second: Data) -> bool:
         and _is_used_alone(run, first, second)
         and _node(second) not in run.remember("activated layers", run, _activated_elsewhere)
         and not any(FACTORED.search(name) for each in (first, second) for name in _names_of(each))
+        and not _are_of_two_halves(first, second)
     )
+
+
+def _are_of_two_halves(first: Data, second: Data) -> bool:
+    """Whether a code lies between: one is of an encoder, or of a decoder, and the other of something else."""
+    one, other = ({name for name in _names_of(each) if CODES.search(name)} for each in (first, second))
+    return one != other
 
 
 def _activated_elsewhere(run: Run) -> frozenset[object]:

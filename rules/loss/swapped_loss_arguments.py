@@ -58,6 +58,7 @@ RAISES = frozenset({"nll_loss", "cross_entropy", "multi_margin_loss"})
 COMPUTED = WEIGHTED | {"output", "parameter", "transformer", "weight", "call", "method", "name"}
 """What a target is not made by, as far as it is known to be data."""
 
+DRAWN = frozenset({"element", "batch", "batch part"})
 SOURCES = frozenset({"call", "method", "name"})
 """What may be behind a target that a loop draws: it comes from something that is not known, and no network."""
 
@@ -88,7 +89,7 @@ def _is_data(value: Value) -> bool:
     """Whether a value is certainly none that a network has computed: it is drawn, made up, or an argument called a target."""
     made = list(ancestors(value, stop=_is_filled))
     named = any(TARGET_NAME.search(label_of(each)) for each in alternatives(value))
-    elements = [each for each in made if named and each.operation == "element"]
+    elements = [each for each in made if named and each.operation in DRAWN]
     drawn = {id(each) for element in elements for each in ancestors(element)}
     for each in made:
         is_source = is_from_data_set(each) or (each.operation in SOURCES and id(each) in drawn)
