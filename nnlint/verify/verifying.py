@@ -139,7 +139,7 @@ class Verifying:
     def _run_all(self) -> None:
         self._tell("running as written")
         self.rung, self.written = climb(self._run_first, self.ways, self._is_confirmed)
-        if any(self.written.events(OptimizerStepped)):
+        if self._has_time() and any(self.written.events(OptimizerStepped)):
             self.plans = first_plans(self.script, self.lint)
         taken = arm_of("as written", (), self.written).steps
         self.pace = (time.monotonic() - self.start) / max(1, taken)
@@ -219,7 +219,8 @@ class Verifying:
             f.code for f, verdict in self.verdicts.items() if self._alone(f) and verdict.status is Status.CONFIRMED
         ]
         codes = dict.fromkeys(finding.code for finding in hidden)
-        plans = left_plans(self.script, self.lint, confirmed if measure_of(self.written) else (), codes)
+        wanted = confirmed if measure_of(self.written) else ()
+        plans = left_plans(self.script, self.lint, wanted, codes) if self._has_time() else []
         self.plans += plans
         self._round(plans)
         for finding, others in hidden.items():
@@ -294,6 +295,10 @@ class Verifying:
         there = [moved(self.script, finding, plan.documents) for finding in wanted]
         probes = dict.fromkeys(probe for script in there for probe in script.probes())
         return tuple(replace(probe, number=number) for number, probe in enumerate(probes, start=1))
+
+    def _has_time(self) -> bool:
+        """Whether further runs can be made: to plan them takes a while, as each text is linted until all is mended."""
+        return self._left_seconds() >= LEAST_SECONDS
 
     def _left_seconds(self) -> float:
         return self.limits.seconds - (time.monotonic() - self.start)
