@@ -9,7 +9,7 @@ from nnlint.facts.differentiated import differentiated, may_be_stepped, training
 from nnlint.facts.loops import counts_epochs, draws_batches, is_over_choices, words_in
 from nnlint.facts.remaking import Remade, holds_own_training, remade
 from nnlint.graph import parameters_of
-from nnlint.operations import ACTIVATIONS, LOSS_OPERATIONS
+from nnlint.operations import ACTIVATIONS, CONTAINERS, LOSS_OPERATIONS
 from nnlint.static.objects import CodeSite
 from nnlint.values import NONE, Data, Instance, Layer, Value, alternatives, elements
 
@@ -69,12 +69,27 @@ def _is_trained(run: Run, call: ModelCalled) -> bool:
 def _is_by_mistake(run: Run, each: Remade[ModelBuilt]) -> bool:
     """Whether it is one training that begins again and again: no fold, trial or choice, and no weights that are loaded."""
     loop = each.iteration.loop
+    if _is_bare(each.made.model) and _trains_what_stays(run, each):
+        return False
     if each.guarded or holds_own_training(each) or not all(draws_batches(inner.loop) for inner in each.inner):
         return False
     takes_steps = not each.inner and bool(words_in(loop) & STEPS)
     if not draws_batches(loop) and (is_over_choices(loop) or not (counts_epochs(loop) or takes_steps)):
         return False
     return _is_stepped(run, each) and not any(event.into is each.made.model for event in run.events(StateUsed))
+
+
+def _is_bare(model: Value) -> bool:
+    return isinstance(model, Layer) and model.kind not in CONTAINERS
+
+
+def _trains_what_stays(run: Run, each: Remade[ModelBuilt]) -> bool:
+    """Whether the loop trains a network that it does not make: a layer that it makes is then a probe of it, say."""
+    loop = each.iteration.loop
+    made = {id(event.model) for event in run.events(ModelBuilt) if any(one.loop is loop for one in event.iterations)}
+    return any(
+        any(one.loop is loop for one in call.iterations) and id(call.model) not in made for call in training_calls(run)
+    )
 
 
 def _is_stepped(run: Run, each: Remade[ModelBuilt]) -> bool:

@@ -34,13 +34,26 @@ RETURNS_PAIR = frozenset({"recurrent", "attention"})
 
 
 def make_layer(machine: Machine, kind: str, given: Arguments, node: ast.AST) -> Layer:
-    """Construct one of torch.nn's layers."""
+    """Construct one of torch.nn's layers. One with weights that a loop gives a name of its own is a network by itself."""
     operation, names = LAYERS[kind]
     machine.activity += 1
     made = Layer(kind, operation, given.named(names), machine.site(node), {MODE_KEY: TRUE})
     if machine.is_conditional():
         made.attributes[OPTIONAL_KEY] = TRUE
+    if machine.iterations and operation in WEIGHTED and not machine.is_inside_network and _is_named(machine, node):
+        machine.emit(ModelBuilt(machine.site(node), made))
     return made
+
+
+def _is_named(machine: Machine, node: ast.AST) -> bool:
+    """Whether the statement gives what is made there a name: `head = nn.Linear(512, 10).to(device)`."""
+    statement = machine.statement
+    if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
+        return False
+    value = statement.value
+    while value is not node and isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute):
+        value = value.func.value
+    return value is node
 
 
 def make_container(machine: Machine, kind: str, given: Arguments, node: ast.AST) -> Layer:
