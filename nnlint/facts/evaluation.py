@@ -20,6 +20,7 @@ from nnlint.events import (
 )
 from nnlint.facts.gradients import parts_of
 from nnlint.facts.identity import stored_parts
+from nnlint.facts.passed_on import is_passed_as_held_out
 from nnlint.facts.split_names import ABBREVIATED, HELD_OUT, TRAINING, is_held_out_name
 from nnlint.facts.tried_out import is_asked_about_made_up, taught
 from nnlint.facts.users import Users, users
@@ -443,12 +444,16 @@ def _is_held_out(call: ModelCalled) -> bool:
         elif isinstance(current, Loader):
             if is_held_out_name(current.bound) or ABBREVIATED.match(current.bound):
                 return True
+            if is_passed_as_held_out(call, current.bound):
+                return True
             pending.extend([current.dataset] if current.dataset is not None else [])
         elif isinstance(current, External):
             if is_held_out_name(current.name.rpartition(".")[2]):
                 return True
         elif isinstance(current, Data):
             if _says_held_out(current):
+                return True
+            if current.operation == "argument" and is_passed_as_held_out(call, current.name):
                 return True
             pending.extend(current.inputs[:1] if current.operation in ("to", "output") else current.inputs)
     return False
