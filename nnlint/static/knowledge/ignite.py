@@ -37,7 +37,7 @@ def _engine(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Val
     def run_at_last() -> None:
         if not made.has_run:
             machine.frame, machine.statement = frame, statement
-            _run_engine(machine, made, machine.data("unknown", (), node), node)
+            _run_engine(machine, made, machine.data("unknown", (), node), node, is_known=False)
 
     machine.pending.append(run_at_last)
     return made
@@ -78,39 +78,38 @@ def _event_name(event: Value) -> str:
     return str(getattr(event, "name", "")).rpartition(".")[2]
 
 
-def _run_engine(machine: Machine, engine: Engine, batches: Value, node: ast.AST) -> None:
+def _run_engine(machine: Machine, engine: Engine, batches: Value, node: ast.AST, is_known: bool = True) -> None:
+    """Run an engine over batches. `is_known` says that the script does so, and takes metrics of what comes out."""
     engine.has_run = True
+    outcome = "metrics of the engine" if is_known else "output of the engine"
+
+    def tell(event: str) -> None:
+        for handler in _handlers(engine, event):
+            _handle(machine, engine, handler, node)
 
     def update(batch: Value) -> None:
-        for handler in _handlers(engine, "ITERATION_STARTED"):
-            _handle(machine, engine, handler, node)
+        tell("ITERATION_STARTED")
         result = machine.call(engine.update, Arguments([engine, batch]), node)
-        machine.data("call", (result,), node, name="output of the engine")
-        for handler in _handlers(engine, "ITERATION_COMPLETED"):
-            _handle(machine, engine, handler, node)
+        machine.data("call", (result,), node, name=outcome)
+        tell("ITERATION_COMPLETED")
 
-    def after_epoch() -> None:
-        for handler in _handlers(engine, "EPOCH_COMPLETED"):
-            _handle(machine, engine, handler, node)
-
-    _run_batches(machine, node, batches, update, after_epoch)
+    tell("STARTED")
+    _run_batches(machine, node, batches, update, tell)
+    tell("COMPLETED")
 
 
 def _run_batches(
-    machine: Machine,
-    node: ast.AST,
-    batches: Value,
-    body: Callable[[Value], None],
-    after_epoch: Callable[[], None],
+    machine: Machine, node: ast.AST, batches: Value, body: Callable[[Value], None], tell: Callable[[str], None]
 ) -> None:
     """The loop over epochs, and in it the one over batches."""
     epochs = Loop(machine.site(node), "for", None, "epoch in epochs")
 
     def one_epoch() -> None:
+        tell("EPOCH_STARTED")
         passes, _ = element_passes(machine, batches, node)
         inner = Loop(machine.site(node), "for", batches, "batch in batches")
         machine.loop(inner, (partial(body, batch) for batch in passes))
-        after_epoch()
+        tell("EPOCH_COMPLETED")
 
     machine.loop(epochs, (one_epoch for _ in while_passes(machine)))
 
