@@ -13,7 +13,7 @@ from nnlint.events import Backward, Run
 from nnlint.facts.users import users
 from nnlint.graph import data_in, sources
 from nnlint.operations import ACTIVATIONS, LOSS_OPERATIONS, POOLINGS, TRANSPARENT
-from nnlint.static.objects import CodeSite
+from nnlint.static.objects import CodeSite, FunctionNode
 from nnlint.values import Data, Site, Value, alternatives, number
 
 Through = Callable[[Data], bool]
@@ -135,11 +135,62 @@ def names_around(data: Data) -> Iterator[str]:
 
 
 def is_active_dropout(data: Data) -> bool:
-    """Whether the dropout drops anything: unless its probability is known to be 0, or it is known to be switched off."""
+    """Whether the dropout drops anything: unless its probability is known to be 0, or is 0 where nobody asks for another, or
+    the dropout is known to be switched off."""
     if data.operation != "dropout" or data.option("training") is False:
         return False
     given = data.layer.arguments.get("p") if data.layer is not None else data.options.get("p")
-    return given is None or any(number(each) != 0 for each in alternatives(given))
+    if given is None:
+        return True
+    rates = [number(each) for each in alternatives(given)]
+    return any(rate != 0 for rate in rates) and not (None in rates and _is_zero_by_default(place_of(data)))
+
+
+def _is_zero_by_default(place: Site | None) -> bool:
+    """Whether a call is given an argument of the function around it, or of its class's constructor, whose default is 0."""
+    if not isinstance(place, CodeSite) or not isinstance(place.node, ast.Call) or place.function is None:
+        return False
+    written = [*place.node.args, *(each.value for each in place.node.keywords)]
+    named = {each.id for each in written if isinstance(each, ast.Name)}
+    kept = {each.attr for each in written if isinstance(each, ast.Attribute)}
+    return not named.isdisjoint(_zeros(place.function)) or any(
+        not kept.isdisjoint(_kept_zeros(each)) for each in _constructors_around(place)
+    )
+
+
+def _zeros(function: FunctionNode) -> set[str]:
+    """The arguments of a function whose default is 0."""
+    arguments = function.args
+    plain = [*arguments.posonlyargs, *arguments.args]
+    pairs = [*zip(reversed(plain), reversed(arguments.defaults), strict=False), *_keyword_defaults(arguments)]
+    return {each.arg for each, default in pairs if _is_zero(default)}
+
+
+def _keyword_defaults(arguments: ast.arguments) -> Iterator[tuple[ast.arg, ast.expr | None]]:
+    yield from zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+
+
+def _is_zero(node: ast.expr | None) -> bool:
+    return isinstance(node, ast.Constant) and type(node.value) in (int, float) and node.value == 0
+
+
+def _constructors_around(place: CodeSite) -> Iterator[ast.FunctionDef]:
+    for cls in place.module.tree.body:
+        if isinstance(cls, ast.ClassDef) and place.function in cls.body:
+            yield from (each for each in cls.body if isinstance(each, ast.FunctionDef) and each.name == "__init__")
+
+
+def _kept_zeros(constructor: ast.FunctionDef) -> set[str]:
+    """The attributes that keep an argument of a constructor whose default is 0: `self.rate = rate`."""
+    zeros = _zeros(constructor)
+    kept = (each for each in constructor.body if isinstance(each, ast.Assign) and isinstance(each.value, ast.Name))
+    return {
+        target.attr
+        for each in kept
+        if isinstance(each.value, ast.Name) and each.value.id in zeros
+        for target in each.targets
+        if isinstance(target, ast.Attribute)
+    }
 
 
 def drops_in_every_mode(data: Data) -> bool:

@@ -3,7 +3,8 @@
 ## What it does
 Reports the call of a network whose output is measured, compared or only used, never differentiated, while gradients are being
 recorded: in a function that evaluates, on test or validation data, or in eval mode. Where the outputs or losses are kept in a
-list or a running total, graph and all, it is an error.
+list or a running total, graph and all, it is an error. What is asked once, outside of any loop, or drawn from a network between
+two epochs and only looked at, is advice: its graph is gone with the answer.
 
 ## Why it matters
 Recording keeps every intermediate result of the forward pass alive: evaluation takes several times the memory and more time,
@@ -174,6 +175,7 @@ def _problem(run: Run, evaluation: Evaluation) -> Problem:
             "this evaluation builds a graph for a backward pass that never comes, which costs memory and time",
             label="records gradients",
             help="evaluate under `torch.no_grad()`",
+            severity=None if _goes_on(run, evaluation) else Severity.ADVICE,
             fix=_fix(run, evaluation),
         )
     return Problem(
@@ -185,6 +187,16 @@ def _problem(run: Run, evaluation: Evaluation) -> Problem:
         severity=Severity.ERROR,
         fix=_fix(run, evaluation),
     )
+
+
+def _goes_on(run: Run, evaluation: Evaluation) -> bool:
+    """Whether the network is asked again and again: in a loop that trains nothing, or in any, where the answer is measured."""
+    loops = {id(iteration.loop) for iteration in evaluation.call.iterations}
+    return bool(loops) and (evaluation.measured or not loops <= run.remember("training loops", run, _training_loops))
+
+
+def _training_loops(run: Run) -> set[int]:
+    return {id(iteration.loop) for event in run.events(Backward) for iteration in event.iterations}
 
 
 def _is_volatile(call: ModelCalled) -> bool:
