@@ -88,7 +88,7 @@ def analyse(
     """The analysis of the runs of a unit. What a rule or the abstract run fails on becomes an error of it."""
     analyst = _Analyst(unit, rules, disk, {} if trees is None else trees, progress)
     sources = [document.source for document in unit.documents if document.source]
-    if not any(rule is SYNTAX_ERROR for rule in rules):
+    if not any(rule.code == SYNTAX_ERROR.code for rule in rules):
         sources = [source for source in sources if source.path not in unit.idle]
     analyst.analyse(sources)
     return analyst.analysis
