@@ -1,16 +1,26 @@
 """What a loop draws: the elements of anything that can be iterated, and how many passes are worth following.
 
 A loop over known elements is unrolled, as long as nothing happens in it that a run would show (building a network from a list of
-sizes); any other loop is passed twice, so that what one iteration leaves for the next is seen. In the first pass of an outer loop
-an inner one is passed once: what recurs is seen in the second, and loops within loops add up instead of multiplying.
+sizes); any other loop is passed twice, so that what one iteration leaves for the next is seen. In the second pass of an outer
+loop an inner one is passed once: what recurs was seen in the first, and loops within loops add up instead of multiplying.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from nnlint.events import GradientsCleared, Loop, ModeSwitched, OptimizerStepped, WeightsSet
+from nnlint.events import (
+    Accumulated,
+    Event,
+    GradientsCleared,
+    Loop,
+    ModeSwitched,
+    OptimizerStepped,
+    StateKept,
+    WeightsSet,
+)
+from nnlint.graph import networks_behind
 from nnlint.lazy import regex
 from nnlint.static.arguments import Arguments
 from nnlint.static.machine import Machine
@@ -92,16 +102,33 @@ SETTLING = (ModeSwitched, GradientsCleared, OptimizerStepped, WeightsSet)
 
 
 def _two_passes(machine: Machine, over: Value, node: ast.AST) -> Iterator[Value]:
-    for number in range(_passes(machine)):
-        activity = machine.activity
+    for number in _passes(machine):
         yield element(machine, over, number, node)
-        if machine.activity == activity:
+
+
+def _passes(machine: Machine) -> Iterator[int]:
+    """The passes of a loop whose end is not known, by number: a second one only where it can show more than the first.
+
+    In a later pass of a loop around, one is enough; and a loop in which all happens in loops inside, which have gone on to their
+    second pass, need not begin them again.
+    """
+    depth = len(machine.iterations) + 1
+    is_seen = any(each.number > 1 and not each.loop.whole for each in machine.iterations)
+    for number in range(1 if is_seen else PASSES):
+        activity, events = machine.activity, len(machine.run.all_events)
+        yield number
+        if machine.activity == activity or _is_all_inside(machine.run.all_events[events:], depth):
             return
 
 
-def _passes(machine: Machine) -> int:
-    is_seen_again = any(each.number == 1 and not each.loop.whole for each in machine.iterations)
-    return 1 if is_seen_again else PASSES
+def _is_all_inside(happened: Sequence[Event], depth: int) -> bool:
+    """Whether all that happened stands in loops further inside, and nothing of it may last until the next pass."""
+    return bool(happened) and all(len(event.iterations) > depth and not _may_last(event) for event in happened)
+
+
+def _may_last(event: Event) -> bool:
+    """Whether the event is of what may be carried from one pass of an outer loop to the next: a kept state, a live total."""
+    return isinstance(event, StateKept) or (isinstance(event, Accumulated) and bool(networks_behind(event.value)))
 
 
 def ends_at_once(body: list[ast.stmt]) -> bool:
@@ -111,11 +138,7 @@ def ends_at_once(body: list[ast.stmt]) -> bool:
 
 def while_passes(machine: Machine) -> Iterator[int]:
     """The passes of a `while` loop, by number."""
-    for number in range(_passes(machine)):
-        activity = machine.activity
-        yield number
-        if machine.activity == activity:
-            return
+    yield from _passes(machine)
 
 
 def known_elements(over: Value | None) -> list[Value] | None:
