@@ -39,6 +39,7 @@ class ListedRule(Rule):
     witness: Any = FromFile()
     undecidable: Any = FromFile()
     trains: Any = FromFile()
+    shows_in_other_rows: Any = FromFile()
 
     def __init__(self, row: Row, groups: dict[str, Group]) -> None:
         module, code, severity, since, default, fix, words, needs = row

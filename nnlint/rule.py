@@ -56,7 +56,8 @@ class Rule:
     title is the first line of the second. `witness` reads a verdict off a real run; where none can, `undecidable` says why.
     `words` are those without which no file holds the fault, as `nnlint.words` has them; none where it may be in any. `needs`
     are the events and operations without which `check` finds nothing in a run, as `nnlint.needs` has them.
-    `trains` says whether the fault can change what the network learns. Raises ValueError where the metadata are not those of
+    `trains` says whether the fault can change what the network learns; `shows_in_other_rows` that the network then answers a
+    sample by its row, and fits what it was trained on all the same. Raises ValueError where the metadata are not those of
     a rule.
     """
 
@@ -71,6 +72,7 @@ class Rule:
     witness: Witness | None = None
     undecidable: str = ""
     trains: bool = True
+    shows_in_other_rows: bool = False
     words: Words = ()
     needs: Needs = ()
 

@@ -8,6 +8,9 @@ from nnlint.records import dataclass
 ALL_MENDED = "all mended"
 """The label of the run in which all findings that can be are mended."""
 
+OTHER_ROWS = "R² in other rows"
+"""The yardstick of a network that answers a sample by its row in the batch."""
+
 Points = tuple[tuple[int, float], ...]
 """A curve: optimizer steps taken, and a value."""
 

@@ -57,6 +57,29 @@ def test_a_collapse_is_laid_to_the_finding_without_which_the_score_does_not_fall
     assert sentence.endswith("mended, accuracy is 1.00 after 1000 steps, as written 0.10")
 
 
+def test_a_finding_whose_mending_ruins_the_mended_script_does_no_harm() -> None:
+    low, good, bad = (0.1,) * 10, (0.95,) * 10, (0.2,) * 10
+    alone = [arm("a", *good, mended=(CLEAR,)), arm("b", *bad, mended=(SOFTMAX,))]
+    whole = arm("all mended", *bad, mended=(CLEAR, SOFTMAX))
+    left = [arm("l", *bad, mended=(SOFTMAX,), but="NN102"), arm("m", *good, mended=(CLEAR,), but="NN201")]
+    sentence = said([arm("as written", *low), *alone, whole, *left])
+    assert sentence.startswith("NN102 missing-zero-grad (line 7) does the harm")
+    assert "NN201 softmax-before-cross-entropy (line 3) also costs" not in sentence
+    assert (
+        "with all else mended, accuracy is 0.95, and 0.20 with NN201 softmax-before-cross-entropy (line 3) mended, too: "
+        "the rest of the script is tuned to it"
+    ) in sentence
+
+
+def test_findings_that_do_harm_only_together_are_not_said_to_change_nothing() -> None:
+    alone = [arm("a", *SLOW, mended=(CLEAR,)), arm("b", *SLOW, mended=(SOFTMAX,))]
+    sentence = said([arm("as written", *SLOW), *alone, arm("all mended", *LEARNED, mended=(CLEAR, SOFTMAX))])
+    assert sentence == (
+        "NN102 missing-zero-grad (line 7) and NN201 softmax-before-cross-entropy (line 3) do harm together: none of them alone "
+        "mended changes anything; mended, accuracy is 1.00 after 1000 steps, as written 0.10"
+    )
+
+
 def test_a_run_that_was_stopped_before_the_fall_clears_nobody() -> None:
     short = arm("c", *COLLAPSED[:5], mended=(OPTIMIZER,))
     sentence = said([WRITTEN, arm("a", *LEARNED, mended=(CLEAR,)), short])

@@ -73,9 +73,15 @@ def test_story_3_is_laid_to_the_learning_rate(runs: Runner) -> None:
     assert report.trials[0].conclusion.startswith("NN602 implausible-learning-rate (line 50) does the harm")
 
 
-def test_story_4_is_measured_without_torch(runs: Runner) -> None:
+def test_story_4_fits_its_samples_in_their_own_rows_alone_and_is_laid_to_the_bias(runs: Runner) -> None:
     report = story(4, runs)
     assert statuses(report) == {(code, "confirmed") for code in ("NN210", "NN401", "NN403", "NN404", "NN701")}
-    assert report.trials[0].conclusion.startswith(
-        "no effect was measured: nothing that this script trains can be scored"
+    (reason,) = (f.verdict.reason for f in report.findings if f.code == "NN701" and f.verdict)
+    assert "R² of its training samples is 1.00, and -1.10 with each in the rows of others" in reason
+    trial = report.trials[0]
+    reached = {arm.label: arm.score or 0.0 for arm in trial.arms}
+    assert reached["as written"] < 0 and reached["NN701 mended (line 17)"] > 0.9
+    assert trial.conclusion.startswith("NN701 bias-per-sample (line 17) does the harm")
+    assert (
+        "NN401 target-normalized-by-own-max (line 74) mended, too: the rest of the script is tuned" in trial.conclusion
     )

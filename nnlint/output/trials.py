@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from nnlint.finding import Verdict
 from nnlint.output.terminal import columns, paint, visible, wrap
-from nnlint.trials import Arm, Trial
+from nnlint.trials import OTHER_ROWS, Arm, Trial
 
 _TABLE_WIDTH = 100
 HOW = {
@@ -90,6 +90,10 @@ def _row(arm: Arm, is_pooled: bool) -> tuple[str, ...]:
 def legend(trial: Trial) -> str:
     """What the numbers of the table are."""
     means = f"{trial.measure} and loss: the mean over the last quarter of these steps"
+    if trial.measure == OTHER_ROWS:
+        means = (
+            f"{trial.measure} is of the training samples, each answered in the rows of others, as new data are; {means}"
+        )
     if any(arm.seeds > 1 for arm in trial.arms):
         return f"{means}, and over the seeds; the verdicts are of the first seed"
     return means

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from nnlint.events import Backward, Raised, Run, Scored
 from nnlint.finding import Finding, Status, Verdict
-from nnlint.trials import Arm, Points
+from nnlint.trials import OTHER_ROWS, Arm, Points
 from nnlint.verify.reached import SMOOTHED, WORST, common_steps, is_comparable, level
 
-MEASURES = {"accuracy": "accuracy", "auc": "AUC", "r2": "R²"}
+MEASURES = {"accuracy": "accuracy", "auc": "AUC", "r2": "R²", "r2_in_other_rows": OTHER_ROWS}
 """The yardsticks, by their name in records, as people call them."""
 
 NOTABLE = 0.05
@@ -159,12 +159,21 @@ def conclude(arms: Sequence[Arm], verdicts: Mapping[Finding, Verdict], measure: 
         return ""
     collapsing = _collapse(arms, effects_of, measure)
     ranked = sorted(effects_of, key=lambda finding: -harm(effects_of[finding]))
-    harmful = [f for f in ranked if harm(effects_of[f]) > threshold(effects_of[f]) and f not in collapsing]
+    tuned = [f for f in ranked if f not in collapsing and _is_tuned_to(effects_of[f])]
+    harmful = [
+        f for f in ranked if harm(effects_of[f]) > threshold(effects_of[f]) and f not in collapsing and f not in tuned
+    ]
     sentences = [*collapsing.values()]
     for place, finding in enumerate(harmful):
         more = "also costs" if place or collapsing else "does the harm: it costs"
         sentences.append(f"{_name(finding)} {more} {_cost(effects_of[finding])} of {measure}")
-    rest = [finding for finding in ranked if finding not in harmful and finding not in collapsing]
+    for finding in tuned:
+        values = dict(effects_of[finding])
+        sentences.append(
+            f"with all else mended, {measure} is {values['all_but_this']:.2f}, and {values['all_mended']:.2f} with "
+            f"{_name(finding)} mended, too: the rest of the script is tuned to it"
+        )
+    rest = [f for f in ranked if f not in harmful and f not in collapsing and f not in tuned]
     hiding = [
         finding for finding in rest if _change(effects_of[finding]) < -max(COLLAPSE, threshold(effects_of[finding]))
     ]
@@ -179,11 +188,32 @@ def conclude(arms: Sequence[Arm], verdicts: Mapping[Finding, Verdict], measure: 
             f"what {_listed(_name(f) for f in unsure)} {_costs(unsure)} cannot be told from so few or unsteady scores"
         )
     idle = [finding for finding in rest if finding not in hiding and finding not in unsure]
-    if idle:
+    if idle and not sentences and _is_harm_of_several(arms, [effects_of[finding] for finding in idle]):
+        sentences.append(
+            f"{_listed(_name(f) for f in idle)} do harm together: none of them alone mended changes anything"
+        )
+    elif idle:
         where = "here, on data that were made up" if is_made_up else "here"
         changes = "changes" if len(idle) == 1 else "change"
         sentences.append(f"{_listed(_name(f) for f in idle)} {changes} nothing {where}")
     return "; ".join([*sentences, _reached(arms, measure)])
+
+
+def _is_harm_of_several(arms: Sequence[Arm], of_each: Sequence[Effect]) -> bool:
+    """Whether the run with all of these mended reaches more, where those with one of them mended do not."""
+    whole = next((arm for arm in arms if arm.is_whole and is_comparable(arm)), None)
+    if whole is None or whole.score is None or arms[0].score is None or len(whole.mended) != len(of_each):
+        return False
+    return whole.score - arms[0].score > max(map(threshold, of_each))
+
+
+def _is_tuned_to(effect: Effect) -> bool:
+    """Whether mending a finding helps little or not at all as written, and ruins what is reached with all others mended."""
+    values = {name: value for name, value in effect if isinstance(value, float)}
+    if "all_but_this" not in values or "all_mended" not in values:
+        return False
+    ruined = values["all_but_this"] - values["all_mended"]
+    return -COLLAPSE < values.get("change", 0.0) < COLLAPSE and ruined > max(COLLAPSE, threshold(effect))
 
 
 def _is_idle(effect: Effect) -> bool:

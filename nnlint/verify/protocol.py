@@ -47,7 +47,8 @@ class Request:
     the script gets to run: "as-is", "stand-ins" or "harness"; batches then hold `samples` samples at most (0: as many as the
     script says), images are at most `side` pixels wide (0: as wide as they are), and a training with hardly a step in `patience`
     seconds is ended as slow (0: it is not). With `old_steps` a step goes unnoticed by graphs that hold what it changes, as before
-    PyTorch 1.5.
+    PyTorch 1.5. `by_hand` says how a network written in numpy is scored: on its samples as they are ("in place") or "in other
+    rows"; "" where none is looked for.
     """
 
     root: str
@@ -66,6 +67,7 @@ class Request:
     side: int = 0
     patience: float = 0.0
     old_steps: bool = False
+    by_hand: str = ""
 
     def to_json(self) -> str:
         """The request as one line."""

@@ -107,6 +107,15 @@ def _root(document: Document) -> str:
     return here if file.startswith(os.path.join(here, "")) else os.path.dirname(file)
 
 
+def yardstick_by_hand(script: Script) -> str:
+    """How a network is scored that a script without torch may train: in other rows where a finding shows in no other way."""
+    source = script.document.source
+    if source is None or "torch" in source.text:
+        return ""
+    known = rules_by_code()
+    return "in other rows" if any(known[each.code].shows_in_other_rows for each in script.findings) else "in place"
+
+
 def change_of(finding: Finding) -> Fix | None:
     """The change whose effect shows whether a finding matters."""
     return (finding.plan.control if finding.plan else None) or finding.fix

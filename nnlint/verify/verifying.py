@@ -23,7 +23,7 @@ from nnlint.verify.reached import common_steps, told
 from nnlint.verify.reading import Reader
 from nnlint.verify.runner import Runner, RunsEnded
 from nnlint.verify.sandbox import most_memory
-from nnlint.verify.scripts import Lint, Script, is_mendable
+from nnlint.verify.scripts import Lint, Script, is_mendable, yardstick_by_hand
 from nnlint.verify.scripts import written as written_files
 from nnlint.verify.seeds import FURTHER, doubtful, is_other, pooled, repeated
 from nnlint.verify.side_by_side import side_by_side
@@ -93,6 +93,7 @@ class Verifying:
         self.driver = driver(script)
         self.ways = tuple(WAYS) if self.driver else ("as-is", "stand-ins")
         self.rung = Rung("as-is")
+        self.by_hand = yardstick_by_hand(script)
         self.pace = 0.01
         self.steps = limits.steps
         self.first = Plan("as written", (), script.texts(written_files(script)))
@@ -139,7 +140,7 @@ class Verifying:
     def _run_all(self) -> None:
         self._tell("running as written")
         self.rung, self.written = climb(self._run_first, self.ways, self._is_confirmed)
-        if self._has_time() and any(self.written.events(OptimizerStepped)):
+        if self._has_time() and (any(self.written.events(OptimizerStepped)) or measure_of(self.written)):
             self.plans = first_plans(self.script, self.lint)
         taken = arm_of("as written", (), self.written).steps
         self.pace = (time.monotonic() - self.start) / max(1, taken)
@@ -323,6 +324,7 @@ class Verifying:
             samples=self.rung.samples,
             side=self.rung.side,
             old_steps=self.rung.old_steps,
+            by_hand=self.by_hand,
             patience=self.rung.patience if probes else 0.0,
             memory=self.limits.memory,
         )

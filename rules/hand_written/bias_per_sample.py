@@ -35,12 +35,14 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
-from nnlint.events import Run
+from nnlint.events import Run, Scored
 from nnlint.facts.identity import label_of, uncopied
 from nnlint.facts.shapes import FILLED, Shape, broadcast, dimension_of, rows_of, shape_of
-from nnlint.finding import Severity, Verdict
+from nnlint.finding import Applicability, Edit, Fix, Severity, Verdict
 from nnlint.lazy import regex
+from nnlint.mending import edits
 from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
@@ -60,17 +62,35 @@ SAMPLES = regex(r"samples|examples|n_train|num_train|batch|n_data|n_points|n_obs
 def check(run: Run) -> Iterator[Problem]:
     """One problem for each bias, where it is allocated or where an update gives it rows."""
     allocated: set[str] = set()
-    for data in run.operations.get("add", ()):
-        if isinstance(data, Data) and len(data.inputs) == 2:
-            for product, bias in (data.inputs, data.inputs[::-1]):
-                found = _allocation(product, bias)
-                if found is not None and isinstance(found.at, CodeSite):
-                    allocated.update(_targets(found.at))
-                    yield _allocated(found.at, data.at)
+    for site, added in _allocations(run):
+        allocated.update(_targets(site))
+        yield _allocated(site, added)
     for name in ("subtract", "add"):
         for data in run.operations.get(name, ()):
             if isinstance(data, Data) and isinstance(data.at, CodeSite) and _broadcasts_bias(data, data.at, allocated):
-                yield _updated(data.at)
+                yield _updated(data, data.at)
+
+
+def _allocations(run: Run) -> Iterator[tuple[CodeSite, list[_Added]]]:
+    """Where biases with a row per sample are allocated, each with the places where it is added."""
+    found: dict[int, tuple[CodeSite, list[_Added]]] = {}
+    for data in run.operations.get("add", ()):
+        if isinstance(data, Data) and len(data.inputs) == 2:
+            for place, product in enumerate(data.inputs):
+                made = _allocation(product, data.inputs[1 - place])
+                if made is not None and isinstance(made.at, CodeSite):
+                    axis = 1 if _weights_come_first(product) else 0
+                    _, added = found.setdefault(id(made.at.node), (made.at, []))
+                    added.append(_Added(data.at, 1 - place, axis))
+    yield from found.values()
+
+
+class _Added(NamedTuple):
+    """A sum that a bias is a part of: its place, which of the two parts, and the axis along which the samples lie."""
+
+    at: Site | None
+    part: int
+    axis: int
 
 
 def _allocation(product: Value, bias: Value) -> Data | None:
@@ -90,6 +110,11 @@ def _constructed(value: Value) -> Data | None:
     while isinstance(inner, Data) and inner.operation == "parameter" and inner.inputs:
         inner = uncopied(inner.inputs[0])
     return inner if isinstance(inner, Data) and inner.operation in FILLED else None
+
+
+def _weights_come_first(value: Value) -> bool:
+    product = _product_in(value)
+    return product is not None and _is_weight(product, 0)
 
 
 def _product_in(value: Value) -> Data | None:
@@ -196,22 +221,63 @@ def _updates(site: CodeSite) -> bool:
     return isinstance(site.node, ast.BinOp) and ast.unparse(site.node.left) == ast.unparse(statement.targets[0])
 
 
-def _allocated(site: CodeSite, added: Site | None) -> Problem:
+def _allocated(site: CodeSite, added: list[_Added]) -> Problem:
     return Problem(
         _assignment(site),
         "this bias has one row for each sample, so it learns the training targets by heart and the weights learn nothing",
         label="one row per sample",
         help="give the bias the width of the layer, such as (1, units), and sum its gradient over the samples",
-        probes=() if added is None else (added,),
+        probes=tuple(each.at for each in added[:1] if each.at is not None),
+        control=_one_for_all(added),
     )
 
 
-def _updated(site: CodeSite) -> Problem:
+def _one_for_all(added: list[_Added]) -> Fix | None:
+    """What the network is with one bias for all samples: the mean of its rows, wherever it is added.
+
+    The mean follows the mean of the gradients of the rows, so this is the training with a bias of one row.
+    """
+    made = {id(site): edit for each in added for site, edit in _averaged_part(each)}
+    return edits.fix(Applicability.UNSAFE, "one bias for all samples", *made.values())
+
+
+def _averaged_part(added: _Added) -> Iterator[tuple[ast.AST, Edit | None]]:
+    node = added.at.node if isinstance(added.at, CodeSite) else None
+    part: ast.expr | None = None
+    if isinstance(node, ast.BinOp):
+        part = (node.left, node.right)[added.part]
+    elif isinstance(node, ast.AugAssign) and added.part == 1:
+        part = node.value
+    elif isinstance(node, ast.Call) and len(node.args) == 2:
+        part = node.args[added.part]
+    if isinstance(added.at, CodeSite) and node is not None:
+        yield part or node, None if part is None else _averaged(CodeSite(added.at.module, part), added.axis)
+
+
+def _averaged(site: CodeSite, axis: int) -> Edit | None:
+    return edits.replace(site, f"({edits.code_of(site)}).mean(axis={axis}, keepdims=True)")
+
+
+def _updated(data: Data, site: CodeSite) -> Problem:
     return Problem(
         _assignment(site),
         "this update is not summed over the samples, so the bias takes one row for each of them",
         label="takes the shape of the batch",
         help="sum or average the gradient over the samples, such as `gradient.sum(axis=0)`",
+        control=_averaged_update(data, site),
+    )
+
+
+def _averaged_update(data: Data, site: CodeSite) -> Fix | None:
+    """The update averaged over the rows that it adds to the bias."""
+    before, change = shape_of(data.inputs[0]), shape_of(data.inputs[1])
+    after = broadcast(before, change) if before is not None and change is not None else None
+    if not isinstance(site.node, ast.BinOp) or before is None or after is None:
+        return None
+    padded = (1,) * (len(after) - len(before)) + tuple(before)
+    grown = [axis for axis, size in enumerate(padded) if after[axis] != size]
+    return (
+        edits.fix(Applicability.UNSAFE, "an update of one row", _averaged(site, grown[0])) if len(grown) == 1 else None
     )
 
 
@@ -237,12 +303,25 @@ def witness(case: Case) -> Verdict:
         return refuted("the bias has a single row")
     biases = numbers(seen, "right_row_deviation") or differences
     if biases and biases[-1] > 0:
+        told, scores = _moved(case)
         return confirmed(
-            f"the bias has {rows:.0f} rows, which differ by {biases[-1]:.2g}: one input is answered by its row in the batch",
+            f"the bias has {rows:.0f} rows, which differ by {biases[-1]:.2g}: one input is answered by its row in the "
+            f"batch{told}",
             rows=rows,
             deviation=biases[-1],
+            **scores,
         )
     return harmless_here(f"the bias has {rows:.0f} rows, all alike in this run", rows=rows)
+
+
+def _moved(case: Case) -> tuple[str, dict[str, float]]:
+    """What the fit to the training samples is worth when they stand in the rows of each other, where that was measured."""
+    scored = list(case.run.events(Scored))
+    in_place, moved = numbers(scored, "r2_in_place"), numbers(scored, "r2_in_other_rows")
+    if not in_place or not moved:
+        return "", {}
+    words = f"; R² of its training samples is {in_place[-1]:.2f}, and {moved[-1]:.2f} with each in the rows of others"
+    return words, {"r2_in_place": in_place[-1], "r2_in_other_rows": moved[-1]}
 
 
 rule = Rule(
@@ -253,6 +332,7 @@ rule = Rule(
     severity=Severity.ERROR,
     since="0.1",
     witness=witness,
+    shows_in_other_rows=True,
     words=(MATRICES, ARRAYS),
     needs=needs("matmul", ("add", "subtract")),
 )

@@ -14,7 +14,7 @@ import types
 from os import getpid
 from typing import Any, NoReturn
 
-from nnlint.verify.child import haste, loader_hooks, probes, update_hooks
+from nnlint.verify.child import by_hand, haste, loader_hooks, probes, update_hooks
 from nnlint.verify.child.channel import Channel
 from nnlint.verify.child.experiments import experiment
 from nnlint.verify.child.harness.uncalled import call_uncalled
@@ -40,6 +40,7 @@ class ScriptRun:
         self.recorder = Recorder(request, self.places, channel.write)
         self.yardstick = Yardstick(self.recorder, request.every)
         self.sightings = Sightings(request.probes, channel.write, self.places.calls)
+        self.by_hand = by_hand.ByHand(self.recorder, self.sightings, request.every, request.by_hand == "in other rows")
         self.passed: Exception | None = None
         self.ended = False
         self.process = getpid()
@@ -93,6 +94,7 @@ class ScriptRun:
             self.recorder.layers.tell(self.recorder.tell)
             self.sightings.changed_since_kept()
             self.yardstick.tell()
+            self.by_hand.tell()
             measured = experiment(self.recorder, self.yardstick)
             flagged = {Spot(probe.path, probe.line) for probe in self.request.probes}
             self.loaders.draw_from_unused(self._has_time)
@@ -117,6 +119,8 @@ class ScriptRun:
         hurry = self._haste()
         setattr(builtins, haste.LASTING, hurry.lasting)
         setattr(builtins, haste.DUE, hurry.is_due)
+        setattr(builtins, by_hand.ANSWERED, self.by_hand.answered)
+        setattr(builtins, by_hand.COMPARED, self.by_hand.compared)
         self._probe_imports()
         script = os.path.join(self.folder, self.request.script)
         sys.argv = [script, *self.request.arguments]
@@ -148,7 +152,7 @@ class ScriptRun:
 
         def compile_probed(loader: Any, data: Any, path: Any, **options: Any) -> Any:
             relative = self.places.of_file(os.path.realpath(os.fspath(path))) if isinstance(data, bytes) else None
-            is_changed = self.request.way != "as-is" or bool(self.request.probes)
+            is_changed = self.request.way != "as-is" or bool(self.request.probes or self.request.by_hand)
             if relative is None or not is_changed:
                 return compile_source(loader, data, path, **options)
             return self._compiled(importlib.util.decode_source(data), os.fspath(path), relative)
@@ -170,7 +174,7 @@ class ScriptRun:
             tree = haste.hastened(tree)
         if self.request.way != "as-is":
             tree = batches.lowered(passing.forgiving(versions.updated(tree)))
-        return tree
+        return by_hand.noted(tree) if self.request.by_hand else tree
 
     def _execute(self) -> None:
         file = os.path.join(self.folder, self.request.script)

@@ -30,7 +30,7 @@ class _Part(NamedTuple):
 
 
 class Sightings:
-    """The functions that probes call, and what they have seen."""
+    """The functions that probes call, and what they have seen; nothing while it `is_paused`."""
 
     def __init__(
         self, probes: tuple[Probe, ...], tell: Callable[[Record], None], calls: Callable[[], list[Spot]] = list
@@ -43,6 +43,7 @@ class Sightings:
         self.kept: dict[int, list[tuple[Tensor, Tensor]]] = {}
         self.changes: dict[int, float] = {}
         self.expected: set[int] = set()
+        self.is_paused = False
 
     def expect(self, numbers: Iterable[int]) -> None:
         """These probes stand in code that was compiled."""
@@ -54,13 +55,15 @@ class Sightings:
 
     def part(self, number: int, role: str, value: Any) -> Any:
         """An operand of the probed expression; `role` is left, right, receiver or argument."""
-        if self._is_wanted(number):
+        if self._is_wanted(number) and not self.is_paused:
             with contextlib.suppress(Exception):  # what the script computes may be anything, and must go on to it
                 self.parts.setdefault(number, {})[role] = _Part(_frozen(value), measures.summary(value))
         return value
 
     def value(self, number: int, value: Any) -> Any:
         """The probed value itself."""
+        if self.is_paused:
+            return value
         is_wanted = self._is_wanted(number)
         self.counts[number] += 1
         self.expected.discard(number)
@@ -74,6 +77,8 @@ class Sightings:
 
     def reached(self, number: int) -> None:
         """A probed statement is about to run."""
+        if self.is_paused:
+            return
         self.expected.discard(number)
         if self._is_wanted(number):
             self._record(number, "reached", {})
