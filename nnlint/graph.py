@@ -238,17 +238,30 @@ def parts_held(value: Value) -> Iterator[Value]:
             yield from parameters_of(each)
 
 
+NEW_LEAF = frozenset({"tensor", "clone", "detach"})
+
+
 def update_of(before: Value, after: Value) -> Value | None:
-    """The parameter that a hand-written update changes: `w -= rate * w.grad`. None if it is no such update."""
+    """The parameter that a hand-written update changes: `w -= rate * w.grad`. None if it is no such update.
+
+    A leaf that is made of a part of an array is not that part: `x = tensor(noise[:n])` has a gradient of its own.
+    """
     updated = {id(source) for source in content(before)}
     behind = ancestors(after, stop=lambda each: id(each) in updated)
     for data in islice(behind, MOST_OF_AN_UPDATE):
         if data.operation == "attribute" and data.name == "grad":
             owner = data.inputs[0]
+            if _is_made_of_part(owner):
+                continue
             for source in content(owner):
                 if id(source) in updated:
                     return _owner_of(source)
     return None
+
+
+def _is_made_of_part(owner: Value) -> bool:
+    made_of = owner.inputs[0] if isinstance(owner, Data) and owner.operation in NEW_LEAF and owner.inputs else None
+    return isinstance(made_of, Data) and made_of.operation == "index"
 
 
 def _owner_of(weight: Value) -> Value:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -162,6 +163,15 @@ def is_one_batch(loader: Loader) -> bool:
         return size.operation in ("length", "attribute", "index")
     rows, samples = number(size), length_of(loader.dataset)
     return rows is not None and samples is not None and samples <= rows
+
+
+def ignores_the_index(dataset: Value | None) -> bool:
+    """Whether the data set makes up a sample, or a batch, wherever it is asked: there is no order to speak of."""
+    get = dataset.cls.find("__getitem__") if isinstance(dataset, Instance) else None
+    if not isinstance(get, Function) or isinstance(get.node, ast.Lambda) or len(get.node.args.args) < 2:
+        return False
+    index = get.node.args.args[1].arg
+    return not any(isinstance(node, ast.Name) and node.id == index for node in ast.walk(get.node))
 
 
 def keeps_order(loader: Loader) -> bool | None:

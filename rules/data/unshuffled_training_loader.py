@@ -40,6 +40,7 @@ from collections.abc import Iterator
 
 from nnlint.events import BatchDrawn, LoaderMade, ModelCalled, Run
 from nnlint.facts.data_sets import (
+    ignores_the_index,
     is_in_order_on_purpose,
     is_in_random_order,
     is_map_style,
@@ -53,13 +54,16 @@ from nnlint.lazy import regex
 from nnlint.mending import edits
 from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
-from nnlint.static.objects import CodeSite, Function
-from nnlint.values import Instance, Loader, Site, Value
+from nnlint.static.objects import CodeSite
+from nnlint.values import Instance, Loader, Site
 from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted
 from nnlint.words import NETWORKS
 
 ON_PURPOSE = regex(r"overfit|debug|extract|embed|distill", re.IGNORECASE)
 """Names of functions whose loaders may well keep the order."""
+
+TOLD = regex(r"\.dataset\.(?:\w+\s*=(?!=)|\w*(?:shuffle|epoch|sample|reset)\w*\()")
+"""What a data set is told through its loader."""
 
 
 def check(run: Run) -> Iterator[Problem]:
@@ -69,7 +73,9 @@ def check(run: Run) -> Iterator[Problem]:
         site = loader.at
         if not isinstance(site, CodeSite) or id(site.node) in reported:
             continue
-        if keeps_order(loader) and not _is_right(loader) and not _is_passed_once(run, call):
+        if not keeps_order(loader) or _is_right(loader) or _is_passed_once(run, call):
+            continue
+        if not _is_told_anew(loader, call):
             reported.add(id(site.node))
             yield Problem(
                 site,
@@ -86,6 +92,12 @@ def _is_passed_once(run: Run, call: ModelCalled) -> bool:
     return not run.symbolic and len(call.iterations) == 1 and call.iterations[0].loop.kind == "for"
 
 
+def _is_told_anew(loader: Loader, call: ModelCalled) -> bool:
+    """Whether the data set is of a class at hand, and told something on the way: where to begin, which epoch it is."""
+    sites = (each for each in (loader.at, call.at) if isinstance(each, CodeSite))
+    return isinstance(loader.dataset, Instance) and any(TOLD.search(each.module.source.text) for each in sites)
+
+
 def _is_right(loader: Loader) -> bool:
     """Whether the order is no fault, or may be none."""
     site = loader.at
@@ -96,20 +108,11 @@ def _is_right(loader: Loader) -> bool:
         or ON_PURPOSE.search(function) is not None
         or is_one_batch(loader)
         or is_in_random_order(loader.dataset)
-        or _ignores_the_index(loader.dataset)
+        or ignores_the_index(loader.dataset)
         or is_in_order_on_purpose(loader)
         or _is_chosen_by_name(site)
         or _is_asked_for(site)
     )
-
-
-def _ignores_the_index(dataset: Value | None) -> bool:
-    """Whether the data set makes up a sample wherever it is asked: there is no order to speak of."""
-    get = dataset.cls.find("__getitem__") if isinstance(dataset, Instance) else None
-    if not isinstance(get, Function) or isinstance(get.node, ast.Lambda) or len(get.node.args.args) < 2:
-        return False
-    index = get.node.args.args[1].arg
-    return not any(isinstance(node, ast.Name) and node.id == index for node in ast.walk(get.node))
 
 
 def _is_chosen_by_name(site: Site | None) -> bool:

@@ -41,6 +41,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from itertools import islice
 
 from nnlint.events import Accumulated, Backward, Loop, ModelCalled, ModeSwitched, OptimizerMade, Run
 from nnlint.facts.callers import is_called_unrecorded
@@ -93,6 +94,18 @@ def _records_in_vain(run: Run, evaluation: Evaluation) -> bool:
         or differentiates_inside(run, call.model)
         or switches_off_inside(call)
         or is_called_unrecorded(run, call)
+        or _trains_on_the_way(run, evaluation)
+    )
+
+
+def _trains_on_the_way(run: Run, evaluation: Evaluation) -> bool:
+    """Whether the method that is asked for the answer trains something first: recording cannot be switched off around it."""
+    at = evaluation.call.at
+    return (
+        evaluation.at is not at
+        and isinstance(at, CodeSite)
+        and at.function is not None
+        and trains_inside(run, at, at.function)
     )
 
 
@@ -210,6 +223,8 @@ def _kept(run: Run, evaluation: Evaluation) -> Accumulated | None:
         return None
     if evaluation.at is not call.at and not _draws_batches(call.iterations[-1].loop):
         return None  # the steps of a decoder, inside the network's own method
+    if not _draws_batches(call.iterations[-1].loop) and _feeds_itself(run, call):
+        return None  # the steps of a decoder, each of which begins with what the one before has left
     outputs = {id(each) for each in elements(call.output)}
     later = (total for total in run.events(Accumulated) if total.order > call.order and total.iterations)
     return next(
@@ -220,6 +235,26 @@ def _kept(run: Run, evaluation: Evaluation) -> Accumulated | None:
             and lives_on(run, total, call.iterations[-1].loop)
         ),
         None,
+    )
+
+
+def _feeds_itself(run: Run, call: ModelCalled) -> bool:
+    """Whether a later pass of the same loop gives the network what this one has put out."""
+    outputs = {id(each) for each in elements(call.output)}
+    loop = call.iterations[-1].loop
+    later = (
+        each
+        for each in run.events(ModelCalled)
+        if each.order > call.order
+        and each.model is call.model
+        and each.iterations[-1:]
+        and each.iterations[-1].loop is loop
+    )
+    return any(
+        id(data) in outputs
+        for each in islice(later, MOST_LOOKED_THROUGH)
+        for value in each.inputs
+        for data in ancestors(value)
     )
 
 

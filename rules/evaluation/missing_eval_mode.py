@@ -42,6 +42,7 @@ import ast
 from collections.abc import Iterator
 
 from nnlint.events import ModelCalled, ModeSwitched, Run
+from nnlint.facts.data_sets import loaders_behind, training_loaders
 from nnlint.facts.evaluation import Evaluation, evaluations, one_of_each, trains_inside, words_of
 from nnlint.facts.modes import (
     draws_masks,
@@ -110,9 +111,16 @@ def _is_meant(run: Run, evaluation: Evaluation) -> bool:
         return False
     if evaluation.afterwards:
         return True
-    if evaluation.measured and evaluation.context != "training":
+    if evaluation.measured and evaluation.context != "training" and not _is_of_training_batches(run, evaluation):
         return True
     return _another_evaluates(run, evaluation)
+
+
+def _is_of_training_batches(run: Run, evaluation: Evaluation) -> bool:
+    """Whether it measures batches that the network is trained on: a look at the training, in its own mode."""
+    trained_on = {id(loader) for loader, _ in training_loaders(run)}
+    asked = [id(loader) for loader in loaders_behind(evaluation.call.inputs)]
+    return bool(asked) and trained_on.issuperset(asked)
 
 
 def _another_evaluates(run: Run, evaluation: Evaluation) -> bool:

@@ -35,6 +35,7 @@ The backward pass runs again and again, and its optimizer is not stepped once.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from nnlint.events import Backward, GradientsCleared, OptimizerMade, OptimizerStepped, Run
@@ -51,6 +52,7 @@ from nnlint.witness import Case, confirmed, not_reached, refuted, unverified
 from nnlint.words import BACKWARD, CLEARED
 
 READ_GRADIENT = regex(r"(?<!autograd)\.grad\b")
+MEASURES = regex(r"(?:^|_)(?:bench(?:mark)?|profile|measure|timing|time|speed|throughput|flops)(?:_|$)", re.I)
 NAMED = frozenset({"argument", "name", "attribute", "index", "call", "method"})
 
 
@@ -156,9 +158,15 @@ def _backward_of(run: Run, each: Trained, clears: list[GradientsCleared]) -> Bac
             if event.iterations[-1:] == clear.iterations[-1:] and each.may_be_filled_by(event)
         ]
         behind = [event for event in passes if event.order > clear.order] or passes
-        if behind and not any(reads_gradients(site) for site in (behind[0].at, clear.at)):
+        if behind and not _is_timed(behind[0]) and not any(reads_gradients(site) for site in (behind[0].at, clear.at)):
             return behind[0]
     return None
+
+
+def _is_timed(backward: Backward) -> bool:
+    """Whether a function that measures asks for the backward pass: for the time that it takes."""
+    sites = (each for each in (backward.at, *backward.calls) if isinstance(each, CodeSite))
+    return any(MEASURES.search(getattr(each.function, "name", "")) for each in sites)
 
 
 def _backward_for_nobody(run: Run, each: Trained, clears: list[GradientsCleared]) -> Backward | None:

@@ -35,6 +35,8 @@ import re
 from collections.abc import Iterator
 
 from nnlint.events import Backward, LoaderMade, ModelCalled, OptimizerStepped, Run
+from nnlint.facts.data_sets import ignores_the_index
+from nnlint.facts.lengths import length_of
 from nnlint.facts.samples import SingleSampleStep, are_alike, single_sample_steps
 from nnlint.finding import Severity, Verdict
 from nnlint.graph import parameters_of
@@ -62,7 +64,7 @@ def check(run: Run) -> Iterator[Problem]:
     """One problem for each step, or each loader."""
     for step in single_sample_steps(run):
         is_sequential = any(_is_sequential(run, call.model) for call in step.calls)
-        if (not is_sequential or are_alike(step)) and not _uses_graphs(step.event.at):
+        if (not is_sequential or are_alike(step)) and not _uses_graphs(step.event.at) and not _is_whole(step.loader):
             yield _of_loader(step, step.loader) if step.loader is not None else _of_rows(step)
 
 
@@ -101,6 +103,11 @@ def _uses_graphs(at: Site) -> bool:
     """Whether the module imports a library for graphs or environments."""
     names = at.module.names.values() if isinstance(at, CodeSite) else ()
     return any(isinstance(value, External) and value.name.startswith(GRAPHS) for value in names)
+
+
+def _is_whole(loader: Loader | None) -> bool:
+    """Whether what a loader draws one by one are batches already: all the data there are, or what a data set puts together."""
+    return loader is not None and (length_of(loader.dataset) == 1 or ignores_the_index(loader.dataset))
 
 
 def _is_large(loader: Loader, step: SingleSampleStep) -> bool:

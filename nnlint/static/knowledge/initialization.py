@@ -49,8 +49,19 @@ def _note(machine: Machine, tensor: Value, node: ast.AST, is_constant: bool) -> 
     """Tell of the weights that are filled; whether there are any."""
     weights = [each for each in content(tensor) if isinstance(each, Data) and each.operation in WEIGHTS]
     for each in weights:
-        machine.emit(WeightsSet(machine.site(node), each, is_constant))
+        machine.emit(WeightsSet(machine.site(node), each, is_constant and not _is_some_of(tensor)))
     return bool(weights)
+
+
+def _is_some_of(tensor: Value) -> bool:
+    """Whether only some entries of a weight are picked: rows, or a copy of those that a mask names."""
+    for _ in range(MOST_PARTS):
+        if not isinstance(tensor, Data) or tensor.operation in WEIGHTS or not tensor.inputs:
+            return False
+        if tensor.operation == "index":
+            return True
+        tensor = tensor.inputs[0]
+    return False
 
 
 @method("zero_", "fill_")
