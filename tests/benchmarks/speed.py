@@ -1,8 +1,8 @@
 """`python -m tests.benchmarks.speed PATH...`: the time nnlint takes over the time libcst takes to parse the same files.
 
-Each path is a repository, measured as a whole. One measurement is one new process: what it imports is imported before the
-clock starts, nothing is cached from the measurement before, and the garbage collector is in the same state for both. The
-two take turns, so that a machine that grows busy slows both.
+Each path is a repository, measured as a whole. One measurement is one new process: what it imports, and compiles at its first
+use, it has imported and compiled before the clock starts, on a fixture of each rule; nothing is cached from the measurement
+before, and the garbage collector is in the same state for both. The two take turns, so that a machine that grows busy slows both.
 """
 
 from __future__ import annotations
@@ -19,13 +19,11 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from nnlint.catalogue import all_rules
-from nnlint.catalogue_table import load_files
 from nnlint.reading.files import read_paths
 from nnlint.reading.patterns import Patterns
-from tests.scripts import FAULTY
+
+FIXTURES = Path(__file__).parent.parent.parent / "fixtures"
 
 Task = Callable[[Sequence[str]], None]
 """What is measured: it works on files."""
@@ -37,7 +35,6 @@ def lint(files: Sequence[str]) -> None:
     from nnlint.api import LintError
     from nnlint.settings import Settings
 
-    nnlint.lint_text(FAULTY if not files else "")
     with contextlib.suppress(LintError):
         nnlint.lint_paths(files, Settings())
 
@@ -77,12 +74,8 @@ def in_new_process(task: Task, files: Sequence[str], collecting: bool) -> float:
 
 
 def _measured(task: Task, files: Sequence[str], collecting: bool) -> float:
-    with TemporaryDirectory() as folder:
-        warm_up = Path(folder, "train.py")
-        warm_up.write_text(FAULTY, encoding="utf-8")
-        importlib.import_module("pathspec")  # which nnlint imports where it finds a `.gitignore`
-        load_files(all_rules())  # of which nnlint loads those that a run may hold a fault of
-        task([str(warm_up)])
+    importlib.import_module("pathspec")  # which nnlint imports where it finds a `.gitignore`
+    task([str(min(folder.glob("faulty_*.py"))) for folder in FIXTURES.iterdir() if any(folder.glob("faulty_*.py"))])
     gc.collect()
     if not collecting:
         gc.disable()
