@@ -77,6 +77,8 @@ def _clips(run: Run) -> tuple[Clip, ...]:
     is_only = len(trained(run)) == 1 or is_stepped_as_one(run)
     found: list[Clip] = []
     for each in trained_apart(run):
+        if not any(_concerns(run, each, clip.target, is_only) for clip in run.events(GradientsClipped)):
+            continue
         arriving: dict[GradientsClipped, set[Filling]] = {}
         concerning = select(block, partial(_may_matter, each, is_only))
         follow(concerning, Filling("start"), _protocol(run, each, is_only, arriving))

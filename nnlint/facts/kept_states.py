@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from nnlint.events import Backward, Escaped, OptimizerStepped, Run, StateKept, StateUsed
@@ -60,8 +61,22 @@ def stale_states(run: Run) -> Iterator[Stale]:
     steps = select(run.trace, lambda event: isinstance(event, FOLLOWED))
     for node in nodes:
         found: list[Stale] = []
-        follow(steps, Kept(), _protocol(run, node, found))
+        kept = [event for event in run.events(StateKept) if _node(event) is node and _owners(event)]
+        follow(select(steps, partial(_concerns, run, kept)), Kept(), _protocol(run, node, found))
         yield from found[:1]
+
+
+def _concerns(run: Run, kept: Sequence[StateKept], event: Any) -> bool:
+    """Whether an event may keep, change or use any of the weights that are kept at one place."""
+    if isinstance(event, StateKept):
+        return _node(event) is _node(kept[0])
+    if isinstance(event, StateUsed):
+        return any(_uses(run, event, each) for each in kept)
+    return any(
+        _changes(run, event, each)
+        or (isinstance(event, Escaped) and (_is_not_followed_again(event, each) or _uses(run, event, each)))
+        for each in kept
+    )
 
 
 def _protocol(run: Run, node: Any, found: list[Stale]) -> Any:
@@ -77,7 +92,7 @@ def _protocol(run: Run, node: Any, found: list[Stale]) -> Any:
             if _is_alias(kept.state) and _is_read_later(kept.state):
                 found.append(Stale(kept.state, event, None))
             return Kept(kept.state, event)
-        if kept.changed is not None and isinstance(event, (StateUsed, Escaped)) and _uses(event, kept.state):
+        if kept.changed is not None and isinstance(event, (StateUsed, Escaped)) and _uses(run, event, kept.state):
             found.append(Stale(kept.state, kept.changed, event))
         return kept
 
@@ -156,8 +171,7 @@ def _changes(run: Run, event: Any, kept: StateKept) -> bool:
         optimizers = alternatives(event.optimizer)
         return any(_trains(run, event, each, kept, owner) for each in optimizers for owner in _owners(kept))
     if isinstance(event, Escaped) and TRAINS.search(event.callee):
-        given = {id(each) for value in event.values for each in elements(value)}
-        return any(id(owner) in given for owner in _owners(kept))
+        return any(id(owner) in run.remember("given", event, _given) for owner in _owners(kept))
     return False
 
 
@@ -179,7 +193,12 @@ def _networks_behind(loss: Value) -> frozenset[int]:
     return frozenset(id(each) for each in (*networks_behind(loss), *called))
 
 
-def _uses(event: StateUsed | Escaped, kept: StateKept) -> bool:
-    states = {id(each) for each in elements(kept.state) if isinstance(each, State)}
+def _uses(run: Run, event: StateUsed | Escaped, kept: StateKept) -> bool:
+    given = run.remember("given", event, _given)
+    return any(id(each) in given for each in elements(kept.state) if isinstance(each, State))
+
+
+def _given(event: StateUsed | Escaped) -> frozenset[int]:
+    """The identities of all that is loaded, or given away."""
     values = (event.state,) if isinstance(event, StateUsed) else event.values
-    return any(id(each) in states for value in values for each in elements(value))
+    return frozenset(id(each) for value in values for each in elements(value))
