@@ -15,9 +15,9 @@ MOST_WRITTEN = 500
 MOST_OPTIMIZERS = 100
 """Optimizers stepped in one run, each of which is followed through all of it; a script has a handful."""
 
-STEPS_OF_A_RUN = 12_000
-STEPS_AT_ONCE = 20_000
-STEPS_PER_LINE = 3
+STEPS_OF_A_RUN = 10_000
+STEPS_AT_ONCE = 10_000
+STEPS_PER_LINE = 2
 """The pace of a run, and of a whole project: what parsing it with libcst takes is about ten steps per line."""
 
 MOST_CALLS, MOST_STEPS_OF_CALLS = 40, 12_000
