@@ -138,7 +138,7 @@ def test_a_trainer_is_made_and_started(runs: Runner) -> None:
 
 
 def test_what_is_not_known_is_said(runs: Runner) -> None:
-    seen = drive(runs, "def train(zyx):\n    zyx.backward()\n", ("train", ""))
+    seen = drive(runs, "def train(zyx):\n    zyx.go()\n", ("train", ""))
     assert trouble(seen) == ["NothingToCall: train: nothing is known of the parameter 'zyx'"]
 
 

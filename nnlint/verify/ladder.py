@@ -42,21 +42,26 @@ class Rung:
 
 
 def climb(
-    run: Callable[[Rung], Run], ways: Sequence[str], is_answer: Callable[[Run], bool] = lambda run: False
+    run: Callable[[Rung], Run],
+    ways: Sequence[str],
+    is_answer: Callable[[Run], bool] = lambda run: False,
+    is_enough: Callable[[Run], bool] | None = None,
 ) -> tuple[Rung, Run]:
     """The first rung on which the script trains, and that run; where none does, the one with the reason to be told.
 
-    A run that `is_answer` says enough even where it raised: at the fault itself.
+    A run that `is_answer` says enough even where it raised: at the fault itself. `is_enough` says of a run that has ended well
+    whether another way is not worth a try; without it, that it has trained.
     """
+    is_enough = is_enough or has_trained
     tried: list[tuple[Rung, Run]] = []
     for way in ways:
-        if way == "harness" and any(has_trained(result) for _, result in tried):
+        if way == "harness" and any(is_enough(result) for _, result in tried):
             break
         tried.append(_trained_in_time(run, way))
         result = tried[-1][1]
         if result.ended == "raised" and is_answer(result):
             return tried[-1]
-        if result.ended == "lost" or (has_trained(result) and result.ended != "raised"):
+        if result.ended == "lost" or (is_enough(result) and result.ended != "raised"):
             break
     return max(reversed(tried), key=lambda each: (*_progress(each[1]), _reason(each[0].way, each[1])))
 
@@ -105,9 +110,14 @@ def _reason(way: str, run: Run) -> int:
 
 def has_trained(run: Run) -> bool:
     """Whether a run came to its training, or, without torch, to the lines in question and on to its end."""
-    if any(run.events(Backward)) or any(run.events(OptimizerStepped)):
+    if has_learned(run):
         return True
     return run.ended in ("finished", "steps", "time") and any(run.events(ValueSeen))
+
+
+def has_learned(run: Run) -> bool:
+    """Whether a run came to a backward pass or a step."""
+    return any(run.events(Backward)) or any(run.events(OptimizerStepped))
 
 
 def hindrance(run: Run) -> str:

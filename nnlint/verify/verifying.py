@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from nnlint.cores import cores
-from nnlint.events import OptimizerStepped, Run
+from nnlint.events import OptimizerStepped, Run, ValueSeen
 from nnlint.finding import Finding, Status, Verdict
 from nnlint.trials import Arm, Trial
 from nnlint.verify.arms import Plan, first_plans, left_plans
 from nnlint.verify.effects import arm_of, conclude, effects, measure_of
 from nnlint.verify.harness import DRIVER, driver
-from nnlint.verify.ladder import WAYS, Rung, climb, has_trained
+from nnlint.verify.ladder import WAYS, Rung, climb, has_learned, has_trained
 from nnlint.verify.made_up import made_up
 from nnlint.verify.moved import moved
 from nnlint.verify.protocol import Probe, Request
@@ -139,7 +139,7 @@ class Verifying:
 
     def _run_all(self) -> None:
         self._tell("running as written")
-        self.rung, self.written = climb(self._run_first, self.ways, self._is_confirmed)
+        self.rung, self.written = climb(self._run_first, self.ways, self._is_confirmed, self._has_come_to_findings)
         if self._has_time() and (any(self.written.events(OptimizerStepped)) or measure_of(self.written)):
             self.plans = first_plans(self.script, self.lint)
         taken = arm_of("as written", (), self.written).steps
@@ -197,6 +197,12 @@ class Verifying:
     def _is_confirmed(self, run: Run) -> bool:
         """Whether the run ended at a fault, and confirms it."""
         return any(verdict_of(finding, run, None).status is Status.CONFIRMED for finding in self.script.findings)
+
+    def _has_come_to_findings(self, run: Run) -> bool:
+        """Whether the run trained, or at least came to all findings: a file of functions for others runs to its end at once."""
+        places = {finding.place for finding in self.script.findings}
+        is_there = places <= {seen.at.place for seen in run.events(ValueSeen)}
+        return has_learned(run) or (is_there and has_trained(run))
 
     def _look_longer(self, written: Run) -> None:
         """Where a run of so many steps could not decide, see whether a longer one can."""

@@ -37,7 +37,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nnlint.events import Backward, OptimizerStepped, Run
+from nnlint.events import Backward, OptimizerStepped, Raised, Run
 from nnlint.facts.live_graphs import dead_terms, differentiated_losses, graph_behind
 from nnlint.facts.never_reached import NEVER_CHANGES, NeverReached, layer_sites, never_reached, witness_of_part
 from nnlint.finding import Severity, Verdict
@@ -121,7 +121,7 @@ def witness(case: Case) -> Verdict:
     if case.raised_at(*(related.place for related in case.finding.related)) is not None:
         return confirmed("the backward pass raised, for there is no graph behind the loss")
     if not passes:
-        return not_reached(case)
+        return _of_returned(case)
     of_part = witness_of_part(case)
     if of_part is not None:
         return of_part
@@ -135,6 +135,20 @@ def witness(case: Case) -> Verdict:
         if norms
         else unverified("nothing was stepped")
     )
+
+
+REFUSED = ("does not require grad", "must return a tensor")
+"""What is said of a loss that cannot be differentiated, by PyTorch and by a trainer that differentiates what a step returns."""
+
+
+def _of_returned(case: Case) -> Verdict:
+    """Whether a loss that a library differentiates lost its graph here, and the library refused it."""
+    seen = case.values()
+    had = numbers(seen, "receiver_requires_grad") + numbers(seen, "argument_requires_grad")
+    is_refused = any(words in raised.message for raised in case.run.events(Raised) for words in REFUSED)
+    if is_refused and had and all(had) and not any(numbers(seen, "requires_grad")):
+        return confirmed("the loss had a graph and lost it here, and the backward pass raised")
+    return not_reached(case)
 
 
 def _of_term(case: Case) -> Verdict:

@@ -44,6 +44,7 @@ class Sightings:
         self.changes: dict[int, float] = {}
         self.expected: set[int] = set()
         self.is_paused = False
+        self.is_over = False
 
     def expect(self, numbers: Iterable[int]) -> None:
         """These probes stand in code that was compiled."""
@@ -84,7 +85,11 @@ class Sightings:
             self._record(number, "reached", {})
 
     def changed_since_kept(self) -> None:
-        """Tells of every kept state how far its tensors have moved since they were seen."""
+        """Tells of every kept state how far its tensors have moved since they were seen.
+
+        The script is over then: what is called from now on is not its doing.
+        """
+        self.is_over = True
         for number in self.kept:
             self._note_change(number)
             spread = measures.unit_spread(self.kept[number][0][0]) if self.kept[number] else {}
@@ -92,7 +97,7 @@ class Sightings:
 
     def _is_wanted(self, number: int) -> bool:
         count = self.counts[number]
-        return count < ALL_UNTIL or count & (count - 1) == 0
+        return not self.is_over and (count < ALL_UNTIL or count & (count - 1) == 0)
 
     def _tell(self, number: int, value: Any, parts: dict[str, _Part]) -> None:
         numbers = measures.summary(value) | measures.sum_gaps(value)

@@ -39,7 +39,7 @@ class Fit:
 def fitted(model: nn.Module) -> Fit | None:
     """What the network takes; None where no candidate works."""
     modes = {part: part.training for part in model.modules()}
-    for shape, words in _candidates(model):
+    for shape, words in candidates(model):
         for further in _further(model, shape, words):
             fit = Fit(model, shape, words, further)
             output = _output(fit)
@@ -63,7 +63,7 @@ def _output(fit: Fit) -> Tensor | None:
     return outputs[0] if outputs else None
 
 
-def _candidates(model: nn.Module) -> Iterator[tuple[tuple[int, ...], int]]:
+def candidates(model: nn.Module) -> Iterator[tuple[tuple[int, ...], int]]:
     """Shapes without the batch, and how many words there are where the input is words; by the first layer with weights."""
     for layer in _first_layers(model):
         if isinstance(layer, nn.Embedding):

@@ -10,11 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nnlint.verify.child import measures
 from nnlint.verify.child.harness.probing import Fit, fitted
+from nnlint.verify.child.harness.uses import Handed, choice_of, is_differentiated, role_of
 from nnlint.verify.child.stand_ins import plausible, synthetic
 from nnlint.verify.child.stand_ins.permissive import permissive
 
-SAMPLES = 256
+SAMPLES, HELD_OUT = 256, 128
 BATCH = 16
 CLASSES = 10
 INPUT = 16
@@ -54,11 +56,24 @@ class Settings:
         return True
 
 
+class Splits(dict[str, Any]):
+    """The parts of the data by whatever name: all are the same."""
+
+    def __init__(self, part: Any) -> None:
+        super().__init__(train=part, val=part)
+
+    def __missing__(self, name: str) -> Any:
+        return self["train"]
+
+
 class Cast:
     """Gives each parameter of the user's functions its value; one network, with data, optimizer and loss, serves them all."""
 
-    def __init__(self, models: Iterable[type[nn.Module]], names: frozenset[str]) -> None:
+    def __init__(
+        self, models: Iterable[type[nn.Module]], names: frozenset[str], held: Iterable[nn.Module] = ()
+    ) -> None:
         self.candidates = list(models)
+        self.held = list(held)
         self.names = names
         self.flattens = bool(names & FLATTENS)
         self.known: dict[str, Any] = {}
@@ -69,9 +84,16 @@ class Cast:
     def fit(self) -> Fit:
         """The network, and what it takes."""
         if "fit" not in self.known:
-            self.known["fit"] = next(filter(None, map(self.built, self.candidates)), None) or self._plain()
+            own = (fitted(each) for each in self.held)
+            built = map(self.built, self._taken())
+            self.known["fit"] = next(filter(None, (*own, *built)), None) or self._plain()
         found: Fit = self.known["fit"]
         return found
+
+    def _taken(self) -> list[type[nn.Module]]:
+        """The classes of networks; a network that one of them is given in turn is none of them."""
+        candidates, self.candidates = self.candidates, []
+        return candidates
 
     def built(self, cls: type[nn.Module]) -> Fit | None:
         """A network of a class of the user's, with what it takes; None where it cannot be built or called."""
@@ -110,13 +132,14 @@ class Cast:
         """The axis of the network's outputs along which the classes lie."""
         return 2 if self.fit.output.dim() == 3 and self.flattens else 1
 
-    def data(self) -> tuple[Tensor, Tensor]:
+    def data(self, held_out: bool = False) -> tuple[Tensor, Tensor]:
         """Inputs of the network, and targets that can be learned: they follow from the inputs."""
         if "data" not in self.known:
             generator = torch.Generator().manual_seed(1)
-            inputs = self.fit.inputs(SAMPLES, generator)
-            self.known["data"] = self._learnable(inputs, generator)
-        found: tuple[Tensor, Tensor] = self.known["data"]
+            inputs, targets = self._learnable(self.fit.inputs(SAMPLES + HELD_OUT, generator), generator)
+            self.known["data"] = (inputs[:SAMPLES], targets[:SAMPLES])
+            self.known["held out"] = (inputs[SAMPLES:], targets[SAMPLES:])
+        found: tuple[Tensor, Tensor] = self.known["held out" if held_out else "data"]
         return found
 
     def _learnable(self, inputs: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -128,7 +151,7 @@ class Cast:
             return inputs, target.reshape(-1, *[1] * len(shape)).expand(-1, *shape).contiguous()
         axis = self.class_axis
         sizes = [size for place, size in enumerate(output.shape) if place not in (0, axis)]
-        labels = torch.randint(output.shape[axis], (SAMPLES,), generator=generator)
+        labels = torch.randint(output.shape[axis], (len(inputs),), generator=generator)
         if not self.fit.words:
             prototypes = torch.randn(output.shape[axis], *inputs.shape[1:], generator=generator)
             inputs = prototypes[labels] + 0.5 * inputs
@@ -158,6 +181,13 @@ class Cast:
         }
         return losses[self.kind]()
 
+    def loss(self) -> Tensor:
+        """The loss of a batch, to be differentiated."""
+        inputs, targets = next(iter(self.loader()))
+        output = next(each for each in measures.tensors_in(self.fit.model(inputs)) if each.is_floating_point())
+        found: Tensor = self.criterion()(output, targets)
+        return found
+
     # Parameters
 
     def arguments(self, function: Callable[..., Any]) -> tuple[list[Any], dict[str, Any]]:
@@ -170,16 +200,18 @@ class Cast:
                 parameter.VAR_KEYWORD,
             ):
                 continue
-            value = self.value(parameter)
+            value = self.value(parameter, function)
             if parameter.kind is parameter.KEYWORD_ONLY:
                 named[parameter.name] = value
             else:
                 positional.append(value)
         return positional, named
 
-    def value(self, parameter: inspect.Parameter) -> Any:
-        """The value for one parameter."""
+    def value(self, parameter: inspect.Parameter, function: Any = None, deep: int = 0) -> Any:
+        """The value for one parameter of a function."""
         name = parameter.name.lower()
+        if function is not None and is_differentiated(function, parameter.name):
+            return self.loss()
         for pattern, make in ROLES:
             if re.fullmatch(pattern, name):
                 return make(self)
@@ -189,7 +221,31 @@ class Cast:
         if any(re.search(pattern, name) for pattern, _ in plausible.NUMBERS):
             number = plausible.number(name)
             return int(number) if number == int(number) else number
+        role = role_of(function, parameter.name, deep) if function is not None else ""
+        if isinstance(role, Handed):
+            return self.value(role.parameter, role.function, deep + 1)
+        if role:
+            return BY_USE[role](self)
+        choice = choice_of(function, parameter.name) if function is not None else None
+        if choice is not None:
+            return choice
         raise RoleUnknown(f"nothing is known of the parameter {parameter.name!r}")
+
+
+BY_USE: dict[str, Callable[[Cast], Any]] = {
+    "model": lambda cast: cast.fit.model,
+    "optimizer": lambda cast: cast.optimizer(),
+    "loader": lambda cast: cast.loader(),
+    "loaders": lambda cast: Splits(cast.loader()),
+    "data_set": lambda cast: cast.loader().dataset,
+    "data_sets": lambda cast: Splits(cast.loader().dataset),
+}
+"""What a parameter gets of which only its use tells something."""
+
+HELD = r"(validation|valid|val|testing|test|tst|te|dev|eval|held_?out)"
+PART = r"(training|train|trn|tr|validation|valid|val|testing|test|tst|te|dev|eval|held_?out)"
+INPUTS = r"(x|inputs?|data|images?|imgs?|features?|rows?|points?|samples?|vectors?|measurements?)"
+TARGETS = r"(y|targets?|labels?|goals?|answers?|kinds?|classes|digits)"
 
 
 def _annotated(parameter: inspect.Parameter) -> Any:
@@ -203,6 +259,7 @@ ROLES: tuple[tuple[str, Callable[[Cast], Any]], ...] = (
         r"(\w*_)?(model|net|network|module|classifier|learner|nn|student|teacher|backbone)(_?\d)?",
         lambda cast: cast.fit.model,
     ),
+    (r"(data_?)?loaders|dataloaders_dict", lambda cast: Splits(cast.loader())),
     (r".*(loader|dataloader|data_iter|iterator|iter|batches|dl)", lambda cast: cast.loader()),
     (
         r"train_(data|set|ds)|(val|valid|test|dev)_(data|set|ds)|trainset|testset|.*dataset",
@@ -226,14 +283,18 @@ ROLES: tuple[tuple[str, Callable[[Cast], Any]], ...] = (
     (r".*scaler", lambda cast: torch.amp.GradScaler("cpu", enabled=False)),
     (r".*(clip|max_norm|grad_norm)", lambda cast: 1.0),
     (
-        r"x|inputs?|data|images?|imgs?|src|features?|batch_x|xb?|x_?(train|test|val)|(train|test)_?(x|inputs?)",
+        r"x|inputs?|data|images?|imgs?|src|features?|batch_x|xb?|x_?train|train_?(x|inputs?)",
         lambda cast: cast.data()[0],
     ),
     (
-        r"y|targets?|labels?|tgt|batch_y|yb?|y_?(train|test|val)|(train|test)_?(y|targets?|labels?)",
+        r"y|targets?|labels?|tgt|batch_y|yb?|y_?train|train_?(y|targets?|labels?)",
         lambda cast: cast.data()[1],
     ),
     (r"batch", lambda cast: next(iter(cast.loader()))),
+    (rf"{HELD}_{INPUTS}|{INPUTS}_?{HELD}", lambda cast: cast.data(held_out=True)[0]),
+    (rf"{HELD}_{TARGETS}|{TARGETS}_?{HELD}", lambda cast: cast.data(held_out=True)[1]),
+    (rf"{PART}_{INPUTS}|{INPUTS}_?{PART}|rows|points|samples", lambda cast: cast.data()[0]),
+    (rf"{PART}_{TARGETS}|{TARGETS}_?{PART}|goals|kinds|digits", lambda cast: cast.data()[1]),
     (
         r"(n_?|num_?)?(class|classes|labels|outputs?)|out(put)?_?(dim|size|features|channels)?|n_out",
         lambda cast: CLASSES,

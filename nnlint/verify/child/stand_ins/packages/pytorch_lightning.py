@@ -1,0 +1,3 @@
+"""Lightning by its old name."""
+
+from nnlint.verify.child.stand_ins.packages.lightning import *  # noqa: F403
