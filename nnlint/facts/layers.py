@@ -29,6 +29,7 @@ BETWEEN = ELEMENTWISE | POOLINGS | {"mean"}
 """`ELEMENTWISE` with pooling; a mean is one over the pixels or the time steps."""
 
 LITTLE = 0.1
+HALF = 0.5
 MOST_VISITED = 4000
 
 
@@ -212,9 +213,12 @@ def drops_little(data: Data) -> bool:
 
 
 def noise_of_sum(dropout: Data, units: float) -> float | None:
-    """The variance that dropout adds to a sum of so many units of about one size, as a share of that sum's square."""
-    rates = _rates(dropout)
-    known = [each for each in rates if each is not None and each < 1]
+    """The variance that dropout adds to a sum of so many units of about one size, as a share of that sum's square.
+
+    A rate that is not known is taken for torch's default.
+    """
+    rates = [HALF if each is None else each for each in _rates(dropout)]
+    known = [each for each in rates if each < 1]
     return max(each / (1 - each) / units for each in known) if known and len(known) == len(rates) else None
 
 

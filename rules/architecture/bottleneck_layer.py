@@ -34,6 +34,7 @@ import re
 from collections.abc import Iterator
 
 from nnlint.events import LayerApplied, Run
+from nnlint.facts.evaluation import trains_inside
 from nnlint.facts.layers import REARRANGING, Wiring, inputs_of, made_by, names_around, place_of, related_call, wiring
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.lazy import regex
@@ -78,6 +79,8 @@ def check(run: Run) -> Iterator[Problem]:
         following = _next_layers(wiring(run), data)
         if not following or not _is_narrow(wiring(run), data, data.layer, width, following):
             continue
+        if _is_one_of_several_tried(run, data.layer):
+            continue
         if not _is_meant(run, data, following):
             yield from _problem(data, width, following[0], _widened(wiring(run), data, following))
     for data in made_by(run, "recurrent"):
@@ -86,6 +89,20 @@ def check(run: Run) -> Iterator[Problem]:
         following = _layers_behind_state(wiring(run), data)
         if _is_single_unit(data.layer, following) and not _is_meant(run, data, following):
             yield from _problem(data, 1, following[0], None)
+
+
+def _is_one_of_several_tried(run: Run, layer: Layer) -> bool:
+    """Whether a function that trains is given the width, and also others: what too few units do is to be seen."""
+    at = layer.at
+    if not isinstance(at, CodeSite) or not isinstance(at.function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return False
+    named = {each.id for each in ast.walk(at.node) if isinstance(each, ast.Name)}
+    given = {each.arg for each in (*at.function.args.args, *at.function.args.kwonlyargs)}
+    if named.isdisjoint(given) or not trains_inside(run, at, at.function):
+        return False
+    made = (each.layer for each in made_by(run, "linear") if each.layer is not None)
+    alike = [each for each in made if isinstance(each.at, CodeSite) and each.at.node is at.node]
+    return len({_size(each, "out_features") for each in alike}) > 1
 
 
 def _may_be_narrow(layer: Layer, width: int) -> bool:

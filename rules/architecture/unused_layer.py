@@ -39,14 +39,15 @@ import ast
 import re
 from collections.abc import Iterator
 
-from nnlint.events import ModelBuilt, Run, WeightsSeen
+from nnlint.events import ModelBuilt, OptimizerMade, Run, StateUsed, WeightsSeen
+from nnlint.facts.gradients import parts_of
 from nnlint.facts.networks import applied_layers, assignment_of, is_module, networks, trainable_layers
 from nnlint.finding import Severity, Verdict
 from nnlint.lazy import regex
 from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import Class, CodeSite, Function, Module
-from nnlint.values import Instance, Value
+from nnlint.values import Instance, Value, alternatives
 from nnlint.witness import Case, confirmed, not_reached, refuted
 from nnlint.words import NETWORKS
 
@@ -62,10 +63,20 @@ def check(run: Run) -> Iterator[Problem]:
     if not run.by_kind.get(ModelBuilt) or run.cut_short:
         return
     for network in networks(run):
+        if _is_loaded_alone(run, network):
+            continue
         if _is_known(run, network) and any(id(layer) in applied_layers(run) for layer in trainable_layers(network)):
             for name, held in network.attributes.items():
                 if isinstance(name, str) and is_module(held):
                     yield from _problem(run, network, name, held)
+
+
+def _is_loaded_alone(run: Run, network: Instance) -> bool:
+    """Whether weights of another making are loaded, and never trained here: what they hold, the network has to have."""
+    if not any(network in alternatives(used.into) for used in run.events(StateUsed)):
+        return False
+    trained = [run.remember("parts", made.optimizer, parts_of) for made in run.events(OptimizerMade)]
+    return all(parts is not None and id(network) not in parts for parts in trained)
 
 
 def _is_known(run: Run, network: Instance) -> bool:

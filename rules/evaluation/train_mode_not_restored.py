@@ -49,6 +49,7 @@ from nnlint.facts.evaluation import evaluations
 from nnlint.facts.modes import holds_mode_dependent, may_switch, switches_part, switches_whole
 from nnlint.facts.spellings import is_bound_in, network_spelling
 from nnlint.finding import Applicability, Fix, Severity, Verdict
+from nnlint.lazy import regex
 from nnlint.mending import edits
 from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
@@ -57,6 +58,9 @@ from nnlint.trace import Block, follow, select
 from nnlint.values import Value, elements
 from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted, unverified
 from nnlint.words import STEPPED, SWITCHED, TRAINING
+
+LAST = regex(r"==\s*len\(.*\)\s*-\s*1\b|\+\s*1\s*==\s*len\(")
+"""A test for the last pass of a loop: `i == len(loader) - 1`."""
 
 
 class Mode(NamedTuple):
@@ -80,9 +84,15 @@ def check(run: Run) -> Iterator[Problem]:
         if trained:
             follow(_steps(run, model), Mode(), _protocol(run, model, trained, evaluating, found))
         for switch, call in found:
-            if _node(switch) not in reported:
+            if _node(switch) not in reported and not _is_of_last_pass(switch):
                 reported.add(_node(switch))
                 yield _problem(switch, call)
+
+
+def _is_of_last_pass(switch: ModeSwitched) -> bool:
+    """Whether the switch, or a call that leads to it, waits for the last pass of a loop, behind which no step follows."""
+    around = (block for site in (switch.at, *switch.calls) for block in edits.blocks_around(site))
+    return any(isinstance(block, ast.If) and LAST.search(ast.unparse(block.test)) for block in around)
 
 
 def _is_trained_in_pass(run: Run, call: ModelCalled) -> bool:
