@@ -85,3 +85,4 @@ def test_story_4_fits_its_samples_in_their_own_rows_alone_and_is_laid_to_the_bia
     assert (
         "NN401 target-normalized-by-own-max (line 74) mended, too: the rest of the script is tuned" in trial.conclusion
     )
+    assert "NN403 (line 84) and NN404 (line 86) change what is done with the network" in trial.conclusion

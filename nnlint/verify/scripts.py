@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nnlint.catalogue import rules_by_code
-from nnlint.finding import Edit, Finding, Fix, Place
+from nnlint.finding import Edit, Finding, Fix, Place, Status, Verdict
 from nnlint.mending.fixes import UnfitFixError, edited_document, fix_documents
 from nnlint.reading.disk import DISK
 from nnlint.reading.document import Document
@@ -124,6 +124,16 @@ def change_of(finding: Finding) -> Fix | None:
 def is_mendable(finding: Finding) -> bool:
     """Whether there is a change that could alter what the network learns."""
     return change_of(finding) is not None and rules_by_code()[finding.code].trains
+
+
+def unscored(verdicts: Mapping[Finding, Verdict]) -> str:
+    """Which confirmed findings no run mends, as they change what is done with a network, not what it learns; "" for none."""
+    left = [f for f, v in verdicts.items() if v.status is Status.CONFIRMED and not rules_by_code()[f.code].trains]
+    if not left:
+        return ""
+    named = " and ".join(f"{finding.code} (line {finding.place.line})" for finding in left)
+    change = "changes" if len(left) == 1 else "change"
+    return f"{named} {change} what is done with the network, not what it learns, so no score here tells of it"
 
 
 def written(script: Script) -> list[Document]:

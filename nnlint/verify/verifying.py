@@ -23,7 +23,7 @@ from nnlint.verify.reached import common_steps, told
 from nnlint.verify.reading import Reader
 from nnlint.verify.runner import Runner, RunsEnded
 from nnlint.verify.sandbox import most_memory
-from nnlint.verify.scripts import Lint, Script, is_mendable, yardstick_by_hand
+from nnlint.verify.scripts import Lint, Script, is_mendable, unscored, yardstick_by_hand
 from nnlint.verify.scripts import written as written_files
 from nnlint.verify.seeds import FURTHER, doubtful, is_other, pooled, repeated
 from nnlint.verify.side_by_side import side_by_side
@@ -156,7 +156,8 @@ class Verifying:
         if not self.is_done or self.written is None:
             return ""
         if trial.measure:
-            return conclude(trial.arms, verdicts, trial.measure, bool(made_up(self.written)))
+            words = conclude(trial.arms, verdicts, trial.measure, bool(made_up(self.written)))
+            return "; ".join(filter(None, (words, unscored(verdicts))))
         is_confirmed = any(verdict.status is Status.CONFIRMED for verdict in verdicts.values())
         return UNSCORED if is_confirmed else ""
 

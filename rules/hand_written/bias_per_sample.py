@@ -301,7 +301,7 @@ def witness(case: Case) -> Verdict:
     rows = max(numbers(seen, "rows"), default=1.0)
     if rows < 2:
         return refuted("the bias has a single row")
-    biases = numbers(seen, "right_row_deviation") or differences
+    biases = numbers(seen, "right_row_deviation" if probed else "row_deviation") or differences
     if biases and biases[-1] > 0:
         told, scores = _moved(case)
         return confirmed(
