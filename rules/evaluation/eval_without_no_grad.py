@@ -45,12 +45,12 @@ from itertools import islice
 
 from nnlint.events import Accumulated, Backward, Loop, ModelCalled, ModeSwitched, OptimizerMade, Run
 from nnlint.facts.callers import is_called_unrecorded
-from nnlint.facts.differentiated import recorded_behind, wants_input_gradient
+from nnlint.facts.differentiated import wants_input_gradient
 from nnlint.facts.evaluation import Evaluation, one_of_each, switched_here, trains_inside
 from nnlint.facts.own_gradients import differentiates_inside, switches_off_inside
 from nnlint.facts.running_totals import lives_on
 from nnlint.finding import Applicability, Fix, Severity, Verdict
-from nnlint.graph import ancestors, parameters_of
+from nnlint.graph import ancestors, cuts_graph, parameters_of
 from nnlint.mending import edits
 from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
@@ -74,6 +74,7 @@ from nnlint.witness import Case, confirmed, not_reached, numbers, refuted
 from nnlint.words import TRAINING
 
 MOST_LOOKED_THROUGH = 20
+UNKNOWN_CODE = frozenset({"call", "method"})
 
 
 def check(run: Run) -> Iterator[Problem]:
@@ -231,11 +232,20 @@ def _kept(run: Run, evaluation: Evaluation) -> Accumulated | None:
         (
             total
             for total in later
-            if not outputs.isdisjoint(recorded_behind(run, total.value))
-            and lives_on(run, total, call.iterations[-1].loop)
+            if not outputs.isdisjoint(_carried_by(run, total.value)) and lives_on(run, total, call.iterations[-1].loop)
         ),
         None,
     )
+
+
+def _carried_by(run: Run, value: Value) -> frozenset[int]:
+    """The identities of the data whose graph a value is known to hold: code that is not at hand may answer with a bare number."""
+    return run.remember("carried by", value, _carried)
+
+
+def _carried(value: Value) -> frozenset[int]:
+    found = ancestors(value, stop=lambda data: cuts_graph(data) or data.operation in UNKNOWN_CODE)
+    return frozenset(id(data) for data in found if not cuts_graph(data))
 
 
 def _feeds_itself(run: Run, call: ModelCalled) -> bool:

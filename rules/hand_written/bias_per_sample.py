@@ -212,10 +212,8 @@ def _broadcasts_bias(data: Data, site: CodeSite, allocated: set[str]) -> bool:
 
 
 def _updates(site: CodeSite) -> bool:
-    """Whether the statement is `b = b - ...` or `b -= ...`, and the site its outermost operation."""
+    """Whether the statement is `b = b - ...`, and the site its outermost operation: `b -= ...` changes no shape."""
     statement = site.statement
-    if isinstance(statement, ast.AugAssign):
-        return site.node is statement
     if not isinstance(statement, ast.Assign) or len(statement.targets) != 1 or statement.value is not site.node:
         return False
     return isinstance(site.node, ast.BinOp) and ast.unparse(site.node.left) == ast.unparse(statement.targets[0])
