@@ -510,6 +510,12 @@ def _is_measured(fate: list[Data], losses: set[int]) -> bool:
         return True
     if "compare" in operations and operations & (PICKS - {"compare"}):
         return True
-    if "subtract" in operations and operations & DISTANCES:
+    if operations & DISTANCES and _is_subtracted(fate):
         return True
     return any(data.operation in ("call", "method") and METRIC.search(data.name) for data in fate)
+
+
+def _is_subtracted(fate: list[Data]) -> bool:
+    """Whether it is compared with something else by a difference: not only its largest number with its smallest."""
+    made = {id(data) for data in fate}
+    return any(data.operation == "subtract" and not all(id(each) in made for each in data.inputs) for data in fate)
