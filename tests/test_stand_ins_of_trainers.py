@@ -173,3 +173,28 @@ def test_ignite_calls_steps_handlers_and_metrics(runs: Runner) -> None:
     assert trouble(seen) == []
     assert len(list(seen.events(OptimizerStepped))) == 8
     assert {event.numbers["training"] for event in seen.events(ModelCalled) if "training" in event.numbers} == {0, 1}
+
+
+def test_accelerate_hands_back_what_it_prepares(runs: Runner) -> None:
+    seen = run(
+        runs,
+        """
+        import torch
+        from accelerate import Accelerator
+        from torch import nn
+
+        accelerator = Accelerator(gradient_accumulation_steps=2)
+        model = nn.Linear(3, 1)
+        model, optimizer = accelerator.prepare(model, torch.optim.SGD(model.parameters(), lr=0.1))
+        for step in range(6):
+            with accelerator.accumulate(model):
+                accelerator.backward(model(torch.randn(4, 3)).square().mean())
+                accelerator.clip_grad_norm_(model.parameters(), 1.0)
+                if accelerator.sync_gradients:
+                    optimizer.step()
+                    optimizer.zero_grad()
+        accelerator.wait_for_everyone()
+        """,
+    )
+    assert trouble(seen) == []
+    assert len(list(seen.events(OptimizerStepped))) == 3

@@ -23,14 +23,15 @@ inputs, targets = inputs[order], targets[order]
 ```
 
 ## Witness
-The two orders differ. Of a shuffle in place a run sees only what it leaves: there it cannot decide.
+The two orders differ: of shuffles in place, the states of the generator that they are drawn from. Of what is shuffled alone, rows
+move.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nnlint.events import Run
+from nnlint.events import Run, ValueSeen
 from nnlint.facts.shuffles import shuffled_alone, shuffled_apart
 from nnlint.finding import Severity, Verdict
 from nnlint.rule import Problem, Rule
@@ -77,7 +78,31 @@ def witness(case: Case) -> Verdict:
         if here[0] != there[0]:
             return confirmed("the two orders differ", first=there[0], second=here[0])
         return refuted("the two orders are the same")
-    return not_reached(case) if not case.values() else unverified("the data are shuffled in place")
+    seen = case.values()
+    if not seen:
+        return not_reached(case)
+    moved = max(numbers(seen, "moved"), default=0.0)
+    if not places:
+        if moved:
+            return confirmed(f"{moved:.0%} of the rows are at other places behind it", moved=moved)
+        return unverified("no row was seen to move")
+    return _in_place(seen, case.values(*places))
+
+
+def _in_place(here: list[ValueSeen], there: list[ValueSeen]) -> Verdict:
+    """Whether two shuffles in place began from the same state of the generator, with as many rows."""
+    states, others = (numbers(each, "argument_generator") for each in (here, there))
+    lengths, other_lengths = (numbers(each, "argument_rows") for each in (here, there))
+    moves = [*numbers(here, "moved")[:1], *numbers(there, "moved")[:1]]
+    if not (states and others and lengths and other_lengths and len(moves) == 2 and all(moves)):
+        return unverified("the data are shuffled in place")
+    if states[0] != others[0]:
+        return confirmed(
+            "the generator of the second order was in another state than that of the first", moved=moves[0]
+        )
+    if lengths[0] == other_lengths[0]:
+        return refuted("both orders were drawn from the same state of the generator")
+    return unverified("as many rows are not shuffled here as there")
 
 
 rule = Rule(

@@ -103,6 +103,11 @@ def witness(case: Case) -> Verdict:
         exponentials = (min(numbers(seen, "exp_row_sum_min")), max(numbers(seen, "exp_row_sum_max")))
         if max(abs(each - 1) for each in exponentials) < ROUNDING:
             return harmless("the loss receives log-probabilities, which its own softmax leaves as they are")
+        if len(some := [event for event in seen if _are_probabilities(event)]) > 1:
+            return confirmed(
+                f"on {len(some)} of {len(seen)} batches all rows that reach the loss lie in [0, 1] and sum to 1",
+                batches=len(some),
+            )
         return refuted(f"the loss receives values from {low:.3g} to {high:.3g}, which are no probabilities")
     if max(abs(each - 1) for each in sums) < ROUNDING:
         return confirmed(
@@ -115,6 +120,13 @@ def witness(case: Case) -> Verdict:
         lowest=low,
         highest=high,
     )
+
+
+def _are_probabilities(event: LossComputed) -> bool:
+    """Whether each row of a batch lies in [0, 1] and sums to 1: one line may compute the losses of several networks."""
+    seen = event.numbers
+    is_inside = seen["prediction_min"] >= 0 and seen["prediction_max"] <= 1 + ROUNDING
+    return is_inside and all(abs(seen[name] - 1) < ROUNDING for name in ("row_sum_min", "row_sum_max"))
 
 
 rule = Rule(

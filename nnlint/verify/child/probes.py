@@ -161,8 +161,9 @@ def _wrap_parts(node: ast.expr, number: int) -> None:
     elif isinstance(node, ast.Compare):
         node.left = _call(PART, node.left, number, "left", node.left)
         node.comparators[0] = _call(PART, node.comparators[0], number, "right", node.comparators[0])
-    elif isinstance(node, ast.Compare):
-        node.left = _call(PART, node.left, number, "left", node.left)
+    elif isinstance(node, ast.Subscript) and not isinstance(node.slice, (ast.Slice, ast.Tuple, ast.Constant)):
+        node.value = _call(PART, node.value, number, "whole", node.value)
+        node.slice = _call(PART, node.slice, number, "index", node.slice)
     elif isinstance(node, ast.Call):
         if isinstance(node.func, ast.Attribute) and not _is_super(node.func.value):
             node.func.value = _call(PART, node.func.value, number, "receiver", node.func.value)

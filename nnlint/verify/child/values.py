@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import pickle
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any, NamedTuple
@@ -23,10 +25,11 @@ ALL_UNTIL = 64
 
 
 class _Part(NamedTuple):
-    """An operand as it was before the operation, and its numbers."""
+    """An operand as it was before the operation, its numbers, and the same operand, which the operation may change."""
 
     value: Any
     numbers: measures.Numbers
+    live: Any
 
 
 class Sightings:
@@ -58,8 +61,13 @@ class Sightings:
         """An operand of the probed expression; `role` is left, right, receiver or argument."""
         if self._is_wanted(number) and not self.is_paused:
             with contextlib.suppress(Exception):  # what the script computes may be anything, and must go on to it
-                self.parts.setdefault(number, {})[role] = _Part(_frozen(value), measures.summary(value))
+                self.parts.setdefault(number, {})[role] = self._part(number, role, value)
         return value
+
+    def _part(self, number: int, role: str, value: Any) -> _Part:
+        receiver = self.parts.get(number, {}).get("receiver") if role == "argument" else None
+        drawn = state_of(receiver.value) if receiver is not None else {}
+        return _Part(_frozen(value), measures.summary(value) | drawn, value)
 
     def value(self, number: int, value: Any) -> Any:
         """The probed value itself."""
@@ -112,6 +120,11 @@ class Sightings:
         for role in ("receiver", "argument"):
             if role in parts:
                 numbers |= measures.displaced(parts[role].value, value)
+        whole = parts.get("whole") or (parts.get("argument") if value is None else None)
+        if whole is not None:
+            numbers |= reordered(whole.value, whole.live if value is None else value)
+        if "index" in parts:
+            numbers |= scattered(parts["index"].value)
         self._keep(number, parts["argument"].value if value is None and "argument" in parts else value)
         self._record(number, "value", numbers)
 
@@ -163,6 +176,37 @@ def _frozen(value: Any) -> Any:
     if hasattr(value, "__array__") and hasattr(value, "copy") and getattr(value, "size", 0) < measures.LARGEST_MEASURED:
         return value.copy()
     return value
+
+
+def state_of(generator: Any) -> measures.Numbers:
+    """A mark of the state in which a generator of random numbers is: equal states have equal marks."""
+    kind = (getattr(generator, "__name__", "") or type(generator).__module__).partition(".")[0]
+    if kind not in ("random", "numpy"):
+        return {}
+    read = getattr(generator, "getstate", None) or getattr(generator, "get_state", None)
+    state = read() if read is not None else getattr(getattr(generator, "bit_generator", None), "state", None)
+    return {} if state is None else {"generator": float(zlib.crc32(pickle.dumps(state)))}
+
+
+def reordered(before: Any, after: Any) -> measures.Numbers:
+    """The share of rows that are others than before, of arrays of the same shape."""
+    first, second = measures.as_tensor(before), measures.as_tensor(after)
+    if before is after or first is None or second is None or first.shape != second.shape or not first.dim():
+        return {}
+    if not 0 < first.numel() <= measures.LARGEST_MEASURED:
+        return {}
+    rows = (first != second).reshape(len(first), -1).any(1)
+    return {"moved": float(rows.double().mean())}
+
+
+def scattered(index: Any) -> measures.Numbers:
+    """The share of the places in an index by whole numbers that do not follow one another."""
+    if not str(getattr(index, "dtype", "")).rpartition(".")[2].startswith("int"):
+        return {}
+    places = measures.as_tensor(index)
+    if places is None or places.dim() != 1 or len(places) < 2:
+        return {}
+    return {"moved": float((places != places[0] + torch.arange(len(places))).double().mean())}
 
 
 def graph_size(values: Iterable[Tensor], most: int = 20_000) -> int:

@@ -273,6 +273,10 @@ def _numbers(path: str, keywords: dict[str, Any]) -> io.StringIO:
     return io.StringIO("\n" * int(keywords.get("skiprows") or keywords.get("skip_header") or 0) + lines)
 
 
+FROM_ARRAYS = frozenset({"from_numpy", "as_tensor", "tensor", "Tensor", "FloatTensor"})
+"""A script that calls one of these may have stored an array in a checkpoint; any other has stored a tensor."""
+
+
 class Checkpoint(dict[str, Any]):
     """The content of a missing checkpoint: every key is there, and no network objects to being loaded from it."""
 
@@ -283,7 +287,10 @@ class Checkpoint(dict[str, Any]):
         return Checkpoint()
 
     def __getitem__(self, key: Any) -> Any:
-        return super().__getitem__(key) if isinstance(key, str) else self._array()[key]
+        if isinstance(key, str):
+            return super().__getitem__(key)
+        stood_in("file of numbers")
+        return self._array()[key] if ledger.hints.uses(FROM_ARRAYS) else tables.rows_of_numbers()[key]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         return self._array()

@@ -14,6 +14,8 @@ SKIPPED_FOLDERS = frozenset({"site-packages", "node_modules", "__pycache__"})
 
 LAYERS_IN = frozenset({"Linear", "LazyLinear", "LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell"})
 CLASS_NAMES = frozenset({"num_classes", "n_classes", "nclasses", "num_class", "n_class", "classes", "output_size"})
+CONVOLUTIONS = frozenset({"Conv2d", "LazyConv2d"})
+SMALLEST_SIDE = 8
 IMAGE_NAMES = frozenset({"image_size", "img_size", "imagesize", "imsize", "input_size", "crop_size", "img_dim"})
 
 
@@ -33,6 +35,20 @@ class Hints:
             for name in _strings(node.slice):
                 found.setdefault(name)
         return list(found)
+
+    def columns_by_place(self) -> int:
+        """How many columns a table has at least of which some are taken by their places, as `table.iloc[:, 2:16]` does."""
+        places = [
+            node.slice.elts[1]
+            for node in self._nodes(ast.Subscript)
+            if isinstance(node.value, ast.Attribute)
+            and node.value.attr == "iloc"
+            and isinstance(node.slice, ast.Tuple)
+            and len(node.slice.elts) == 2
+        ]
+        ends = [self._number(each.upper) for each in places if isinstance(each, ast.Slice) and each.upper is not None]
+        single = [self._number(each) for each in places if not isinstance(each, ast.Slice)]
+        return max([0, *(end for end in ends if end), *(each + 1 for each in single if each is not None)])
 
     def nested_keys(self) -> list[tuple[str, ...]]:
         """The names of nested subscripts, as `settings["model"]["width"]` has them, in order."""
@@ -75,7 +91,14 @@ class Hints:
 
     def image_size(self) -> int | None:
         """How large the script's images are."""
-        return self.number_named(IMAGE_NAMES)
+        return self.number_named(IMAGE_NAMES) or self._side_of_flat()
+
+    def _side_of_flat(self) -> int | None:
+        """The side of images whose pixels a first layer takes all at once; None where the first layer is a convolution."""
+        size = None if self.uses(CONVOLUTIONS) else self.features()
+        sides = [round((size / channels) ** 0.5) for channels in (3, 1)] if size else []
+        fitting = [side for side, channels in zip(sides, (3, 1), strict=False) if channels * side * side == size]
+        return next((side for side in fitting if side >= SMALLEST_SIDE), None)
 
     def channels(self) -> int | None:
         """How many channels the first convolution takes."""

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import numpy as np
+import torch
 
 from nnlint.verify.child.stand_ins import plausible, synthetic
 from nnlint.verify.child.stand_ins.ledger import ledger
@@ -33,9 +34,10 @@ TRAINING_WORDS = frozenset(
 def columns() -> list[str]:
     """The columns that the script's tables should have; numbered ones where it names none."""
     named = [name for name in ledger.hints.columns() if len(name) < 40 and name.lower() not in TRAINING_WORDS]
+    least = min(ledger.hints.columns_by_place(), 2000)
     if len(named) >= 2 or (named and not ledger.hints.features()):
-        return named
-    count = min(ledger.hints.features() or 8, 2000)
+        return [*(f"x{i}" for i in range(least - len(named))), *named]
+    count = max(min(ledger.hints.features() or 8, 2000), least - 1)
     return [*named, *(f"x{i}" for i in range(count - len(named))), TARGET]
 
 
@@ -43,7 +45,7 @@ def table(path: str = "") -> dict[str, synthetic.Array]:
     """Columns by name: dates, texts, classes and series, by what their names say; the last is a function of the others."""
     names = columns()
     numeric = [name for name in names if not (TIMES.search(name) or CLASSES.search(name) or TEXTS.search(name))]
-    waves = synthetic.series(ROWS, max(1, len(numeric)))
+    waves = synthetic.series(2 * ROWS, max(1, len(numeric)))[ROWS:] if _is_held_out(path) else _waves(len(numeric))
     classes = 2 if ledger.hints.uses(BINARY_LOSSES) else ledger.hints.classes() or 2
     labels = synthetic.labels(ROWS, min(classes, 50))
     waves += labels[:, None] * np.linspace(3, 6, waves.shape[1])
@@ -59,6 +61,24 @@ def table(path: str = "") -> dict[str, synthetic.Array]:
     if names[-1] == TARGET and ledger.hints.uses(BINARY_LOSSES | CLASS_LOSSES):
         found[TARGET] = labels
     return {name: found[name] for name in names}
+
+
+HELD_OUT = re.compile(r"(^|[^a-z])(test|valid|val|validation|eval|dev|holdout|held_?out)([^a-z]|$)", re.I)
+
+
+def _is_held_out(path: str) -> bool:
+    """Whether a file has the name of the part that is held out: its samples are others, of the same kind."""
+    return HELD_OUT.search(os.path.basename(path)) is not None
+
+
+def _waves(count: int) -> synthetic.Array:
+    return synthetic.series(ROWS, max(1, count))
+
+
+def rows_of_numbers() -> Any:
+    """The columns of numbers as a tensor, a sample in each row."""
+    held = np.stack([column for column in table().values() if column.dtype.kind in "if"], 1)
+    return torch.from_numpy(held.astype(np.float32))
 
 
 def rows() -> list[dict[str, Any]]:
@@ -99,6 +119,7 @@ PAIRS = re.compile(
     r"(^|[^a-z])(eng?|de|fra?|es|zh|cmn|src|source)[-_](eng?|de|fra?|es|zh|cmn|tgt|target)([^a-z]|$)", re.I
 )
 SHORT = 4
+TRAINING_SEED, HELD_OUT_SEED = 23, 24
 OF_MANY, LINES_OF_MANY = re.compile(r"class\d+_\d+"), 5
 """A file of a folder that is stood in for, and how many lines it has: there are many such files."""
 
@@ -170,5 +191,6 @@ def array(path: str) -> synthetic.Array:
     """Labels or inputs, by the file's name."""
     name = path.rsplit("/", 1)[-1]
     features, classes = ledger.hints.features() or 8, ledger.hints.classes() or 10
-    inputs, labels = synthetic.clusters(ROWS, features, classes)
-    return labels if re.search(r"label|target|(^|_)y", name, re.I) else inputs.astype(np.float32)
+    seed = HELD_OUT_SEED if _is_held_out(path) else TRAINING_SEED
+    inputs, labels = synthetic.clusters(ROWS, features, classes, seed)
+    return labels if re.search(r"label|target|kinds|classes|species|(^|_)y", name, re.I) else inputs.astype(np.float32)

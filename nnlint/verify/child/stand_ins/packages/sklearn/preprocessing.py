@@ -33,11 +33,16 @@ class _Scaler(_Fitted):
 
     def transform(self, data: Any) -> Any:
         """Shifted and scaled."""
-        return (np.asarray(data, dtype=np.float64) - self.offset) / self.scale
+        return _typed((np.asarray(data, dtype=np.float64) - self.offset) / self.scale, data)
 
     def inverse_transform(self, data: Any) -> Any:
         """Scaled and shifted back."""
-        return np.asarray(data, dtype=np.float64) * self.scale + self.offset
+        return _typed(np.asarray(data, dtype=np.float64) * self.scale + self.offset, data)
+
+
+def _typed(result: Any, data: Any) -> Any:
+    """Numbers of the kind that was given: single precision stays single precision."""
+    return result.astype(np.float32) if getattr(data, "dtype", None) == np.float32 else result
 
 
 class StandardScaler(_Scaler):

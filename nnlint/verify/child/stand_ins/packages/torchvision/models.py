@@ -74,6 +74,8 @@ class Featured(nn.Module):
         self.features = features
         self.avgpool = nn.AdaptiveAvgPool2d((side, side))
         self.classifier = classifier
+        taken = [part.in_features for part in classifier.modules() if isinstance(part, nn.Linear)]
+        self.last_channel = taken[-1] if taken else 0
 
     def forward(self, x: Tensor) -> Tensor:
         """Scores of the classes."""
