@@ -249,7 +249,7 @@ def _of_data(machine: Machine, over: Data, number: int, node: ast.AST) -> Value:
     if over.operation == "zip":
         return Items([element(machine, each, number, node) for each in over.inputs], "tuple")
     if over.operation in WRAPPERS and over.inputs:
-        return element(machine, over.inputs[0], number, node)
+        return element(machine, _from_the_end(over), number, node)
     if over.operation == "named parameters":
         return Items([machine.data("text", (), node), machine.data("weight", over.inputs, node)], "tuple")
     if over.operation == "attribute" and over.name == "param_groups" and isinstance(over.inputs[0], Optimizer):
@@ -258,6 +258,15 @@ def _of_data(machine: Machine, over: Data, number: int, node: ast.AST) -> Value:
     if over.operation == "index" and isinstance(over.inputs[0], Data) and over.inputs[0].operation == "parameter group":
         return machine.data("weight", over.inputs[0].inputs, node)
     return machine.data("element", (over,), node)
+
+
+def _from_the_end(over: Data) -> Value:
+    """What is iterated behind a wrapper; of a list or the keys of a dict that are reversed, those that are known, last first."""
+    inner = over.inputs[0]
+    if over.operation != "reversed" or not isinstance(inner, (Items, Entries)):
+        return inner
+    held: list[Value] = [Constant(key) for key in inner.entries] if isinstance(inner, Entries) else inner.items
+    return Items(held[::-1], "list", inner.open)
 
 
 def _of_instance(machine: Machine, over: Instance, number: int, node: ast.AST) -> Value:
