@@ -219,21 +219,41 @@ def _call_outermost(held: Mapping[str, Any], name: str, cast: Cast) -> bool:
 
 
 def _call_function(function: Any, cast: Cast, enough: int = sys.maxsize) -> None:
-    """Call a function of the user's, again and again as a loop over epochs would, until so many steps were taken."""
+    """Call a function of the user's, again and again as a loop over epochs would, until so many steps were taken.
+
+    One that trains a network of its own is the whole training: the next call would begin it anew.
+    """
     if not callable(function):
         raise NothingToCall("it cannot be called")
-    for number in range(CALLS):
-        if number:
-            positional, named = cast.arguments(function)
-            result = function(*positional, **named)
-        else:
-            result = _first_call(function, cast)
+    before = steps_taken[0]
+    result, is_own = _first_call(function, cast)
+    if is_own and steps_taken[0] > before:
+        return
+    for _ in range(CALLS - 1):
         if isinstance(result, nn.Module) or steps_taken[0] >= enough:
             return
+        positional, named = cast.arguments(function)
+        result = function(*positional, **named)
 
 
-def _first_call(function: Any, cast: Cast) -> Any:
-    """Call a function; where the network that it makes wants other data than it was given, once more with those."""
+def _held_by(function: Any) -> list[Any]:
+    """What a function finds in its module, and a method in its object."""
+    own = getattr(function, "__func__", function)
+    return [
+        *getattr(own, "__globals__", {}).values(),
+        *getattr(getattr(function, "__self__", None), "__dict__", {}).values(),
+    ]
+
+
+def _is_held(network: nn.Module, values: Sequence[Any]) -> bool:
+    return any(part is network for value in values if isinstance(value, nn.Module) for part in value.modules())
+
+
+def _first_call(function: Any, cast: Cast) -> tuple[Any, bool]:
+    """Call a function; where the network that it makes wants other data than it was given, once more with those.
+
+    Returns its result, and whether it called a network that it has made itself.
+    """
     first: list[nn.Module] = []
     before = steps_taken[0]
 
@@ -241,12 +261,14 @@ def _first_call(function: Any, cast: Cast) -> Any:
         if not first:
             first.append(module)
 
+    def is_own() -> bool:
+        return not all(_is_held(each, [*positional, *named.values(), *_held_by(function)]) for each in first)
+
     positional, named = cast.arguments(function)
     hook = torch.nn.modules.module.register_module_forward_pre_hook(note)
     try:
-        return function(*positional, **named)
+        return function(*positional, **named), is_own()
     except (RuntimeError, IndexError):
-        hook.remove()
         fit = fitted(first[0]) if first and steps_taken[0] == before else None
         if fit is None:
             raise
@@ -254,7 +276,7 @@ def _first_call(function: Any, cast: Cast) -> Any:
     finally:
         hook.remove()
     positional, named = cast.arguments(function)
-    return function(*positional, **named)
+    return function(*positional, **named), is_own()
 
 
 def _is_of_torch(function: Any) -> bool:
