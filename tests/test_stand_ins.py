@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, replace
 from textwrap import dedent
 
 import pytest
@@ -12,22 +10,14 @@ pytest.importorskip("torch")
 
 from nnlint.events import OptimizerStepped, Raised, Run, Scored
 from nnlint.finding import Place, Status, Verdict
-from nnlint.verify.ladder import Rung, climb, hindrance
+from nnlint.verify.ladder import climb, hindrance
 from nnlint.verify.made_up import reserved
 from nnlint.verify.protocol import Request
 from nnlint.verify.reading import Reader, Spot
-from nnlint.verify.runner import Runner, runner
+from nnlint.verify.runner import Runner
+from tests.stand_in_runs import run, trouble
 
 pytestmark = pytest.mark.xdist_group("real runs")
-
-
-def run(runs: Runner, text: str, steps: int = 20) -> Run:
-    request = Request("", "train.py", {"train.py": dedent(text)}, steps=steps, seconds=30, way="stand-ins")
-    return Reader({}).run("train.py", runs.run(request))
-
-
-def trouble(run: Run) -> list[str]:
-    return [f"{raised.error}: {raised.message}" for raised in run.events(Raised)]
 
 
 def test_digits_come_without_torchvision_and_can_be_learned(runs: Runner) -> None:
@@ -79,37 +69,6 @@ def test_a_network_without_torchvision_has_the_usual_parts(runs: Runner) -> None
     )
     assert trouble(seen) == []
     assert len(list(seen.events(OptimizerStepped))) == 2
-
-
-def test_required_arguments_the_environment_and_the_accelerator_are_there(runs: Runner) -> None:
-    seen = run(
-        runs,
-        """
-        import argparse, os
-        import torch
-        from torch import nn
-
-        parser = argparse.ArgumentParser()
-        parser.add_argument("--kind", choices=["gru", "mlp"], required=True)
-        parser.add_argument("width", type=int)
-        options = parser.parse_args()
-        assert options.kind == "mlp"
-        torch.distributed.init_process_group("nccl", rank=int(os.environ["RANK"]))
-        model = nn.parallel.DistributedDataParallel(nn.Linear(3, options.width).cuda(0), device_ids=[0])
-        print(os.environ["NOBODY_SETS_THIS"], os.environ.get("NOR_THIS", 1) + 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
-        images = torch.ones(2, 3, device="cuda:0").to(torch.device("cuda"))
-        scaler = torch.amp.GradScaler("cuda")
-        with torch.autocast("cuda"):
-            loss = model(images).sum()
-        scaler.scale(loss).backward()
-        scaler.step(optimizer)
-        torch.cuda.synchronize()
-        """,
-    )
-    assert trouble(seen) == []
-    assert len(list(seen.events(OptimizerStepped))) == 1
-    assert {"argument --kind", "argument width", "environment variable NOBODY_SETS_THIS"} < set(seen.stood_in)
 
 
 def test_missing_files_hold_data(runs: Runner) -> None:
@@ -285,127 +244,6 @@ def test_an_environment_without_gym_can_be_played_in(runs: Runner) -> None:
     assert any(seen.events(OptimizerStepped))
 
 
-def test_a_script_for_an_early_version_of_torch_runs(runs: Runner) -> None:
-    seen = run(
-        runs,
-        """
-        import torch
-        from torch import nn
-        from torch.autograd import Variable
-
-        model = nn.Linear(2, 1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        loss = model(Variable(torch.ones(3, 2))).mean()
-        loss.backward()
-        optimizer.step()
-        assert loss.data[0] == loss and model.weight.data[0].shape == (2,)
-        assert torch.tensor([[loss], [0.0]]).shape == (2, 1)
-        """,
-    )
-    assert trouble(seen) == []
-    assert seen.stood_in == ("PyTorch before 0.4, where a number had one element",)
-
-
-TORCHVISION = {
-    "__init__.py": "from torchvision import datasets, models\n",
-    "datasets.py": """
-        import os
-        import urllib.request
-        from torch.utils.data import Dataset
-
-        class VisionDataset(Dataset):
-            def __init__(self, root, transform=None, target_transform=None):
-                self.root, self.transform, self.target_transform = root, transform, target_transform
-
-        class CIFAR10(VisionDataset):
-            def __init__(self, root, train=True, transform=None, target_transform=None, download=False):
-                super().__init__(root, transform, target_transform)
-                if download:
-                    urllib.request.urlopen("https://example.org/cifar.tar.gz")
-                if not os.path.isdir(os.path.join(root, "cifar-10-batches-py")):
-                    raise RuntimeError("Dataset not found or corrupted. You can use download=True to download it")
-                self.data, self.targets = [], []
-
-            def __getitem__(self, index):
-                raise AssertionError("its data are not there")
-
-        class CIFAR100(CIFAR10):
-            pass
-
-        class FakeData(VisionDataset):
-            def __init__(self, size):
-                super().__init__("")
-                self.size = size
-
-            def __len__(self):
-                return self.size
-    """,
-    "models.py": """
-        from torch import nn
-        from torch.hub import load_state_dict_from_url
-
-        def resnet18(pretrained=False):
-            network = nn.Sequential(nn.Flatten(), nn.Linear(3072, 10))
-            if pretrained:
-                network.load_state_dict(load_state_dict_from_url("https://example.org/resnet18.pth"))
-            return network
-    """,
-}
-"""A package that fails for want of data as the real one does."""
-
-
-@pytest.fixture(scope="module")
-def runs_with_torchvision(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
-    folder = tmp_path_factory.mktemp("installed")
-    (folder / "torchvision").mkdir()
-    for name, text in TORCHVISION.items():
-        (folder / "torchvision" / name).write_text(dedent(text))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(folder))
-        with runner([str(folder)]) as started:
-            yield started
-
-
-def test_data_sets_of_an_installed_torchvision_need_no_data(runs_with_torchvision: Runner) -> None:
-    seen = run(
-        runs_with_torchvision,
-        """
-        import numpy as np
-        import torch
-        from torch import nn
-        from torchvision import models
-        from torchvision.datasets import CIFAR10, CIFAR100, FakeData
-
-        class Halved(CIFAR10):
-            def __init__(self, root):
-                super().__init__(root, train=True, transform=np.asarray, download=True)
-                self.data, self.targets = self.data[::2], self.targets[::2]
-
-            def __getitem__(self, index):
-                image, label = super().__getitem__(index)
-                return torch.tensor(image / 255).float().permute(2, 0, 1), label
-
-        images = Halved("data")
-        assert isinstance(images, CIFAR10) and type(images).__name__ == "Halved" and len(images) == 1000
-        assert max(CIFAR100("data", False).targets) == 99 and len(FakeData(7)) == 7
-        model = models.resnet18(pretrained=True)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
-        for image, label in torch.utils.data.DataLoader(images, batch_size=64, shuffle=True):
-            optimizer.zero_grad()
-            nn.functional.cross_entropy(model(image), label).backward()
-            optimizer.step()
-        """,
-    )
-    assert trouble(seen) == []
-    assert seen.stood_in == ("data set Halved", "data set CIFAR100", "pretrained weights resnet18.pth")
-    assert [event.numbers["accuracy"] for event in seen.events(Scored)][-1] > 0.5
-
-
-def test_a_mistake_with_an_installed_data_set_stays_one(runs_with_torchvision: Runner) -> None:
-    seen = run(runs_with_torchvision, "import torchvision\ntorchvision.datasets.CIFAR10('data', training=True)\n")
-    assert [each.partition(":")[0] for each in trouble(seen)] == ["TypeError"]
-
-
 SEEN = Verdict(Status.HARMLESS, "the two statistics happen to agree")
 
 
@@ -450,137 +288,6 @@ def test_the_reason_of_the_script_is_told_before_that_of_the_harness() -> None:
     assert rung.way == "harness" and "an unknown parameter" in hindrance(seen)
 
 
-def test_a_slow_training_is_tried_with_smaller_batches(runs: Runner) -> None:
-    text = """
-        import time
-        import torch
-        from torch import nn
-
-        class Slow(nn.Module):
-            def __init__(self):
-                super().__init__()
-                self.out = nn.Linear(2, 2)
-
-            def forward(self, inputs):
-                time.sleep(0.02 * len(inputs))
-                return self.out(inputs)
-
-        loader = torch.utils.data.DataLoader(torch.randn(640, 2), batch_size=64)
-        model = Slow()
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for inputs in loader:
-            optimizer.zero_grad()
-            model(inputs).sum().backward()
-            optimizer.step()
-    """
-
-    def tried(rung: Rung) -> Run:
-        patience = min(rung.patience, 1.0)
-        request = Request("", "train.py", {"train.py": dedent(text)}, steps=9, seconds=9, way=rung.way)
-        return Reader({}).run("train.py", runs.run(replace(request, samples=rung.samples, patience=patience)))
-
-    rung, seen = climb(tried, ("stand-ins",))
-    assert rung.samples == 4 and seen.ended == "steps"
-    assert seen.stood_in == ("batches of 4 samples instead of 64",)
-
-
-def test_what_is_made_by_the_size_of_a_batch_fits_to_a_smaller_one(runs: Runner) -> None:
-    text = """
-        import torch
-        from torch import nn
-
-        batch_size = 50
-        settings = {"img_size": 96, "width": 300}
-
-        def batches(data, train_bs=32):
-            return data.split(train_bs)
-
-        loader = torch.utils.data.DataLoader(torch.randn(200, 3, 5), batch_size=batch_size)
-        model = nn.LSTM(5, 1, batch_first=True)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        for inputs in loader:
-            state = (torch.zeros(1, batch_size, 1), torch.zeros(1, batch_size, 1))
-            model(inputs, state)[0].sum().backward()
-            optimizer.step()
-        assert settings == {"img_size": 64, "width": 300}
-        assert len(batches(torch.zeros(8))) == 2
-    """
-    request = Request(
-        "", "train.py", {"train.py": dedent(text)}, steps=99, seconds=9, way="stand-ins", samples=4, side=64
-    )
-    seen = Reader({}).run("train.py", runs.run(request))
-    assert trouble(seen) == []
-    assert len(list(seen.events(OptimizerStepped))) == 50
-    assert set(seen.stood_in) == {
-        "batches of 4 samples instead of 50",
-        "batches of 4 samples instead of 32",
-        "64 instead of 96 for img_size",
-    }
-
-
-def test_a_script_that_insists_on_an_accelerator_gets_one(runs: Runner) -> None:
-    seen = run(
-        runs,
-        """
-        import sys
-        import torch
-        from torch import nn
-
-        assert torch.cuda.is_available(), "needs an accelerator"
-        if not torch.cuda.is_available():
-            sys.exit("no accelerator")
-        has_one = torch.cuda.is_available()
-        if has_one:
-            device = "cuda"
-        else:
-            raise RuntimeError("no accelerator")
-        if torch.cuda.device_count() == 0:
-            raise SystemExit(1)
-        torch.cuda.set_device(0)
-        torch.set_default_tensor_type("torch.cuda.FloatTensor")
-        torch.distributed.init_process_group(backend="nccl", init_method="env://")
-        with torch.cuda.device(0):
-            model = nn.DataParallel(nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Linear(8, 1)).cuda())
-        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
-        packed = nn.utils.rnn.pack_padded_sequence(torch.zeros(3, 2, 3), [3, 2]).cuda()
-        nn.LSTM(3, 4).to(device)(packed)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        scaler = torch.cuda.amp.GradScaler()
-        assert torch.cuda.get_device_properties(0).total_memory > torch.cuda.memory_allocated()
-        for step in range(3):
-            generator = torch.Generator(device="cuda").manual_seed(1)
-            inputs = torch.cuda.FloatTensor(5, 4).normal_() + torch.randn(5, 4, generator=generator, device="cuda:0")
-            target = torch.zeros(5, 1, device=torch.device("cuda", 0)).cuda(non_blocking=True)
-            with torch.cuda.amp.autocast(dtype=torch.float16):
-                loss = nn.functional.mse_loss(model(inputs), target)
-            optimizer.zero_grad()
-            scaler.scale(loss).backward()
-            scaler.unscale_(optimizer)
-            scaler.step(optimizer)
-            scaler.update()
-            torch.distributed.all_reduce(loss.detach())
-        """,
-    )
-    assert trouble(seen) == []
-    assert len(list(seen.events(OptimizerStepped))) == 3
-    assert "CUDA device" in seen.stood_in
-
-
-def test_who_can_do_without_an_accelerator_has_none(runs: Runner) -> None:
-    seen = run(
-        runs,
-        """
-        import torch
-
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        if not torch.cuda.is_available():
-            print("slow")
-        assert device.type == "cpu" and torch.cuda.device_count() == 0
-        """,
-    )
-    assert trouble(seen) == [] and seen.stood_in == ()
-
-
 def test_settings_that_are_not_there_have_the_names_that_the_script_asks_for(runs: Runner) -> None:
     seen = run(
         runs,
@@ -600,25 +307,6 @@ def test_settings_that_are_not_there_have_the_names_that_the_script_asks_for(run
         """,
     )
     assert trouble(seen) == []
-
-
-def test_files_of_installed_packages_are_not_made_up(runs: Runner) -> None:
-    seen = run(
-        runs,
-        """
-        import importlib.metadata
-        import os
-        import numpy
-
-        assert importlib.metadata.distribution("numpy").read_text("nothing.txt") is None
-        try:
-            open(os.path.join(os.path.dirname(numpy.__file__), "nothing.txt"))
-        except PermissionError:
-            pass
-        """,
-    )
-    assert [each.partition(":")[0] for each in trouble(seen)] == ["FileNotFoundError"]
-    assert seen.stood_in == ()
 
 
 def test_a_notebook_goes_on_behind_a_statement_that_fails(runs: Runner) -> None:
@@ -645,33 +333,6 @@ def test_a_script_in_a_package_is_run_as_a_part_of_it(runs: Runner) -> None:
     }
     seen = Reader({}).run("train.py", runs.run(Request("", "tool/train.py", texts, seconds=30)))
     assert trouble(seen) == [] and seen.ended == "finished"
-
-
-def test_what_was_written_for_steps_that_graphs_do_not_notice_runs(runs: Runner) -> None:
-    text = """
-        import torch
-        from torch import nn
-
-        first, second = nn.Linear(2, 2), nn.Linear(2, 1)
-        of_first = torch.optim.SGD(first.parameters(), lr=0.1)
-        of_second = torch.optim.SGD(second.parameters(), lr=0.1)
-        for _ in range(3):
-            hidden = first(torch.ones(4, 2))
-            output = second(hidden)
-            second(hidden.detach()).sum().backward()
-            of_second.step()
-            output.sum().backward()
-            of_first.step()
-    """
-
-    def tried(rung: Rung) -> Run:
-        request = Request("", "train.py", {"train.py": dedent(text)}, seconds=30, **asdict(rung))
-        return Reader({}).run("train.py", runs.run(request))
-
-    rung, seen = climb(tried, ("as-is", "stand-ins"))
-    assert rung.old_steps and trouble(seen) == []
-    assert len(list(seen.events(OptimizerStepped))) == 6
-    assert any("before 1.5" in each for each in seen.stood_in)
 
 
 def test_downloads_archives_and_texts_in_two_languages_are_there(runs: Runner) -> None:
