@@ -14,7 +14,7 @@ from nnlint.reading.document import Document
 from nnlint.records import dataclass, field
 from nnlint.words import Vocabulary
 
-LINES_AT_ONCE = 60_000
+LINES_AT_ONCE = 40_000
 """Lines of one unit. A library of which every file imports another is cut into several; no training project is as large."""
 
 
