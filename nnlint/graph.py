@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import islice
 
 from nnlint.operations import TRANSPARENT
 from nnlint.values import (
+    FILLED_KEY,
     NONE,
     Constant,
     Data,
@@ -46,8 +47,13 @@ def ancestors(value: Value | None, stop: Callable[[Data], bool] | None = None) -
     return ancestors_of_all((value,), stop)
 
 
-def ancestors_of_all(values: Sequence[Value | None], stop: Callable[[Data], bool] | None = None) -> Iterator[Data]:
-    """All data that any of the values was made from, as `ancestors` gives them, each once."""
+def ancestors_of_all(
+    values: Sequence[Value | None], stop: Callable[[Data], bool] | None = None, filled: bool = False
+) -> Iterator[Data]:
+    """All data that any of the values was made from, as `ancestors` gives them, each once.
+
+    Where arrays may be `filled`, what was stored in them, item by item, counts as well.
+    """
     pending = list(values)
     most = MOST_VISITED * len(pending)
     seen: set[int] = set()
@@ -61,6 +67,8 @@ def ancestors_of_all(values: Sequence[Value | None], stop: Callable[[Data], bool
         seen.add(key)
         if isinstance(current, Data):
             yield current
+            if filled and current.parts:
+                pending.extend(stored_parts(current))
             if current.operation in MADE_TO_SIZE and not _is_drawn_around(current):
                 continue
             if stop is None or not stop(current):
@@ -78,6 +86,18 @@ def ancestors_of_all(values: Sequence[Value | None], stop: Callable[[Data], bool
 def _is_drawn_around(data: Data) -> bool:
     function = getattr(getattr(data.at, "node", None), "func", None)
     return getattr(function, "attr", getattr(function, "id", "")) in DRAWN_AROUND
+
+
+def stored_parts(data: Data) -> tuple[Value, ...]:
+    """What was stored in parts of the data: in columns, slices, items."""
+    return tuple(part for key, part in data.parts.items() if _is_stored(key, part, data))
+
+
+def _is_stored(key: Hashable, part: Value, data: Data) -> bool:
+    if key == FILLED_KEY:
+        return True
+    is_read = isinstance(part, Data) and part.operation == "index" and bool(part.inputs) and part.inputs[0] is data
+    return isinstance(key, tuple) and key[0] in ("index", "slice") and not is_read
 
 
 def data_in(values: Iterable[Value]) -> list[Data]:

@@ -7,7 +7,7 @@ import ast
 from nnlint.events import Backward, Differentiated, ModelCalled, OptimizerStepped, Run
 from nnlint.facts.gradients import parts_of
 from nnlint.facts.identity import COPIES
-from nnlint.graph import ancestors, ancestors_of_all, cuts_graph
+from nnlint.graph import ancestors_of_all, cuts_graph
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Optimizer, Value, alternatives, elements, truth
 
@@ -23,11 +23,11 @@ def differentiated(run: Run) -> frozenset[int]:
 
 
 def _behind(value: Value) -> frozenset[int]:
-    return frozenset(map(id, ancestors(value)))
+    return frozenset(map(id, ancestors_of_all((value,), filled=True)))
 
 
 def _differentiated(run: Run) -> frozenset[int]:
-    return frozenset(map(id, ancestors_of_all(_losses(run))))
+    return frozenset(map(id, ancestors_of_all(_losses(run), filled=True)))
 
 
 def _losses(run: Run) -> list[Value]:
@@ -40,7 +40,7 @@ def recorded_behind(run: Run, value: Value) -> frozenset[int]:
 
 
 def _recorded_behind(value: Value) -> frozenset[int]:
-    return frozenset(id(data) for data in ancestors(value, stop=cuts_graph) if not cuts_graph(data))
+    return frozenset(id(data) for data in ancestors_of_all((value,), cuts_graph, filled=True) if not cuts_graph(data))
 
 
 def reached(run: Run) -> frozenset[int]:
@@ -49,7 +49,9 @@ def reached(run: Run) -> frozenset[int]:
 
 
 def _reached(run: Run) -> frozenset[int]:
-    return frozenset(id(data) for data in ancestors_of_all(_losses(run), stop=cuts_graph) if not cuts_graph(data))
+    return frozenset(
+        id(data) for data in ancestors_of_all(_losses(run), cuts_graph, filled=True) if not cuts_graph(data)
+    )
 
 
 def takes_gradients_of_weights(run: Run) -> bool:

@@ -19,12 +19,11 @@ from nnlint.events import (
     Run,
 )
 from nnlint.facts.gradients import parts_of
-from nnlint.facts.identity import stored_parts
 from nnlint.facts.passed_on import is_passed_as_held_out
 from nnlint.facts.split_names import ABBREVIATED, HELD_OUT, TRAINING, is_held_out_name
 from nnlint.facts.tried_out import is_asked_about_made_up, taught
 from nnlint.facts.users import Users, users
-from nnlint.graph import ancestors, cuts_graph, only_looks, parameters_of
+from nnlint.graph import ancestors, cuts_graph, only_looks, parameters_of, stored_parts
 from nnlint.lazy import regex
 from nnlint.operations import FOREIGN, TRANSPARENT
 from nnlint.records import dataclass

@@ -7,10 +7,10 @@ from collections.abc import Hashable, Iterator
 from typing import NamedTuple
 
 from nnlint.events import Run
-from nnlint.facts.identity import is_part_of, key_of, stored_parts, uncopied, wholes
+from nnlint.facts.identity import is_part_of, key_of, uncopied, wholes
 from nnlint.facts.roles import ASKS, lower_bound_of_rows, upper_bound_of_rows
 from nnlint.facts.split_names import is_held_out_name
-from nnlint.graph import ancestors
+from nnlint.graph import ancestors, stored_parts
 from nnlint.static.objects import CodeSite
 from nnlint.values import Constant, Data, Instance, Items, Site, Value
 

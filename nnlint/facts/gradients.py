@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 
 from nnlint.events import Backward, Escaped, Event, GradientsCleared, ModelCalled, OptimizerStepped, Run
-from nnlint.graph import content, cuts_graph, is_from_data_set, parameters_of
+from nnlint.graph import content, cuts_graph, is_from_data_set, parameters_of, stored_parts
 from nnlint.operations import LOSS_OPERATIONS
 from nnlint.records import dataclass, field
 from nnlint.static.objects import CodeSite
@@ -179,7 +179,11 @@ def _is_open(data: Data) -> bool:
 
 
 def _carriers(data: Data) -> tuple[Value, ...]:
-    """What gives a result its graph: not the sizes, indices and devices that it is made with."""
+    """What gives a result its graph: not the sizes, indices and devices that it is made with, but what it is filled with."""
+    return (*stored_parts(data), *_given(data)) if data.parts else _given(data)
+
+
+def _given(data: Data) -> tuple[Value, ...]:
     if data.operation == "output":
         return data.inputs[2:]  # a network's output says enough of what is inside it
     if data.operation in PICKS or data.operation in RESHAPES:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 
+from nnlint.graph import stored_parts
 from nnlint.lazy import regex
 from nnlint.operations import REDUCTIONS
-from nnlint.values import FILLED_KEY, Constant, Data, Either, Items, Value
+from nnlint.values import Constant, Data, Either, Items, Value
 
 COPIES = frozenset(
     "view reshape squeeze unsqueeze flatten contiguous to clone values tensor array numpy detach identity item expand "
@@ -81,18 +82,6 @@ def is_locator(data: Data) -> bool:
 def filling_of(data: Data) -> tuple[Value, ...]:
     """What was stored in an array after it was allocated: item by item, column by column, in a loop."""
     return stored_parts(data) if data.operation in ALLOCATED else ()
-
-
-def stored_parts(data: Data) -> tuple[Value, ...]:
-    """What was stored in parts of the data: in columns, slices, items."""
-    return tuple(part for key, part in data.parts.items() if _is_stored(key, part, data))
-
-
-def _is_stored(key: Hashable, part: Value, data: Data) -> bool:
-    if key == FILLED_KEY:
-        return True
-    is_read = isinstance(part, Data) and part.operation == "index" and bool(part.inputs) and part.inputs[0] is data
-    return isinstance(key, tuple) and key[0] in ("index", "slice") and not is_read
 
 
 def wholes(value: Value) -> Iterator[Value]:

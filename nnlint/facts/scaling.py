@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 
-from nnlint.facts.identity import COPIES, PARTS, filling_of, is_locator, is_part_of, key_of, stored_parts, uncopied
+from nnlint.facts.identity import COPIES, PARTS, filling_of, is_locator, is_part_of, key_of, uncopied
+from nnlint.graph import stored_parts
 from nnlint.operations import REDUCTIONS, TRANSPARENT
 from nnlint.records import dataclass
 from nnlint.static.objects import CodeSite

@@ -333,7 +333,10 @@ def _index_container(machine: Machine, value: Layer, key: Value, node: ast.AST) 
 
 def store_index(machine: Machine, value: Value, key: Value, stored: Value) -> None:
     """`value[key] = stored`."""
-    if isinstance(value, Entries):
+    if isinstance(value, Either):
+        for each in value.alternatives:
+            store_index(machine, each, key, stored)
+    elif isinstance(value, Entries):
         known = key.value if isinstance(key, Constant) and key.value.__hash__ else ("unknown", id(stored))
         machine.write(value.entries, known, stored)
         value.open = value.open or not isinstance(key, Constant)
