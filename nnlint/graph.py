@@ -59,28 +59,25 @@ def ancestors_of_all(
     seen: set[int] = set()
     while pending and len(seen) < most:
         current = pending.pop()
-        if type(current) in LEAVES:
+        if type(current) in LEAVES or id(current) in seen:
             continue
-        key = id(current)
-        if key in seen:
-            continue
-        seen.add(key)
+        seen.add(id(current))
         if isinstance(current, Data):
             yield current
             if filled and current.parts:
-                pending.extend(stored_parts(current))
+                pending += stored_parts(current)
             if current.operation in MADE_TO_SIZE and not _is_drawn_around(current):
                 continue
             if stop is None or not stop(current):
-                pending.extend(current.inputs)
+                pending += current.inputs
                 if current.options:
-                    pending.extend(current.options.values())
+                    pending += current.options.values()
         elif isinstance(current, Either):
-            pending.extend(current.alternatives)
+            pending += current.alternatives
         elif isinstance(current, Items):
-            pending.extend(current.items)
+            pending += current.items
         elif isinstance(current, Entries):
-            pending.extend(current.entries.values())
+            pending += current.entries.values()
 
 
 def _is_drawn_around(data: Data) -> bool:

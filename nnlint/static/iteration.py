@@ -123,7 +123,9 @@ def _passes(machine: Machine) -> Iterator[int]:
 
 def _is_all_inside(happened: Sequence[Event], depth: int) -> bool:
     """Whether all that happened stands in loops further inside, and nothing of it may last until the next pass."""
-    return bool(happened) and all(len(event.iterations) > depth and not _may_last(event) for event in happened)
+    if not happened or any(len(event.iterations) <= depth for event in happened):
+        return False
+    return not any(map(_may_last, happened))
 
 
 def _may_last(event: Event) -> bool:
