@@ -63,12 +63,12 @@ def check(run: Run) -> Iterator[Problem]:
     if not run.by_kind.get(ModelBuilt) or run.cut_short:
         return
     for network in networks(run):
-        if _is_loaded_alone(run, network):
+        parts = [(name, held) for name, held in network.attributes.items() if isinstance(name, str) and is_module(held)]
+        problems = [problem for name, held in parts for problem in _problem(run, network, name, held)]
+        if not problems or _is_loaded_alone(run, network) or not _is_known(run, network):
             continue
-        if _is_known(run, network) and any(id(layer) in applied_layers(run) for layer in trainable_layers(network)):
-            for name, held in network.attributes.items():
-                if isinstance(name, str) and is_module(held):
-                    yield from _problem(run, network, name, held)
+        if any(id(layer) in applied_layers(run) for layer in trainable_layers(network)):
+            yield from problems
 
 
 def _is_loaded_alone(run: Run, network: Instance) -> bool:
