@@ -161,6 +161,16 @@ def test_every_figure_of_the_gallery_is_small_and_belongs_to_a_rule() -> None:
     assert [code for code, file in figures.items() if file.stat().st_size > 30_000] == []
 
 
+def test_what_is_remembered_under_one_name_is_worked_out_in_one_way() -> None:
+    ways: dict[str, set[str]] = {}
+    for file in (*ENGINE_FILES, *RULE_FILES):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "remember" and len(node.args) == 3:
+                ways.setdefault(ast.unparse(node.args[0]), set()).add(ast.unparse(node.args[2]))
+    assert len(ways) > 20
+    assert {name: each for name, each in ways.items() if len(each) > 1} == {}
+
+
 def test_the_table_of_the_rules_is_what_they_declare() -> None:
     table = (ROOT / "rules" / "__init__.py").read_text(encoding="utf-8")
     assert table == docs.catalogue_package(loaded_rules()), "run python -m nnlint.docs"

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from nnlint.events import ModelCalled, Run
 from nnlint.facts.unrecorded import SWITCHES
+from nnlint.garbage import remembered
 from nnlint.static.objects import CodeSite
 
 MOST_CALLERS = 50
@@ -50,6 +51,7 @@ def _callers(run: Run, name: str) -> Iterator[str | None]:
             yield from () if tree is None else _calls_in(tree.body, name, "")
 
 
+@remembered(16)
 def _tree(text: str) -> ast.Module | None:
     try:
         return ast.parse(text)

@@ -125,7 +125,7 @@ def mode_dependent(run: Run, call: ModelCalled) -> dict[str, Site | None]:
 
 def _never_applied(run: Run, network: Value) -> set[int]:
     """The identities of layers that a forward pass leaves out, though it applies others beside them: by a setting, say."""
-    applied = run.remember("applied layers", run, _applied)
+    applied = run.remember("layers passed through", run, _passed_through)
     found: set[int] = set()
     for part in parameters_of(network):
         if isinstance(part, Instance):
@@ -135,7 +135,8 @@ def _never_applied(run: Run, network: Value) -> set[int]:
     return found
 
 
-def _applied(run: Run) -> frozenset[int]:
+def _passed_through(run: Run) -> frozenset[int]:
+    """The identities of the layers that anything passes through, with gradients recorded or without."""
     made = (data for values in run.operations.values() for data in values)
     return frozenset(id(data.layer) for data in made if isinstance(data, Data) and data.layer is not None)
 
