@@ -11,19 +11,17 @@ from itertools import takewhile
 from nnlint.events import (
     Accumulated,
     Backward,
-    Differentiated,
-    Escaped,
     LossComputed,
     ModelCalled,
     OptimizerStepped,
     Run,
 )
-from nnlint.facts.gradients import parts_of
+from nnlint.facts.learned import behind_all_losses, is_learned, learned_in, values_inside
 from nnlint.facts.passed_on import is_passed_as_held_out
 from nnlint.facts.split_names import ABBREVIATED, HELD_OUT, TRAINING, is_held_out_name
-from nnlint.facts.tried_out import is_asked_about_made_up, taught
+from nnlint.facts.tried_out import is_asked_about_made_up
 from nnlint.facts.users import Users, users
-from nnlint.graph import ancestors, cuts_graph, only_looks, parameters_of, stored_parts
+from nnlint.graph import ancestors, cuts_graph, only_looks
 from nnlint.lazy import regex
 from nnlint.operations import FOREIGN, TRANSPARENT
 from nnlint.records import dataclass
@@ -35,10 +33,7 @@ from nnlint.values import (
     Entries,
     Instance,
     Items,
-    Layer,
     Loader,
-    Optimizer,
-    Parameters,
     Site,
     Value,
     elements,
@@ -52,11 +47,6 @@ TRAINS = TRAINING | frozenset("trainer pretrain finetune fit learn update optimi
 ACTS = frozenset("act action actions play rollout explore episode policy".split())
 HOOK = regex(r"^(on_)?(validation|val|valid|test|predict|prediction|eval|evaluation)_(step|forward|epoch_end|batch)")
 """Methods that a framework calls, with gradients and training mode off: Lightning, Trainer, composer, mmengine."""
-
-DIFFERENTIATES = regex(
-    r"backward|optimi[sz]e|train_?(?:step|batch)|update_(?:param|weight|model|net|policy)|apply_grad|minimi[sz]e", re.I
-)
-"""Names of functions that are not at hand, or not followed, and may differentiate what they are given."""
 
 TORCH = regex(
     r"^[ \t]*(?:from[ \t]+\S+[ \t]+import[ \t]+\*|(?:import|from)[ \t]+(?:[\w.]+,[ \t]*)*"
@@ -72,7 +62,6 @@ METRIC = regex(
 PICKS = frozenset({"argmax", "topk", "max", "round", "compare", "index"})
 DISTANCES = frozenset({"power", "abs", "square", "norm"})
 WORD = regex(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
-MOST_VISITED = 60_000
 MOST_FOLLOWED = 400
 MOST_PARTS = 5
 
@@ -131,7 +120,7 @@ def one_of_each(run: Run, is_faulty: Callable[[Evaluation], bool]) -> Iterator[E
 def _evaluations(run: Run) -> tuple[Evaluation, ...]:
     if run.cut_short or not any(run.events(ModelCalled)):
         return ()
-    differentiated = _behind(run)
+    differentiated = behind_all_losses(run)
     return () if differentiated is None else tuple(_Reader(run, differentiated).evaluations())
 
 
@@ -170,7 +159,7 @@ class _Reader:
                 not outputs
                 or _is_foreign(self.run, call)
                 or id(call) in self.training_calls
-                or not _is_learned(self.run, call.model, self.learned)
+                or not is_learned(self.run, call.model, self.learned)
                 or is_asked_about_made_up(self.run, call)
                 or _is_hook(self.run, call)
             ):
@@ -322,81 +311,6 @@ def _training_lines(run: Run) -> dict[int, list[int]]:
     return {module: sorted(lines) for module, lines in found.items()}
 
 
-# What is differentiated, and what was learned
-
-
-def _behind(run: Run) -> set[int] | None:
-    """All data behind any backward pass, also behind a detach: targets and teachers belong to training.
-
-    None if there are too many, or some were not kept.
-    """
-    pending: list[Value | None] = [event.loss for event in run.events(Backward)]
-    pending.extend(event.value for event in run.events(Differentiated))
-    for data in (*run.operations.get("call", ()), *run.operations.get("method", ())):
-        if isinstance(data, Data) and DIFFERENTIATES.search(data.name):
-            pending.extend(data.inputs)
-    for event in run.events(Escaped):
-        if any(isinstance(each, Optimizer) for value in event.values for each in elements(value)):
-            pending.extend(event.values)
-    seen: set[int] = set()
-    while pending:
-        current = pending.pop()
-        if current is None or id(current) in seen:
-            continue
-        seen.add(id(current))
-        if len(seen) > MOST_VISITED or (isinstance(current, Either) and current.open):
-            return None
-        if type(current) is Data:
-            pending.extend(current.inputs)
-            if current.options:
-                pending.extend(current.options.values())
-            if current.parts:
-                pending.extend(stored_parts(current))  # losses[i] = ..., and their sum is differentiated
-        elif type(current) is not Constant:
-            pending.extend(_inside(current))
-    return seen
-
-
-def _inside(value: Value) -> Iterable[Value]:
-    if isinstance(value, Data):
-        return (*value.inputs, *value.options.values())
-    if isinstance(value, Either):
-        return value.alternatives
-    if isinstance(value, Items):
-        return value.items
-    if isinstance(value, Entries):
-        return value.entries.values()
-    if isinstance(value, Instance) and not value.is_network:
-        return value.attributes.values()
-    return ()
-
-
-def learned_in(run: Run) -> set[int]:
-    """The identities of all networks, and parts of them, that were given to an optimizer, loaded, or handed away: by the run, or
-    by the top level before it."""
-    learned = run.remember("learned", run, _learned)
-    return learned if run.before is None else learned | learned_in(run.before)
-
-
-def _learned(run: Run) -> set[int]:
-    owners = taught(run)
-    owners.extend(value for escaped in run.events(Escaped) for value in escaped.values)
-    held = {id(each): each for owner in owners for each in elements(owner)}
-    networks = {
-        id(network): network
-        for each in held.values()
-        for network in (each.owners if isinstance(each, Parameters) else (each,))
-    }
-    return networks.keys() | {id(part) for network in networks.values() for part in parameters_of(network)}
-
-
-def _is_learned(run: Run, model: Value, learned: set[int]) -> bool:
-    if not isinstance(model, (Instance, Layer)):
-        return True
-    parts = run.remember("parts", model, parts_of)
-    return parts is None or not learned.isdisjoint(parts)
-
-
 # What the surroundings say
 
 
@@ -439,7 +353,7 @@ def _is_held_out(call: ModelCalled) -> bool:
             continue
         seen.add(id(current))
         if isinstance(current, (Items, Either, Entries)):
-            pending.extend(_inside(current))
+            pending.extend(values_inside(current))
         elif isinstance(current, Loader):
             if is_held_out_name(current.bound) or ABBREVIATED.match(current.bound):
                 return True

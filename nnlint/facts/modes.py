@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from nnlint.events import Escaped, Event, Loop, ModelBuilt, ModelCalled, ModeSwitched, OptimizerStepped, Run
-from nnlint.facts.evaluation import evaluations, learned_in, switched_here
+from nnlint.facts.evaluation import evaluations, switched_here
+from nnlint.facts.learned import learned_in
 from nnlint.facts.trained import has_unknown_parts
 from nnlint.graph import ancestors, content, parameters_of
 from nnlint.lazy import regex
