@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from types import FrameType
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
@@ -53,26 +53,22 @@ def finished_first() -> Iterator[None]:
         raise KeyboardInterrupt
 
 
-@contextmanager
-def held_back() -> Iterator[None]:
+def held_back() -> AbstractContextManager[None]:
     """Lets interrupts take effect at the end, or within `let_through`, so that nothing half done is lost."""
-    if not CAN_HOLD_BACK:
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return _masked("SIG_BLOCK")
+
+
+def let_through() -> AbstractContextManager[None]:
+    """Lets interrupts take effect at once, also those that were held back."""
+    return _masked("SIG_UNBLOCK")
 
 
 @contextmanager
-def let_through() -> Iterator[None]:
-    """Lets interrupts take effect at once, also those that were held back."""
+def _masked(how: str) -> Iterator[None]:
     if not CAN_HOLD_BACK:
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+    before = signal.pthread_sigmask(getattr(signal, how), ENDING)
     try:
         yield
     finally:

@@ -11,6 +11,19 @@ from typing import Any
 UNPACKING = {dis.opmap[name] for name in ("UNPACK_SEQUENCE",)}
 
 
+class Attributes(dict[str, Any]):
+    """A dictionary with its keys as attributes."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError as error:
+            raise AttributeError(name) from error
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self[name] = value
+
+
 class Permissive:
     """Has every attribute, can be called, entered, indexed and computed with; iteration ends at once, unpacking does not.
 

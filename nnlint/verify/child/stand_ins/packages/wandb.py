@@ -5,20 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from nnlint.verify.child.stand_ins.permissive import Permissive, permissive
+from nnlint.verify.child.stand_ins.permissive import Attributes, Permissive, permissive
 
 
-class Config(dict[str, Any]):
-    """Settings as keys and as attributes."""
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self[name]
-        except KeyError as error:
-            raise AttributeError(name) from error
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        self[name] = value
+class Config(Attributes):
+    """What a run is configured with."""
 
     def update(self, other: Any = (), **more: Any) -> None:  # type: ignore[override]
         """Take these settings too; `allow_val_change` is none of them."""

@@ -10,30 +10,17 @@ from typing import Any
 import torch
 from torch import nn
 
-from nnlint.verify.child.stand_ins.permissive import Base, permissive
-
-
-class Settings(dict[str, Any]):
-    """Settings as keys and as attributes."""
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self[name]
-        except KeyError as error:
-            raise AttributeError(name) from error
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        self[name] = value
+from nnlint.verify.child.stand_ins.permissive import Attributes, Base, permissive
 
 
 class Hooks:
     """What modules and data modules share: `hparams`, and hooks, which do nothing where the user writes none."""
 
-    hparams: Settings
+    hparams: Attributes
 
     def save_hyperparameters(self, *names: Any, ignore: Any = (), **keywords: Any) -> None:
         """Keep what the constructors were called with: all of it, or what is named, or settings as they are given."""
-        kept: Settings = self.__dict__.setdefault("hparams", Settings())
+        kept: Attributes = self.__dict__.setdefault("hparams", Attributes())
         given = [each for each in names if not isinstance(each, str)]
         for each in given:
             kept.update(each if isinstance(each, dict) else vars(each))
@@ -78,7 +65,7 @@ class LightningModule(Hooks, nn.Module):
 
     automatic_optimization = True
     trainer: Any = None
-    hparams: Any = Settings()
+    hparams: Any = Attributes()
     logger: Any = permissive("logger")
 
     @property
@@ -151,7 +138,7 @@ class LightningDataModule(Hooks):
     """Makes the loaders."""
 
     trainer: Any = None
-    hparams: Any = Settings()
+    hparams: Any = Attributes()
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__()

@@ -9,6 +9,7 @@ import numpy as np
 
 from nnlint.verify.child.stand_ins import synthetic
 from nnlint.verify.child.stand_ins.ledger import stood_in
+from nnlint.verify.child.stand_ins.permissive import Attributes
 
 SIZES: dict[str, tuple[int, int, int]] = {
     "load_iris": (150, 4, 3),
@@ -26,14 +27,8 @@ SIZES: dict[str, tuple[int, int, int]] = {
 """Samples, features and classes (0: a number is to be predicted), by the function that loads them."""
 
 
-class Bunch(dict[str, Any]):
-    """A dictionary with its keys as attributes."""
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self[name]
-        except KeyError as error:
-            raise AttributeError(name) from error
+class Bunch(Attributes):
+    """What a function that loads a data set returns."""
 
 
 def _loader(name: str, size: tuple[int, int, int]) -> Callable[..., Any]:
