@@ -94,9 +94,20 @@ def _passes(clip: Clip) -> list[Iteration]:
 
 
 def _is_over_parameters(over: Value | None) -> bool:
-    while isinstance(over, Data) and over.operation in ("list", "filter", "iter") and over.inputs:
+    while isinstance(over, Data) and over.operation in ("list", "filter", "iter", "enumerate") and over.inputs:
         over = over.inputs[-1] if over.operation == "filter" else over.inputs[0]
-    return isinstance(over, Parameters)
+    return isinstance(over, Parameters) or (isinstance(over, Data) and _is_of_groups(over))
+
+
+def _is_of_groups(over: Data) -> bool:
+    """Whether it is an optimizer's `param_groups`, or the parameters of one of them: `group["params"]`."""
+    if over.operation == "attribute":
+        return over.name == "param_groups"
+    group = over.inputs[0] if over.operation == "index" and over.inputs else None
+    if not isinstance(group, Data) or not group.inputs:
+        return False
+    listed = group.inputs[0]
+    return group.operation == "parameter group" or (isinstance(listed, Data) and listed.name == "param_groups")
 
 
 def _problem(clip: Clip, step: OptimizerStepped) -> Problem:

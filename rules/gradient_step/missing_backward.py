@@ -4,7 +4,8 @@
 Reports a step in a training loop where the network is called, and no backward pass that could reach its parameters stands
 anywhere in the run, or none on any path from the clear of its gradients to the step: in helpers, closures, methods or other
 files. Where code that is not at hand gets the loss, the network or the optimizer, it may differentiate by itself, and nothing
-is said; so too where gradients are assigned by hand.
+is said; so too where gradients are assigned by hand. Lightning steps by itself: a `training_step` that calls a network and
+returns nothing is reported where it is defined.
 
 ## Why it matters
 An optimizer passes over parameters without gradients, so the step changes nothing and raises nothing. The loss is logged,
@@ -33,6 +34,7 @@ No step finds a gradient.
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Hashable, Iterator, Sequence
 from typing import Any
 
@@ -52,7 +54,7 @@ from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
 from nnlint.trace import Step, follow
-from nnlint.values import Data, elements
+from nnlint.values import Data, Site, elements
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted
 from nnlint.words import STEPPED, TRAINING
 
@@ -61,6 +63,7 @@ def check(run: Run) -> Iterator[Problem]:
     """One problem for each step that no backward pass belongs to."""
     if run.cut_short or not any(run.events(OptimizerStepped)) or takes_gradients_of_weights(run):
         return
+    yield from _returning_nothing(run)
     calls = [call for call in run.events(ModelCalled) if call.gradient is True and not _is_differentiated(run, call)]
     if not calls or any(not graph_behind(run, event.loss).is_live for event in run.events(Backward)):
         return
@@ -70,10 +73,47 @@ def check(run: Run) -> Iterator[Problem]:
             continue
         for step in _empty_steps(run, each):
             node = step.at.node if isinstance(step.at, CodeSite) else step.at
-            call = _training_call(run, each, step, calls) if node not in reported else None
+            if node in reported or isinstance(node, ast.FunctionDef):
+                continue
+            call = _training_call(run, each, step, calls)
             if call is not None and not is_written_but_not_run(run, "backward", step):
                 reported.add(node)
                 yield _problem(step, call)
+
+
+def _returning_nothing(run: Run) -> Iterator[Problem]:
+    """The `training_step`s that give Lightning no loss: it steps behind them, which stands nowhere in the code."""
+    reported: set[ast.AST] = set()
+    for step in run.events(OptimizerStepped):
+        node = step.at.node if isinstance(step.at, CodeSite) else None
+        if not isinstance(node, ast.FunctionDef) or node in reported or _shares_pass(run, step):
+            continue
+        call = next((each for each in run.events(ModelCalled) if _is_near(each, step)), None)
+        if call is not None and not _mentions_backward(node):
+            reported.add(node)
+            yield Problem(
+                _head(step.at, node),
+                "nothing is trained, because this step returns no loss that Lightning could differentiate",
+                label="returns nothing",
+                related=((call.at, "what is computed from this is never differentiated"),),
+                help="return the loss",
+            )
+
+
+def _shares_pass(run: Run, step: OptimizerStepped) -> bool:
+    return any(step.iterations[-1:] == each.iterations[-1:] for each in run.events(Backward))
+
+
+def _mentions_backward(function: ast.FunctionDef) -> bool:
+    return any(isinstance(each, ast.Attribute) and "backward" in each.attr for each in ast.walk(function))
+
+
+def _head(site: Site, function: ast.FunctionDef) -> Site:
+    """The name of a function where it is defined."""
+    start = {"lineno": function.lineno, "col_offset": function.col_offset}
+    end = {"end_lineno": function.lineno, "end_col_offset": function.col_offset + len(f"def {function.name}")}
+    name = ast.Name(function.name, ast.Load(), **start, **end)
+    return CodeSite(site.module, name, None, site.function) if isinstance(site, CodeSite) else site
 
 
 def _is_certainly_optimizer(each: Trained) -> bool:

@@ -38,24 +38,20 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from nnlint.events import Run, Scored
-from nnlint.facts.identity import label_of, uncopied
-from nnlint.facts.shapes import FILLED, Shape, broadcast, dimension_of, rows_of, shape_of
+from nnlint.facts.identity import label_of
+from nnlint.facts.products import constructed, is_weight, name_of, product_in, weights_come_first
+from nnlint.facts.shapes import Shape, broadcast, dimension_of, rows_of, shape_of
 from nnlint.finding import Applicability, Edit, Fix, Severity, Verdict
 from nnlint.lazy import regex
 from nnlint.mending import edits
 from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
-from nnlint.values import Data, Site, Value, number
+from nnlint.values import Data, Site, Value
 from nnlint.witness import Case, confirmed, harmless_here, not_reached, numbers, refuted
 from nnlint.words import ARRAYS, MATRICES
 
 BIAS = regex(r"bias|^_*b[a-z]?_?\d*$|^_*b_|_b\d*$", re.IGNORECASE)
-WEIGHT = regex(r"weight|theta|^_*syn|^_*[wuv]([\d_].*|[ihoxy]{1,2}\d*)?$|kernel", re.IGNORECASE)
-CAPITAL = regex(r"^[WUV][a-z]{1,3}\d*$")
-"""Names of weights in the notation of lectures: `Wax`, `Why`, `Wf`."""
-
-DATA = regex(r"^_*x|input|data|sample|feature|batch", re.IGNORECASE)
 SAMPLES = regex(r"samples|examples|n_train|num_train|batch|n_data|n_points|n_obs", re.IGNORECASE)
 
 
@@ -79,7 +75,7 @@ def _allocations(run: Run) -> Iterator[tuple[CodeSite, list[_Added]]]:
             for place, product in enumerate(data.inputs):
                 made = _allocation(product, data.inputs[1 - place])
                 if made is not None and isinstance(made.at, CodeSite):
-                    axis = 1 if _weights_come_first(product) else 0
+                    axis = 1 if weights_come_first(product) else 0
                     _, added = found.setdefault(id(made.at.node), (made.at, []))
                     added.append(_Added(data.at, 1 - place, axis))
     yield from found.values()
@@ -95,7 +91,7 @@ class _Added(NamedTuple):
 
 def _allocation(product: Value, bias: Value) -> Data | None:
     """The constructor of a bias with a row per sample, if this is the sum of such a one and a product with weights."""
-    made, weighted = _constructed(bias), _product_in(product)
+    made, weighted = constructed(bias), product_in(product)
     if made is None or weighted is None or not isinstance(made.at, CodeSite):
         return None
     names = {label_of(bias), label_of(made), *_targets(made.at)}
@@ -105,30 +101,10 @@ def _allocation(product: Value, bias: Value) -> Data | None:
     return made if _is_per_sample(shape, made, weighted) else None
 
 
-def _constructed(value: Value) -> Data | None:
-    inner = uncopied(value)
-    while isinstance(inner, Data) and inner.operation == "parameter" and inner.inputs:
-        inner = uncopied(inner.inputs[0])
-    return inner if isinstance(inner, Data) and inner.operation in FILLED else None
-
-
-def _weights_come_first(value: Value) -> bool:
-    product = _product_in(value)
-    return product is not None and _is_weight(product, 0)
-
-
-def _product_in(value: Value) -> Data | None:
-    """The product of matrices that a value is, or the first of a sum of such products."""
-    inner = uncopied(value)
-    while isinstance(inner, Data) and inner.operation == "add" and inner.inputs:
-        inner = uncopied(inner.inputs[0])
-    return inner if isinstance(inner, Data) and inner.operation == "matmul" and len(inner.inputs) == 2 else None
-
-
 def _is_per_sample(shape: Shape, made: Data, product: Data) -> bool:
     left, right = product.inputs
-    if _is_weight(product, 0):
-        return not _is_weight(product, 1) and shape[1] not in (None, 1) and shape[1] == dimension_of(right, 1)
+    if is_weight(product, 0):
+        return not is_weight(product, 1) and shape[1] not in (None, 1) and shape[1] == dimension_of(right, 1)
     if shape[0] in (None, 1):
         return False
     return shape[0] == rows_of(left) or _counts_samples(made)
@@ -142,54 +118,15 @@ def _counts_samples(made: Data) -> bool:
     first = node.args[0]
     while isinstance(first, (ast.Tuple, ast.List)) and first.elts:
         first = first.elts[0]
-    return SAMPLES.search(_name_of(first)) is not None
-
-
-def _is_weight(product: Data, position: int) -> bool:
-    """Whether that factor of a product is the weights: by its name, or as random numbers that are not called data."""
-    value = product.inputs[position]
-    name = _written(product, position) or label_of(value)
-    if WEIGHT.search(name) or CAPITAL.search(name):
-        return True
-    return _constructed(_unscaled(value)) is not None and not DATA.search(name)
-
-
-def _unscaled(value: Value) -> Value:
-    """Of `np.random.randn(4, 3) * 0.01` the random numbers."""
-    inner = uncopied(value)
-    if isinstance(inner, Data) and inner.operation in ("multiply", "divide") and number(inner.inputs[1]) is not None:
-        return inner.inputs[0]
-    return value
-
-
-def _written(product: Data, position: int) -> str:
-    """The name of a factor, as the code has it."""
-    node = product.at.node if isinstance(product.at, CodeSite) else None
-    if isinstance(node, ast.BinOp):
-        return _name_of((node.left, node.right)[position])
-    if isinstance(node, ast.Call):
-        is_method = isinstance(node.func, ast.Attribute) and len(node.args) == 1
-        sides = [node.func.value, *node.args] if is_method and isinstance(node.func, ast.Attribute) else list(node.args)
-        return _name_of(sides[position]) if len(sides) > position else ""
-    return ""
-
-
-def _name_of(node: ast.expr) -> str:
-    if isinstance(node, ast.Name):
-        return node.id
-    if isinstance(node, ast.Attribute):
-        return _name_of(node.value) if node.attr == "T" else node.attr
-    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str):
-        return node.slice.value
-    return ""
+    return SAMPLES.search(name_of(first)) is not None
 
 
 def _targets(site: CodeSite) -> set[str]:
     """The names that the statement of a site assigns."""
     statement = site.statement
     if isinstance(statement, ast.Assign):
-        return {_name_of(each) for target in statement.targets for each in _flat(target)}
-    return {_name_of(statement.target)} if isinstance(statement, (ast.AugAssign, ast.AnnAssign)) else set()
+        return {name_of(each) for target in statement.targets for each in _flat(target)}
+    return {name_of(statement.target)} if isinstance(statement, (ast.AugAssign, ast.AnnAssign)) else set()
 
 
 def _flat(target: ast.expr) -> list[ast.expr]:

@@ -4,8 +4,9 @@
 Follows the prediction of every cross-entropy, negative log-likelihood and KL divergence back to a `softmax` or `log_softmax`, and
 compares its dimension with that in which the loss has the classes: the second, or the last one where the batch is flattened
 between the two. What a network puts out is looked at, too, where the number of dimensions is known, or where the best class is
-picked from it. A softmax without `dim` is advice; it is an error where the tensor is known to have three dimensions, as the
-batch is taken then.
+picked from it. In networks written by hand, so are exponentials that are divided by their own sum, where a product with weights
+tells which dimension has the samples. A softmax without `dim` is advice; it is an error where the tensor is known to have three
+dimensions, as the batch is taken then.
 
 ## Why it matters
 Over dimension 0, the probabilities of one class sum to 1 over the batch: the samples compete with each other, a sample's output
@@ -39,6 +40,7 @@ from nnlint.events import LossComputed, ModelCalled, Run, ValueSeen
 from nnlint.facts.layers import made_by, place_of, related_call, wiring
 from nnlint.facts.ranks import rank_of, sizes_of
 from nnlint.facts.scales import SCALES, Ending, Scale, endings
+from nnlint.facts.softmax_by_hand import Misnormalised, misnormalised
 from nnlint.finding import Applicability, Edit, Fix, Severity, Verdict
 from nnlint.graph import ancestors, content
 from nnlint.mending import edits
@@ -85,6 +87,8 @@ def check(run: Run) -> Iterator[Problem]:
         for data in made_by(run, operation):
             if id(data) not in found and _is_silent_about_it(data):
                 yield _implied(data)
+    for by_hand in misnormalised(run):
+        yield from _by_hand(by_hand, found)
 
 
 def _before_losses(run: Run) -> Iterator[Misplaced]:
@@ -276,6 +280,21 @@ def _problem(misplaced: Misplaced) -> Problem:
     )
 
 
+def _by_hand(softmax: Misnormalised, found: set[int]) -> Iterator[Problem]:
+    site = softmax.quotient.at
+    node = site.node if isinstance(site, CodeSite) else None
+    if site is None or id(node) in found:
+        return
+    found.add(id(node))
+    what = "all numbers of the batch" if softmax.taken is None else "the samples of the batch"
+    yield Problem(
+        site,
+        f"this softmax runs over {what}, so samples compete with each other and not classes alone",
+        label="divided by a sum over the samples",
+        help=f"sum over the classes: `axis={softmax.classes}, keepdims=True`",
+    )
+
+
 def _implied(data: Data) -> Problem:
     at = place_of(data)
     assert at is not None, "a softmax stands somewhere"
@@ -317,7 +336,8 @@ def witness(case: Case) -> Verdict:
     places = [case.finding.place, *(each.place for each in case.finding.related)]
     values = [each for each in case.at(ValueSeen, *places) if "sum_gap_1" in each.numbers]
     if values:
-        name = "sum_gap_last" if f"dim={LAST}" in case.finding.help else "sum_gap_1"
+        help_ = case.finding.help
+        name = "sum_gap_last" if f"dim={LAST}" in help_ else "sum_gap_0" if "axis=0" in help_ else "sum_gap_1"
         return _by_sums(numbers(values, name))
     seen = [
         each for each in case.at(LossComputed, *places) if each.kind in LOSSES and "exp_row_sum_max" in each.numbers
@@ -344,6 +364,6 @@ rule = Rule(
     since="0.1",
     fix=Applicability.UNSAFE,
     witness=witness,
-    words=(NETWORKS | names_of(*SOFTMAXES),),
-    needs=needs(SOFTMAXES),
+    words=(NETWORKS | names_of(*SOFTMAXES, "exp"),),
+    needs=needs(SOFTMAXES | {"exp"}),
 )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple
 
-from nnlint.events import Backward, GradientsCleared, Loop, OptimizerStepped
+from nnlint.events import Backward, Differentiated, GradientsCleared, Loop, ModelCalled, OptimizerStepped
 from nnlint.static.arguments import Arguments
 from nnlint.static.iteration import PASSES, element
 from nnlint.static.knowledge.common import escape, is_optimizer_like, method
@@ -15,7 +15,19 @@ from nnlint.static.knowledge.lightning import loader_for, steps_by_hand
 from nnlint.static.knowledge.modules import set_mode
 from nnlint.static.machine import Machine
 from nnlint.static.objects import Bound, Class, External, Function
-from nnlint.values import NONE, Constant, Data, Entries, Instance, Layer, Optimizer, Value, alternatives, elements
+from nnlint.values import (
+    NONE,
+    Constant,
+    Data,
+    Either,
+    Entries,
+    Instance,
+    Items,
+    Layer,
+    Optimizer,
+    Value,
+    alternatives,
+)
 
 
 class Fit(NamedTuple):
@@ -196,8 +208,11 @@ def run_step(machine: Machine, module: Instance, name: str, loader: Value | None
     optimizer = _automatic_optimizer(machine, module, node) if training else None
 
     def batch_passes(batch: Value) -> None:
+        before = len(machine.run.all_events)
         loss = machine.call(Bound(module, name, step), Arguments([batch, machine.data("counter", (), node)]), node)
-        if optimizer is not None:
+        if training and loss is NONE and _computes_for_nothing(machine, module, before, node):
+            machine.emit(OptimizerStepped(machine.site(step.node), optimizer or module))
+        elif optimizer is not None:
             loss = loss.entries.get("loss", loss) if isinstance(loss, Entries) else loss
             _update(machine, module, optimizer, loss, node)
         else:
@@ -207,14 +222,40 @@ def run_step(machine: Machine, module: Instance, name: str, loader: Value | None
         _for_each_batch(machine, loader, batch_passes, node)
 
 
+def _computes_for_nothing(machine: Machine, module: Instance, before: int, node: ast.AST) -> bool:
+    """Whether a step that returned nothing has called networks, though only Lightning would differentiate what they gave."""
+    happened = machine.run.all_events[before:]
+    if any(isinstance(event, (Backward, Differentiated, OptimizerStepped)) for event in happened):
+        return False
+    return any(isinstance(event, ModelCalled) for event in happened) and not steps_by_hand(machine, module, node)
+
+
 def _automatic_optimizer(machine: Machine, module: Instance, node: ast.AST) -> Value | None:
-    """The optimizer that Lightning steps by itself; None where the module does so, or has none or several."""
+    """The optimizer that Lightning steps by itself, or those of which a setting chooses one; None where the module steps, or
+    has none or several."""
     configure = module.cls.find("configure_optimizers")
     if not isinstance(configure, Function) or steps_by_hand(machine, module, node):
         return None
-    made = machine.call(Bound(module, "configure_optimizers", configure), Arguments(), node)
-    found = {id(each): each for each in elements(made) if isinstance(each, Optimizer)}
-    return next(iter(found.values())) if len(found) == 1 else None
+    found = list(
+        _configured_optimizers(machine.call(Bound(module, "configure_optimizers", configure), Arguments(), node))
+    )
+    return found[0] if len(found) == 1 else None
+
+
+def _configured_optimizers(made: Value) -> Iterator[Value]:
+    """The optimizers among what `configure_optimizers` returned; a choice of them is one."""
+    if isinstance(made, Items):
+        for each in made.items:
+            yield from _configured_optimizers(each)
+    elif isinstance(made, Entries):
+        yield from _configured_optimizers(made.entries.get("optimizer", NONE))
+    elif isinstance(made, Either):
+        held = {id(each): each for one in made.alternatives for each in _configured_optimizers(one)}
+        if held:
+            is_open = made.open or len(held) < len(made.alternatives)
+            yield next(iter(held.values())) if len(held) == 1 else Either(tuple(held.values()), is_open)
+    elif isinstance(made, Optimizer):
+        yield made
 
 
 def _for_each_batch(machine: Machine, loader: Value | None, body: Callable[[Value], object], node: ast.AST) -> None:

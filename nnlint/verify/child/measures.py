@@ -154,9 +154,10 @@ def tensors_in(value: Any, depth: int = 3) -> Iterator[Tensor]:
 
 def sum_gaps(value: object) -> Numbers:
     """How far sums over a dimension are from 1 at most: of probabilities, or of what log-probabilities are logarithms of."""
-    if not isinstance(value, Tensor) or not value.is_floating_point() or not 1 < value.dim() < 6 or not value.numel():
+    tensor = value if isinstance(value, Tensor) else as_tensor(value) if hasattr(value, "__array__") else None
+    if tensor is None or not tensor.is_floating_point() or not 1 < tensor.dim() < 6 or not tensor.numel():
         return {}
-    detached = value.detach().float()
+    detached = tensor.detach().float()
     if float(detached.max()) <= 0:
         detached = detached.exp()
     elif float(detached.min()) < 0 or float(detached.max()) > 1:
