@@ -20,8 +20,10 @@ from nnlint.events import (
 )
 from nnlint.facts.differentiated import differentiated, reached, recorded_behind, takes_gradients_of_weights
 from nnlint.facts.handed_over import READS_NETWORK
+from nnlint.facts.identity import COPIES
 from nnlint.facts.live_graphs import TAKEN_OUT, graph_behind
 from nnlint.facts.networks import trainable_layers
+from nnlint.facts.users import users
 from nnlint.finding import Verdict
 from nnlint.graph import MOST_VISITED, ancestors, parameters_of
 from nnlint.lazy import regex
@@ -41,6 +43,12 @@ ON_PURPOSE = regex(
 
 NEVER_CHANGES = "never changes"
 """What findings say of the layer that no gradient reaches."""
+
+READS = COPIES | frozenset("add subtract multiply divide power square abs sum mean norm compare".split())
+"""What is made of weights without touching them."""
+
+MOST_TURNS = 6
+MOST_OUTPUTS = 6
 
 SELECTS = regex(r"requires_grad|filter\b|if ")
 
@@ -76,14 +84,34 @@ def _never_reached(run: Run) -> tuple[NeverReached, ...]:
         return ()
     given_values = _given_values(run)
     found: dict[object, NeverReached] = {}
-    for data in cut_off:
-        if id(data.layer) not in given_values and not _is_on_purpose(data):
-            cut = None if data.gradient is False else _cut_behind(run, data)
-            made = held[id(data.layer)]
-            if cut is not None or data.gradient is False:
-                site = cut if cut is not None else data
-                found.setdefault(_node(site.at), NeverReached(data, cut, made, backward))
+    for outputs in cut_off:
+        if id(outputs[0].layer) in given_values or _is_on_purpose(outputs[0]):
+            continue
+        cuts = list(_cuts_of(run, outputs, held[id(outputs[0].layer)], backward))
+        if cuts:
+            nearest = next((each for each in cuts if _is_beside_backward(run, each)), cuts[0])
+            found.setdefault(_node(_site_of(nearest)), nearest)
     return tuple(found.values())
+
+
+def _cuts_of(run: Run, outputs: list[Data], made: OptimizerMade, backward: Backward) -> Iterator[NeverReached]:
+    """Where what a layer put out was cut off, each time that it was behind a loss."""
+    for data in outputs[:MOST_OUTPUTS]:
+        if data.gradient is False:
+            yield NeverReached(data, None, made, backward)
+        else:
+            yield from (NeverReached(data, cut, made, backward) for cut in _cuts_behind(run, data))
+
+
+def _is_beside_backward(run: Run, each: NeverReached) -> bool:
+    """Whether the cut stands in a function that differentiates: what a policy decides is cut off elsewhere, and has to be."""
+    site = _site_of(each)
+    around = site.function if isinstance(site, CodeSite) else None
+    return any(isinstance(event.at, CodeSite) and event.at.function is around for event in run.events(Backward))
+
+
+def _site_of(each: NeverReached) -> object:
+    return each.cut.at if each.cut is not None else each.applied.at
 
 
 def layer_sites(each: NeverReached) -> tuple[Site, ...]:
@@ -143,8 +171,8 @@ def _takes_all(optimizer: Optimizer, made: OptimizerMade) -> bool:
     return not isinstance(made.at, CodeSite) or not SELECTS.search(ast.unparse(made.at.node))
 
 
-def _cut_off(run: Run, held: dict[int, OptimizerMade]) -> Iterator[Data]:
-    """What held layers put out behind a loss, where no gradient of any loss comes to any output of that layer."""
+def _cut_off(run: Run, held: dict[int, OptimizerMade]) -> Iterator[list[Data]]:
+    """What a held layer put out behind a loss, where no gradient of any loss comes to any output of that layer."""
     behind_losses = differentiated(run)
     outputs: dict[int, list[Data]] = {}
     for operation in LEARNING:
@@ -153,17 +181,18 @@ def _cut_off(run: Run, held: dict[int, OptimizerMade]) -> Iterator[Data]:
                 outputs.setdefault(id(data.layer), []).append(data)
     for applied in outputs.values():
         if not any(id(data) in reached(run) or data.gradient is None for data in applied):
-            yield from [data for data in applied if id(data) in behind_losses][:1]
+            behind = [data for data in applied if id(data) in behind_losses]
+            if behind:
+                yield behind
 
 
-def _cut_behind(run: Run, applied: Data) -> Data | None:
-    """The operation that takes what a layer put out from its graph, on the way to a loss."""
+def _cuts_behind(run: Run, applied: Data) -> Iterator[Data]:
+    """The operations that take what a layer put out from its graph, on the way to a loss."""
     for operation in TAKEN_OUT:
         for cut in run.operations.get(operation, ()):
             is_behind = isinstance(cut, Data) and bool(cut.inputs) and id(cut) in differentiated(run)
             if isinstance(cut, Data) and is_behind and id(applied) in recorded_behind(run, cut.inputs[0]):
-                return cut
-    return None
+                yield cut
 
 
 def _given_values(run: Run) -> frozenset[int]:
@@ -172,7 +201,7 @@ def _given_values(run: Run) -> frozenset[int]:
     for used in run.events(StateUsed):
         found.update(_parts(used.into) if used.into is not None else ())
     for weight in run.operations.get("weight", ()):
-        for each in weight.inputs if isinstance(weight, Data) else ():
+        for each in weight.inputs if isinstance(weight, Data) and not _is_only_read(run, weight) else ():
             found.update(part for owner in getattr(each, "owners", ()) for part in _parts(owner))
     for network in _always_evaluated(run):
         found.update(_parts(network))
@@ -180,6 +209,27 @@ def _given_values(run: Run) -> frozenset[int]:
         if not READS_NETWORK.search(escaped.callee.rpartition(".")[2]):
             found.update(part for value in escaped.values for each in elements(value) for part in _parts(each))
     return frozenset(found)
+
+
+def _is_only_read(run: Run, weight: Data) -> bool:
+    """Whether a weight is only calculated with, as in `target.data.copy_(0.9 * target.data + 0.1 * weight.data)`."""
+    pending, following = [weight], users(run)
+    for _ in range(MOST_TURNS):
+        if not pending:
+            return True
+        used = [(each, user) for each in pending for user in following.of(each)]
+        if not used or any(each.parts or _is_written_by(each, user) for each, user in used):
+            return False
+        pending = [user for _, user in used if user.operation in COPIES]
+    return False
+
+
+def _is_written_by(data: Data, user: Data) -> bool:
+    node = user.at.node if isinstance(user.at, CodeSite) else None
+    is_in_place = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr.endswith("_")
+    if is_in_place or user.operation in ("method", "call"):
+        return not user.inputs or user.inputs[0] is data
+    return user.operation not in READS
 
 
 def _always_evaluated(run: Run) -> Iterator[Value]:

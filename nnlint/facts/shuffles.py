@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from nnlint.events import LossComputed, Run
+from nnlint.events import LossComputed, ModelCalled, Run
 from nnlint.facts.identity import PARTS, key_of, label_of, uncopied, wholes
-from nnlint.facts.roles import comparisons
+from nnlint.facts.roles import TARGET_NAME, comparisons
 from nnlint.graph import ancestors
 from nnlint.lazy import regex
 from nnlint.static.objects import CodeSite
@@ -131,10 +131,16 @@ def _pairs(run: Run) -> Iterator[tuple[Value, Value]]:
         if isinstance(data, Data) and isinstance(data.at, CodeSite) and data.inputs:
             split.setdefault(data.at.node, []).append(data.inputs[0])
     yield from ((arrays[0], arrays[1]) for arrays in split.values() if len(arrays) > 1)
+    for data in run.operations.get("zip", ()):
+        if isinstance(data, Data) and len(data.inputs) == 2 and TARGET_NAME.search(label_of(data.inputs[1])):
+            yield data.inputs[0], data.inputs[1]
+    is_by_hand = not any(True for _ in run.events(ModelCalled))
     for each in comparisons(run):
         for data in ancestors(each.prediction, stop=_is_computed):
             if data.operation == "output" and len(data.inputs) == 3:
                 yield data.inputs[2], each.target
+            elif is_by_hand and data.operation == "index" and len(data.inputs) == 2 and _is_draw(data.inputs[1]):
+                yield data, each.target
     for event in run.events(LossComputed):
         for data in ancestors(event.prediction, stop=lambda each: each.operation == "output"):
             if data.operation == "output" and event.target is not None and len(data.inputs) == 3:

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Callable, Sequence
 
 from nnlint.events import ModelBuilt, ModelCalled, OneOf
+from nnlint.operations import CONTAINERS
 from nnlint.static.access import attribute, index, store_attribute, store_index
 from nnlint.static.arguments import Arguments
 from nnlint.static.candidates import affordable, having, was_only_read
@@ -227,7 +228,8 @@ def call_function(
         effort.add(steps - machine.steps_left, machine.activity != activity, machine.training_events != training)
     if value is None:
         machine.note(f"the call of {function.name} is not followed: nested too deep, or followed often enough", node)
-        knowledge.escape(machine, given.values(), function.name, node)
+        if not is_spent or effort.is_active:  # where nothing has happened so often, nothing happens to what it is given
+            knowledge.escape(machine, given.values(), function.name, node)
         return machine.data("call", given.values(), node, name=function.name)
     return value
 
@@ -421,6 +423,8 @@ def _bind_name(machine: Machine, name: str, value: Value) -> None:
 
 def _bind_elements(machine: Machine, targets: list[ast.expr], value: Value) -> None:
     starred = next((i for i, target in enumerate(targets) if isinstance(target, ast.Starred)), None)
+    if isinstance(value, Either):
+        value = _unpackable(value, len(targets))
     for position, target in enumerate(targets):
         if starred is not None and position >= starred:
             if position == starred:
@@ -428,6 +432,19 @@ def _bind_elements(machine: Machine, targets: list[ast.expr], value: Value) -> N
                 continue
             position -= len(targets)
         bind_target(machine, target, index(machine, value, Constant(position), target))
+
+
+def _unpackable(value: Either, count: int) -> Value:
+    """What can be meant where several names are bound: with a tuple of as many among the alternatives, no single object."""
+    tuples = [each for each in value.alternatives if isinstance(each, Items) and len(each.items) == count]
+    return join_all(each for each in value.alternatives if not _is_single(each)) if tuples else value
+
+
+def _is_single(value: Value) -> bool:
+    is_container = isinstance(value, Layer) and value.kind in CONTAINERS
+    return (isinstance(value, (Layer, Optimizer)) and not is_container) or (
+        isinstance(value, Instance) and value.is_network
+    )
 
 
 def _rest(machine: Machine, value: Value, start: int, node: ast.AST) -> Value:

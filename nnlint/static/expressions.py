@@ -215,6 +215,9 @@ def _is_none(value: Value, negated: bool) -> bool | None:
         return negated  # once trained, every parameter has a gradient
     if isinstance(value, Constant):
         return None if value.overridable else (value.value is None) is not negated
+    if isinstance(value, Either):
+        answers = {_is_none(each, negated) for each in value.alternatives}
+        return None if value.open or len(answers) > 1 else answers.pop()
     from nnlint.values import Instance, Layer, Optimizer, Scheduler
 
     known_object = isinstance(value, (Items, Entries, Instance, Layer, Optimizer, Scheduler, Function))

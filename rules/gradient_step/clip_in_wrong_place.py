@@ -60,7 +60,7 @@ def check(run: Run) -> Iterator[Problem]:
     found = clips(run)
     reported: set[object] = set()
     for clip in found:
-        node = clip.event.at.node if isinstance(clip.event.at, CodeSite) else clip.event.at
+        node = _node(clip.event.at)
         step = None if node in reported else _step_of(run, clip)
         if step is None or any(_is_right(other, clip) for other in found):
             continue
@@ -70,9 +70,18 @@ def check(run: Run) -> Iterator[Problem]:
 
 
 def _is_right(other: Clip, clip: Clip) -> bool:
-    """Whether another clip of the same parameters, or the same clip for another optimizer, stands where it should."""
-    is_same = other.trained.optimizer is clip.trained.optimizer or other.event.at is clip.event.at
-    return is_same and not other.states <= EMPTY
+    """Whether another clip of the same parameters in the same pass, or the same for another optimizer, stands where it should."""
+    is_beside = other.trained.optimizer is clip.trained.optimizer and _are_in_one_pass(other, clip)
+    return (is_beside or other.event.at is clip.event.at) and not other.states <= EMPTY
+
+
+def _are_in_one_pass(first: Clip, second: Clip) -> bool:
+    loops = [_node(each[-1].loop.at) for each in (_passes(first), _passes(second)) if each]
+    return len(loops) < 2 or loops[0] is loops[1]
+
+
+def _node(site: Site) -> object:
+    return site.node if isinstance(site, CodeSite) else site
 
 
 def _step_of(run: Run, clip: Clip) -> OptimizerStepped | None:

@@ -127,7 +127,7 @@ def make_scheduler(machine: Machine, kind: str, given: Arguments, node: ast.AST)
 @method("step")
 def _step(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
     first = given.get(0, "optimizer", "closure")
-    stepped = next((each for each in given.values() if is_optimizer_like(each)), None)
+    stepped = next((each for each in given.values() if _is_steppable(each)), None)
     if stepped is not None:
         scaler = receiver if is_scaler(receiver) else None
         machine.emit(OptimizerStepped(machine.site(node), stepped, argument(machine, node, given, stepped), scaler))
@@ -145,6 +145,12 @@ def _step(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) ->
     if isinstance(receiver, Data) and SCHEDULING.search(role_name(receiver)):
         return NONE
     return None
+
+
+def _is_steppable(value: Value) -> bool:
+    """Whether it is an optimizer, or one of several that a setting chooses."""
+    choices = [each for each in alternatives(value) if each is not NONE]
+    return bool(choices) and all(is_optimizer_like(each) for each in choices)
 
 
 @method("optimizer_step")
