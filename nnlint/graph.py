@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import islice
+from typing import Any
 
 from nnlint.operations import TRANSPARENT
 from nnlint.values import (
@@ -26,6 +27,9 @@ from nnlint.values import (
 
 LEAVES = frozenset({Constant, Instance, Layer, Parameters, type(None)})
 """What most walks come upon beside data, and what no data lie behind: told apart by one look."""
+
+CONTAINERS = frozenset({Either, Items, Entries})
+"""Values that hold others, which walks look into."""
 
 MADE_TO_SIZE = frozenset({"zeros", "ones", "random", "randperm"})
 """Operations that are given sizes, or something of the same size, and take no number from what they are given."""
@@ -54,30 +58,71 @@ def ancestors_of_all(
 
     Where arrays may be `filled`, what was stored in them, item by item, counts as well.
     """
-    pending = list(values)
-    most = MOST_VISITED * len(pending)
-    seen: set[int] = set()
+    settled = _settled.get()
+    origins = _Origins() if settled is None else settled.origins
+    pending = _data_within(values)
+    most = MOST_VISITED * len(values)
+    seen: set[Data] = set()
     while pending and len(seen) < most:
         current = pending.pop()
-        if type(current) in LEAVES or id(current) in seen:
+        if current in seen:
             continue
-        seen.add(id(current))
+        seen.add(current)
+        yield current
+        if filled and current.parts:
+            pending += _data_within(stored_parts(current))
+        if stop is None or not stop(current):
+            pending += origins[current]
+
+
+class _Origins(dict[Data, list[Data]]):
+    """The data that other data were made from at once, in the order in which they were given; gathered when asked for."""
+
+    def __missing__(self, data: Data) -> list[Data]:
+        found = self[data] = _made_of(data)
+        return found
+
+
+def _made_of(data: Data) -> list[Data]:
+    if data.operation in MADE_TO_SIZE and not _is_drawn_around(data):
+        return []
+    found = _data_within(data.inputs)
+    if data.options:
+        found += _data_within(data.options.values())
+    return found
+
+
+def _data_within(values: Iterable[Value | None]) -> list[Data]:
+    """The data among values, in the order in which they stand in tuples, lists, dicts and alternatives."""
+    found: list[Data] = []
+    for value in values:
+        if isinstance(value, Data):
+            found.append(value)
+        elif type(value) in CONTAINERS:
+            found += _data_held(value)
+    return found
+
+
+def _data_held(container: Value | None) -> list[Data]:
+    found: list[Data] = []
+    seen: set[int] = set()
+    pending = [container]
+    while pending and len(seen) < MOST_VISITED:
+        current = pending.pop()
         if isinstance(current, Data):
-            yield current
-            if filled and current.parts:
-                pending += stored_parts(current)
-            if current.operation in MADE_TO_SIZE and not _is_drawn_around(current):
-                continue
-            if stop is None or not stop(current):
-                pending += current.inputs
-                if current.options:
-                    pending += current.options.values()
-        elif isinstance(current, Either):
-            pending += current.alternatives
-        elif isinstance(current, Items):
-            pending += current.items
-        elif isinstance(current, Entries):
-            pending += current.entries.values()
+            found.append(current)
+        elif type(current) in CONTAINERS and id(current) not in seen:
+            seen.add(id(current))
+            pending += reversed(_held(current))
+    return found
+
+
+def _held(container: Value | None) -> Sequence[Value]:
+    if isinstance(container, Either):
+        return container.alternatives
+    if isinstance(container, Items):
+        return container.items
+    return tuple(container.entries.values()) if isinstance(container, Entries) else ()
 
 
 def _is_drawn_around(data: Data) -> bool:
@@ -164,47 +209,69 @@ def content(value: Value | None) -> list[Value]:
     return sources(value, is_transparent)
 
 
-def networks_behind(value: Value | None) -> list[Value]:
+def networks_behind(value: Value | None) -> Iterator[Value]:
     """The networks and lone layers whose parameters a value depends on, nearest first, not beyond a detach."""
-    found: list[Value] = []
     for data in ancestors(value, stop=cuts_graph):
-        if cuts_graph(data):
-            continue
         if data.operation == "output":
-            found.append(data.inputs[1])
+            network = data.inputs[1]
         elif data.layer is not None:
-            found.append(data.layer)
-    return found
+            network = data.layer
+        else:
+            continue
+        if not cuts_graph(data):
+            yield network
 
 
-CUTS = frozenset({"detach", "item", "argmax", "compare", "length"})
+def has_network_behind(value: Value | None) -> bool:
+    """Whether gradients of a value would reach a network or a lone layer."""
+    return next(networks_behind(value), None) is not None
+
+
 LOOKS = frozenset(
     "shape size ndim ndimension dim dtype device numel nelement layout is_cuda requires_grad grad_fn".split()
 )
 """What tells about a tensor without its numbers."""
 
+CUTS = frozenset({"detach", "item", "argmax", "compare", "length"}) | LOOKS
+READS = frozenset({"attribute", "method"})
+
 
 def cuts_graph(data: Data) -> bool:
     """Whether gradients stop at this operation."""
-    return data.gradient is False or data.operation in CUTS or only_looks(data)
+    return data.gradient is False or data.operation in CUTS or (data.operation in READS and data.name in LOOKS)
 
 
 def only_looks(data: Data) -> bool:
     """Whether the data tell about a tensor without its numbers: its size, its type."""
-    return data.operation in LOOKS or (data.operation in ("attribute", "method") and data.name in LOOKS)
+    return data.operation in LOOKS or (data.operation in READS and data.name in LOOKS)
 
 
-_settled: ContextVar[dict[int, tuple[Value, tuple[Value, ...]]] | None] = ContextVar("settled", default=None)
+class _Settled:
+    """What a finished run has been asked: the parts of networks (by identity; they are kept, too), the origins of data."""
+
+    def __init__(self) -> None:
+        self.parts: dict[int, tuple[Value, tuple[Value, ...]]] = {}
+        self.origins = _Origins()
+        self.kept: dict[object, dict[Any, Any]] = {}
+
+
+_settled: ContextVar[_Settled | None] = ContextVar("settled", default=None)
 
 
 @contextmanager
 def settled() -> Iterator[None]:
-    """While nothing is written any more, as when rules look at a finished run: what a network holds is gathered once."""
-    token = _settled.set({})
+    """While nothing is written any more, as when rules look at a finished run: what lies behind and inside is gathered once."""
+    token = _settled.set(_Settled())
     try:
         yield
     finally:
         _settled.reset(token)
+
+
+def kept_while_settled(question: object) -> dict[Any, Any]:
+    """Where the answers to a question are kept while nothing is written any more; elsewhere they are forgotten at once."""
+    known = _settled.get()
+    return {} if known is None else known.kept.setdefault(question, {})
 
 
 def parameters_of(value: Value) -> Iterator[Value]:
@@ -212,9 +279,9 @@ def parameters_of(value: Value) -> Iterator[Value]:
     known = _settled.get()
     if known is None:
         return _parts(value)
-    if id(value) not in known:
-        known[id(value)] = (value, tuple(_parts(value)))
-    return iter(known[id(value)][1])
+    if id(value) not in known.parts:
+        known.parts[id(value)] = (value, tuple(_parts(value)))
+    return iter(known.parts[id(value)][1])
 
 
 def _parts(value: Value) -> Iterator[Value]:

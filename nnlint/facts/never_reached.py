@@ -25,7 +25,7 @@ from nnlint.facts.live_graphs import TAKEN_OUT, graph_behind
 from nnlint.facts.networks import trainable_layers
 from nnlint.facts.users import users
 from nnlint.finding import Verdict
-from nnlint.graph import MOST_VISITED, ancestors, parameters_of
+from nnlint.graph import MOST_VISITED, ancestors_of_all, parameters_of
 from nnlint.lazy import regex
 from nnlint.operations import WEIGHTED
 from nnlint.static.objects import CodeSite
@@ -76,7 +76,7 @@ def _never_reached(run: Run) -> tuple[NeverReached, ...]:
         return ()
     if not all(graph_behind(run, event.loss).is_live for event in run.events(Backward)):
         return ()  # nothing is trained at all, which has a cause of its own
-    if any(each.operation == "name" for event in run.events(Backward) for each in ancestors(event.loss)):
+    if any(each.operation == "name" for each in ancestors_of_all([event.loss for event in run.events(Backward)])):
         return ()  # what nobody assigned may be what any layer put out
     held = _held(run)
     cut_off = list(_cut_off(run, held)) if held else []

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from nnlint.facts.identity import is_locator
 from nnlint.facts.shapes import FILLED, shape_of
+from nnlint.graph import kept_while_settled
 from nnlint.operations import ACTIVATIONS, NORMALIZATIONS
 from nnlint.static.objects import CodeSite
 from nnlint.values import (
@@ -50,12 +51,12 @@ SETS = ("sklearn.datasets.make_", "sklearn.datasets.load_", "sklearn.datasets.fe
 DEEPEST = 60
 DEEPEST_NUMBER = 8
 
-Known = dict[int, "int | None"]
+Known = dict[Data, "int | None"]
 
 
 def rank_of(value: Value | None) -> int | None:
     """The number of dimensions; 0 for a number, None where it is not known."""
-    return _rank(value, {}, DEEPEST)
+    return _rank(value, kept_while_settled(rank_of), DEEPEST)
 
 
 def _rank(value: Value | None, known: Known, depth: int) -> int | None:
@@ -71,10 +72,10 @@ def _rank(value: Value | None, known: Known, depth: int) -> int | None:
         return None
     if is_reshaped(value):
         return None
-    if id(value) not in known:
-        known[id(value)] = None
-        known[id(value)] = _rank_of_data(value, known, depth - 1)
-    return known[id(value)]
+    if value not in known:
+        known[value] = None
+        known[value] = _rank_of_data(value, known, depth - 1)
+    return known[value]
 
 
 def is_reshaped(data: Data) -> bool:

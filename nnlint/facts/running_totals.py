@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from nnlint.events import Accumulated, Backward, Differentiated, Event, Iteration, Loop, OptimizerStepped, Run
 from nnlint.facts.differentiated import behind
 from nnlint.facts.gradients import OPEN_OPERATIONS
-from nnlint.graph import ancestors, cuts_graph, networks_behind
+from nnlint.graph import ancestors, cuts_graph, has_network_behind
 from nnlint.operations import TRANSPARENT
 from nnlint.records import dataclass
 from nnlint.static.objects import CodeSite
@@ -116,7 +116,7 @@ def _whole(loss: Value) -> Iterator[int]:
 def _carries_graph(data: Data) -> bool:
     if data.operation in ("output", "length") or data.name in SIZES:
         return False
-    return bool(networks_behind(data))
+    return has_network_behind(data)
 
 
 def _shared(first: Event, second: Event) -> tuple[Iteration, ...]:

@@ -101,13 +101,26 @@ def _adds_to_itself(node: ast.Assign) -> bool:
     if not isinstance(target, (ast.Name, ast.Attribute, ast.Subscript)):
         return False
     arms = (node.value.body, node.value.orelse) if isinstance(node.value, ast.IfExp) else (node.value,)
+    if not any(_is_like(target, each) for arm in arms for each in _operands(arm)):
+        return False
     sums = [
         arm for arm in arms if isinstance(arm, ast.BinOp) and any(isinstance(part, ast.Add) for part in ast.walk(arm))
     ]
     if len(sums) != 1:
         return False
     name = ast.unparse(target)
-    return any(type(each) is type(target) and ast.unparse(each) == name for each in _operands(sums[0]))
+    return any(_is_like(target, each) and ast.unparse(each) == name for each in _operands(sums[0]))
+
+
+def _is_like(target: ast.expr, operand: ast.expr) -> bool:
+    """Whether an operand may be the target: it is of its form, and ends in the same name."""
+    if type(operand) is not type(target):
+        return False
+    return _last_name(operand) == _last_name(target)
+
+
+def _last_name(node: ast.expr) -> str:
+    return getattr(node, "id", getattr(node, "attr", ""))
 
 
 def _total_in(value: Value) -> Data | None:

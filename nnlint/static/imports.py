@@ -94,7 +94,7 @@ class Importer:
         if found is not None:
             return found
         if base.source.file is not None and base.is_package:
-            file = self.folders.existing(str(Path(base.source.file).parent), [name])
+            file = self.folders.existing(os.path.dirname(base.source.file), [name])
             module = None if file is None else self._load(file)
             if module is not None:
                 self._run(machine, module)
@@ -105,7 +105,7 @@ class Importer:
         """A submodule of a package, if it was loaded."""
         if module.source.file is None or not module.is_package:
             return None
-        file = self.folders.existing(str(Path(module.source.file).parent), [name])
+        file = self.folders.existing(os.path.dirname(module.source.file), [name])
         return None if file is None else self.by_file.get(file)
 
     def note_star(self, here: Module, base: Value) -> None:
@@ -127,7 +127,7 @@ class Importer:
     def _file_of(self, here: Module, name: str, level: int) -> str | None:
         if here.source.file is None:
             return None
-        folder = str(Path(here.source.file).parent)
+        folder = os.path.dirname(here.source.file)
         key = (folder, "." * level + name)
         if key not in self.found:
             self.found[key] = imported_file(self.folders, folder, name, level)

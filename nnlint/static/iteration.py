@@ -20,7 +20,7 @@ from nnlint.events import (
     StateKept,
     WeightsSet,
 )
-from nnlint.graph import networks_behind
+from nnlint.graph import has_network_behind
 from nnlint.lazy import regex
 from nnlint.static.arguments import Arguments
 from nnlint.static.machine import Machine
@@ -130,7 +130,7 @@ def _is_all_inside(happened: Sequence[Event], depth: int) -> bool:
 
 def _may_last(event: Event) -> bool:
     """Whether the event is of what may be carried from one pass of an outer loop to the next: a kept state, a live total."""
-    return isinstance(event, StateKept) or (isinstance(event, Accumulated) and bool(networks_behind(event.value)))
+    return isinstance(event, StateKept) or (isinstance(event, Accumulated) and has_network_behind(event.value))
 
 
 def ends_at_once(body: list[ast.stmt]) -> bool:

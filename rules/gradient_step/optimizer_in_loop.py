@@ -103,11 +103,12 @@ def _is_one_epoch(function: FunctionNode | None) -> bool:
     """Whether a parameter of the function counts epochs, and the function does not loop over it."""
     if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
         return False
-    names = {each.arg for each in (*function.args.args, *function.args.kwonlyargs) if EPOCH.match(each.arg)}
+    if not any(EPOCH.match(each.arg) for each in (*function.args.args, *function.args.kwonlyargs)):
+        return False
     loops = (node for node in ast.walk(function) if isinstance(node, (ast.For, ast.AsyncFor, ast.While)))
     headers = (node.test if isinstance(node, ast.While) else ast.Tuple([node.target, node.iter]) for node in loops)
     used = {part.id for header in headers for part in ast.walk(header) if isinstance(part, ast.Name)}
-    return bool(names) and not any("epoch" in name.lower() for name in used)
+    return not any("epoch" in name.lower() for name in used)
 
 
 def _is_made_in(function: FunctionNode | None) -> Callable[[Value], bool]:

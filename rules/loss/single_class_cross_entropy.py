@@ -64,14 +64,19 @@ def check(run: Run) -> Iterator[Problem]:
     """One problem for each loss over one class, and one for each softmax over it that feeds no such loss."""
     reported: set[int] = set()
     for event in run.events(LossComputed):
-        if event.kind not in LOSSES or _is_chosen(event.at):
+        if event.kind not in LOSSES:
             continue
-        layers = [_single(each.data, reported) for each in endings(event.prediction) if each.passed <= IN_PLACE]
-        if layers and all(layers) and len(layers) == len(endings(event.prediction)):
+        seen: set[int] = set()
+        layers = [_single(each.data, seen) for each in endings(event.prediction) if each.passed <= IN_PLACE]
+        is_single = bool(layers) and all(layers) and len(layers) == len(endings(event.prediction))
+        if not (is_single or seen) or _is_chosen(event.at):
+            continue
+        reported |= seen
+        if is_single:
             yield _problem_of_loss(event, layers[0])
     for operation in SOFTMAXES:
         for data in made_by(run, operation):
-            if id(data) not in reported and not _is_chosen(data.at) and _is_over_one(run, data):
+            if id(data) not in reported and _is_over_one(run, data) and not _is_chosen(data.at):
                 yield _problem_of_softmax(data)
 
 

@@ -70,7 +70,7 @@ def check(run: Run) -> Iterator[Problem]:
     for event in run.events(LossComputed):
         if event.kind not in LOSSES or event.target is None or _has_more_arguments(event.at):
             continue
-        if _is_data(event.prediction) and _is_predicted(event.target):
+        if _is_predicted(event.target) and _is_data(event.prediction):
             yield _problem(event)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 from nnlint.events import Accumulated, StateKept
-from nnlint.graph import ancestors
+from nnlint.graph import ancestors_of_all
 from nnlint.operations import CONTAINERS, LAYERS, LOSS_OPERATIONS
 from nnlint.static import text
 from nnlint.static.access import attribute, store_attribute
@@ -34,6 +36,7 @@ from nnlint.values import (
 )
 
 MOST_ITEMS = 32
+MOST_BEHIND_ONE = 40
 
 UNNAMED = "attribute of a computed name"
 """How the label of an attribute begins that was set under a name that is not known."""
@@ -317,21 +320,18 @@ def _repeats(machine: Machine) -> bool:
 def _accumulate(machine: Machine, total: Value, value: Value, node: ast.AST) -> None:
     if not machine.iterations or machine.network_depth:
         return
-    if any(isinstance(each, State) for each in elements(value)):
+    kept = elements(value)
+    if any(isinstance(each, State) for each in kept):
         machine.emit(StateKept(machine.site(node), value, role_name(total)))
-    if any(
-        isinstance(each, Data) and (_is_computed(each) or LOSSES.search(role_name(each))) for each in elements(value)
-    ):
+    data = [each for each in kept if isinstance(each, Data)]
+    if any(LOSSES.search(role_name(each)) for each in data) or _is_computed(data):
         machine.emit(Accumulated(machine.site(node), total, value, total))
 
 
-def _is_computed(value: Data) -> bool:
-    for depth, data in enumerate(ancestors(value)):
-        if data.operation == "output" or data.operation in LOSS_OPERATIONS:
-            return True
-        if depth > 40:
-            return False
-    return False
+def _is_computed(values: Sequence[Data]) -> bool:
+    """Whether a network or a loss stands near behind any of the values."""
+    near = islice(ancestors_of_all(values), MOST_BEHIND_ONE * len(values))
+    return any(data.operation == "output" or data.operation in LOSS_OPERATIONS for data in near)
 
 
 @method("extend")
