@@ -25,10 +25,11 @@ FOLLOWED = (StateKept, StateUsed, OptimizerStepped, Escaped)
 
 
 class Kept(NamedTuple):
-    """What was kept on one path, and the event that changed it since."""
+    """What was kept on one path, the event that changed it since, and whether it was saved to a file before that."""
 
     state: StateKept | None = None
     changed: OptimizerStepped | Escaped | None = None
+    is_saved: bool = False
 
 
 class Stale(NamedTuple):
@@ -91,12 +92,23 @@ def _protocol(run: Run, node: Any, found: list[Stale]) -> Any:
         if kept.changed is None and _changes(run, event, kept.state):
             if _is_alias(kept.state) and _is_read_later(kept.state):
                 found.append(Stale(kept.state, event, None))
-            return Kept(kept.state, event)
-        if kept.changed is not None and isinstance(event, (StateUsed, Escaped)) and _uses(run, event, kept.state):
+            return Kept(kept.state, event, kept.is_saved)
+        if not isinstance(event, (StateUsed, Escaped)) or not _uses(run, event, kept.state):
+            return kept
+        if kept.changed is None:
+            return kept._replace(is_saved=kept.is_saved or _saves(event))
+        if not (kept.is_saved and _saves(event)):
             found.append(Stale(kept.state, kept.changed, event))
         return kept
 
     return advance
+
+
+def _saves(event: StateUsed | Escaped) -> bool:
+    """Whether a state is written to a file: whoever saves it at once, and again later, has the first file."""
+    at = event.at
+    is_call = isinstance(at, CodeSite) and isinstance(at.node, ast.Call)
+    return isinstance(event, StateUsed) and event.into is None and is_call
 
 
 def _is_not_followed_again(event: Escaped, kept: StateKept) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Sequence
 
 from nnlint.events import ModelBuilt, ModelCalled, OptimizerStepped, Run, StateUsed
@@ -10,7 +11,7 @@ from nnlint.facts.loops import counts_epochs, draws_batches, is_over_choices, wo
 from nnlint.facts.remaking import Remade, holds_own_training, remade
 from nnlint.graph import parameters_of
 from nnlint.operations import ACTIVATIONS, CONTAINERS, LOSS_OPERATIONS
-from nnlint.static.objects import CodeSite
+from nnlint.static.objects import CodeSite, Function
 from nnlint.values import NONE, Data, Instance, Layer, Value, alternatives, elements
 
 STEPS = frozenset("step steps timestep timesteps iter iters iteration iterations".split())
@@ -19,6 +20,9 @@ STEPS = frozenset("step steps timestep timesteps iter iters iteration iterations
 
 MAY_HOLD_WEIGHTS = frozenset({"parameter", "call", "method", "random", "zeros", "ones"})
 """What makes a parameter, or a module that is not at hand."""
+
+PLAIN_BASES = ("Module", "_Loss", "ABC", "Generic")
+"""Endings of the names of bases that bring no weights."""
 
 
 def rebuilt_models(run: Run) -> tuple[Remade[ModelBuilt], ...]:
@@ -55,6 +59,26 @@ def has_weights(model: Value) -> bool:
         ):
             return True
     return False
+
+
+def is_weightless(model: Value) -> bool:
+    """Whether the network is known from its constructor to its last part, and nothing in it may be trained."""
+    return isinstance(model, Instance) and not has_weights(model) and all(map(_is_known, parameters_of(model)))
+
+
+def _is_known(part: Value) -> bool:
+    """Whether a part is all that its source says: no base is hidden, and its constructor, if it has one, was followed."""
+    if not isinstance(part, Instance):
+        return True
+    if not all(name.endswith(PLAIN_BASES) for name in part.cls.external_bases()):
+        return False
+    return any(not str(name).startswith("<") for name in part.attributes) or not _fills(part.cls.find("__init__"))
+
+
+def _fills(constructor: Value | None) -> bool:
+    """Whether a constructor that was followed would have left something in the network."""
+    nodes = ast.walk(constructor.node) if isinstance(constructor, Function) else ()
+    return any(isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) for node in nodes)
 
 
 def _nothing_in_common(event: ModelBuilt) -> Sequence[Value]:

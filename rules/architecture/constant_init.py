@@ -42,6 +42,7 @@ from nnlint.events import Run, ValueSeen, WeightsSeen, WeightsSet
 from nnlint.facts.calls import called_name
 from nnlint.facts.first_values import constant_weights
 from nnlint.facts.layers import BETWEEN, is_only_shown, names_around, wiring
+from nnlint.facts.tried_out import only_shows_gradients
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.graph import content, sources
 from nnlint.lazy import regex
@@ -65,7 +66,7 @@ ALIKE = 1e-5
 def check(run: Run) -> Iterator[Problem]:
     """One problem for each place that gives layers constant weights, where units stay alike by it."""
     constant = constant_weights(run)
-    if not constant:
+    if not constant or only_shows_gradients(run):
         return
     layers = {
         id(data): key for operation in MIXING for data in _made_by(run, operation) if (key := _key_of(data, constant))

@@ -5,7 +5,8 @@ Reports a linear layer or a convolution that takes the output of another one of 
 convolution, with no more than a reshape, a dropout or a BatchNorm between: in a `Sequential`, or along `forward`. A pair
 whose middle is narrow enough to save weights (a low-rank factorisation, a bottleneck), depthwise and 1x1 convolutions,
 queries, keys and values, features that are used elsewhere too, and two modules that are made apart are left alone; and so are
-layers that a file only tries out, and pairs between which an activation was commented out.
+layers that a file only tries out, or whose weights it sets, the smoothing of a feature pyramid, and pairs between which an
+activation was commented out.
 
 ## Why it matters
 The composition of two affine maps is one affine map: the second layer adds weights and nothing that the first could not do. A
@@ -39,7 +40,7 @@ from collections.abc import Iterator
 
 from nnlint.events import LayerApplied, Run
 from nnlint.facts.layers import REARRANGING, before, made_by, place_of, wiring
-from nnlint.facts.tried_out import is_tried_out
+from nnlint.facts.tried_out import is_tried_out, only_shows_gradients
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.lazy import regex
 from nnlint.mending import edits
@@ -89,6 +90,8 @@ SIZES = {
 
 def check(run: Run) -> Iterator[Problem]:
     """One problem for each layer that only another affine layer feeds."""
+    if only_shows_gradients(run):
+        return
     for operation in SIZES:
         for second in made_by(run, operation):
             if second.layer is not None:
@@ -123,7 +126,11 @@ def _is_redundant(run: Run, first: Data, second: Data) -> bool:
     return (
         first.layer is not second.layer
         and _are_made_together(first, second)
+        and not _are_alternatives(first, second)
         and not _is_commented_out(first, second)
+        and not _is_set_by_hand(first)
+        and not _is_set_by_hand(second)
+        and not _smooths_a_pyramid(first)
         and not _is_factored(first, second)
         and _is_used_alone(run, first, second)
         and _node(second) not in run.remember("activated layers", run, _activated_elsewhere)
@@ -159,6 +166,39 @@ def _are_made_together(first: Data, second: Data) -> bool:
     if isinstance(one, CodeSite) and isinstance(other, CodeSite) and one.node is other.node:
         return True
     return len(first.calls) == len(second.calls) and (not first.calls or first.calls[-1] is second.calls[-1])
+
+
+def _are_alternatives(first: Data, second: Data) -> bool:
+    """Whether one stands in each arm of an `if`: in a loop that makes layers, which of them follow each other is not known."""
+    one, other = place_of(first), place_of(second)
+    if not isinstance(one, CodeSite) or not isinstance(other, CodeSite) or one.module is not other.module:
+        return False
+    shared = {id(block): block for block in edits.blocks_around(one) if isinstance(block, ast.If)}
+    return any(
+        id(block) in shared and _arm(block, one) != _arm(block, other)
+        for block in edits.blocks_around(other)
+        if isinstance(block, ast.If)
+    )
+
+
+def _arm(block: ast.If, site: CodeSite) -> bool:
+    """Whether a site stands where the test does not hold."""
+    return bool(block.orelse) and getattr(site.node, "lineno", 0) >= block.orelse[0].lineno
+
+
+def _is_set_by_hand(data: Data) -> bool:
+    """Whether the weights of the layer were chosen, and assigned: they are no part of a learned map."""
+    return data.layer is not None and "weight" in data.layer.attributes
+
+
+def _smooths_a_pyramid(data: Data) -> bool:
+    """Whether it takes the sum of a map and a coarser one that was scaled up, to smooth it: linear by design."""
+    merged = data.inputs[0] if data.inputs else None
+    return (
+        isinstance(merged, Data)
+        and merged.operation == "add"
+        and any(isinstance(each, Data) and each.operation == "upsample" for each in merged.inputs)
+    )
 
 
 def _is_commented_out(first: Data, second: Data) -> bool:

@@ -47,7 +47,9 @@ from nnlint.events import Accumulated, Backward, Loop, ModelCalled, ModeSwitched
 from nnlint.facts.callers import is_called_unrecorded
 from nnlint.facts.differentiated import wants_input_gradient
 from nnlint.facts.evaluation import Evaluation, one_of_each, switched_here, trains_inside
+from nnlint.facts.live_graphs import PICKS
 from nnlint.facts.own_gradients import differentiates_inside, switches_off_inside
+from nnlint.facts.rebuilt_models import is_weightless
 from nnlint.facts.running_totals import lives_on
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.graph import ancestors, cuts_graph, parameters_of
@@ -68,6 +70,7 @@ from nnlint.values import (
     Parameters,
     Value,
     elements,
+    number,
     truth,
 )
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted
@@ -75,6 +78,8 @@ from nnlint.words import TRAINING
 
 MOST_LOOKED_THROUGH = 20
 UNKNOWN_CODE = frozenset({"call", "method"})
+NUMBERS_ALONE = frozenset({"numpy", "array", "tensor"})
+"""Operations whose result has the numbers and no graph, or that raise."""
 
 
 def check(run: Run) -> Iterator[Problem]:
@@ -91,6 +96,7 @@ def _records_in_vain(run: Run, evaluation: Evaluation) -> bool:
         return False
     return not (
         _is_frozen(run, call.model)
+        or run.remember("weightless", call.model, is_weightless)
         or wants_input_gradient(call)
         or differentiates_inside(run, call.model)
         or switches_off_inside(call)
@@ -100,13 +106,15 @@ def _records_in_vain(run: Run, evaluation: Evaluation) -> bool:
 
 
 def _trains_on_the_way(run: Run, evaluation: Evaluation) -> bool:
-    """Whether the method that is asked for the answer trains something first: recording cannot be switched off around it."""
-    at = evaluation.call.at
-    return (
-        evaluation.at is not at
-        and isinstance(at, CodeSite)
-        and at.function is not None
-        and trains_inside(run, at, at.function)
+    """Whether a method between the place and the call trains something, too: recording cannot be switched off around it."""
+    call, at = evaluation.call, evaluation.at
+    if at is call.at:
+        return False
+    sites = [*call.calls, call.at]
+    inside = sites[sites.index(at) + 1 :] if at in sites else [call.at]
+    return any(
+        isinstance(site, CodeSite) and site.function is not None and trains_inside(run, site, site.function)
+        for site in inside
     )
 
 
@@ -205,8 +213,15 @@ def _problem(run: Run, evaluation: Evaluation) -> Problem:
 
 def _goes_on(run: Run, evaluation: Evaluation) -> bool:
     """Whether the network is asked again and again: in a loop that trains nothing, or in any, where the answer is measured."""
-    loops = {id(iteration.loop) for iteration in evaluation.call.iterations}
+    around = [iteration.loop for iteration in evaluation.call.iterations]
+    loops = {id(loop) for loop in around if not _is_left_at_once(loop)}
     return bool(loops) and (evaluation.measured or not loops <= run.remember("training loops", run, _training_loops))
+
+
+def _is_left_at_once(loop: Loop) -> bool:
+    """Whether the first pass of a loop is its last: `for batch in loader: ...; break`."""
+    statement = loop.at.statement if isinstance(loop.at, CodeSite) else None
+    return any(isinstance(each, ast.Break) for each in getattr(statement, "body", ()))
 
 
 def _training_loops(run: Run) -> set[int]:
@@ -244,8 +259,20 @@ def _carried_by(run: Run, value: Value) -> frozenset[int]:
 
 
 def _carried(value: Value) -> frozenset[int]:
-    found = ancestors(value, stop=lambda data: cuts_graph(data) or data.operation in UNKNOWN_CODE)
-    return frozenset(id(data) for data in found if not cuts_graph(data))
+    found = ancestors(value, stop=lambda data: _has_no_graph(data) or data.operation in UNKNOWN_CODE)
+    return frozenset(id(data) for data in found if not _has_no_graph(data))
+
+
+def _has_no_graph(data: Data) -> bool:
+    return cuts_graph(data) or data.operation in NUMBERS_ALONE or _is_position(data)
+
+
+def _is_position(data: Data) -> bool:
+    """Whether it tells where a value stands, the second of what `max` and its like give: `scores.max(dim=1)[1]`."""
+    if data.operation != "index" or len(data.inputs) < 2 or number(data.inputs[1]) != 1:
+        return False
+    whole = data.inputs[0]
+    return isinstance(whole, Data) and whole.operation in PICKS
 
 
 def _feeds_itself(run: Run, call: ModelCalled) -> bool:

@@ -3,8 +3,8 @@
 ## What it does
 Looks at each optimizer whose gradients a loop clears and fills again, and reports the backward pass where nothing in the run
 ever steps it: no helper, closure, scaler or hand-written update, in this file or others. Of several optimizers, as in a GAN,
-each needs a step of its own. Code that reads the gradients itself (saliency, attacks, Fisher information), or that is not at
-hand and gets the optimizer, is left alone.
+each needs a step of its own. Code that reads the gradients itself (saliency, attacks, Fisher information), that differentiates
+a network in evaluation mode or single scores of its answer, or that is not at hand and gets the optimizer, is left alone.
 
 ## Why it matters
 All the work of a training step is done, and its result is thrown away at the next clear. The weights never change.
@@ -38,7 +38,8 @@ import ast
 import re
 from collections.abc import Iterator
 
-from nnlint.events import Backward, GradientsCleared, OptimizerMade, OptimizerStepped, Run
+from nnlint.events import Backward, GradientsCleared, ModelCalled, OptimizerMade, OptimizerStepped, Run
+from nnlint.facts.differentiated import behind
 from nnlint.facts.gradients import Trained, parts_of
 from nnlint.facts.handed_over import may_be_stepped_elsewhere, reads_gradients
 from nnlint.facts.not_taken import is_written_but_not_run
@@ -47,7 +48,7 @@ from nnlint.lazy import regex
 from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
-from nnlint.values import Data, Optimizer, Value, alternatives
+from nnlint.values import Data, Items, Optimizer, Value, alternatives, elements
 from nnlint.witness import Case, confirmed, not_reached, refuted, unverified
 from nnlint.words import BACKWARD, CLEARED
 
@@ -70,11 +71,27 @@ def check(run: Run) -> Iterator[Problem]:
         find = _backward_for_nobody if is_stepped else _backward_of
         backward = None if may_be_stepped_elsewhere(run, each) else find(run, each, clears)
         node = backward.at.node if backward is not None and isinstance(backward.at, CodeSite) else None
-        if backward is None or is_written_but_not_run(run, "step", backward):
+        if backward is None or is_written_but_not_run(run, "step", backward) or _asks_what_matters(run, backward):
             continue
         if node not in reported:
             reported.add(node)
             yield _problem(run, optimizer, backward)
+
+
+def _asks_what_matters(run: Run, backward: Backward) -> bool:
+    """Whether gradients are wanted of a finished network, not to teach it: in evaluation mode, as for Fisher information, or of
+    single scores of its answer, as for a map of what a picture's class depends on."""
+    inside = behind(run, backward.loss)
+    calls = [call for call in run.events(ModelCalled) if any(id(each) in inside for each in elements(call.output))]
+    return bool(calls) and (all(call.training is False for call in calls) or _is_single_score(backward.loss))
+
+
+def _is_single_score(loss: Value) -> bool:
+    """Whether what is differentiated is picked from an answer by a place in each dimension: `scores[row, label]`."""
+    if not isinstance(loss, Data) or loss.operation != "index" or len(loss.inputs) < 2:
+        return False
+    key = loss.inputs[1]
+    return isinstance(key, Items) and len(key.items) > 1
 
 
 def _cleared(run: Run, clears: list[GradientsCleared]) -> Iterator[Value]:
@@ -185,6 +202,8 @@ def _backward_for_nobody(run: Run, each: Trained, clears: list[GradientsCleared]
 
 def _may_be_used(run: Run, backward: Backward) -> bool:
     """Whether an optimizer steps in the loop of a backward pass that may have filled its gradients."""
+    if not backward.iterations:
+        return False
     loop = backward.iterations[-1].loop
     for step in run.events(OptimizerStepped):
         if any(iteration.loop is loop for iteration in step.iterations):

@@ -42,6 +42,7 @@ import ast
 from collections.abc import Iterator
 
 from nnlint.events import Backward, GradientsCleared, LossComputed, OptimizerStepped, Run, ScalerUpdated
+from nnlint.facts.summed_losses import is_sum
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.graph import ancestors
 from nnlint.mending import edits
@@ -49,7 +50,7 @@ from nnlint.needs import needs
 from nnlint.operations import LOSS_OPERATIONS
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
-from nnlint.values import Constant, Data, Value
+from nnlint.values import Value
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
 from nnlint.words import BACKWARD, STEPPED
 
@@ -98,18 +99,9 @@ def _accumulates(run: Run, backward: Backward, step: OptimizerStepped) -> bool:
 def _is_divided(loss: Value) -> bool:
     """Whether the loss is divided or weighed by anything, summed over the batch, or made by code that is not at hand."""
     for data in ancestors(loss, stop=lambda each: each.operation == "output" or each.operation in LOSS_OPERATIONS):
-        if data.operation in ("divide", "multiply") or _is_sum(data):
+        if data.operation in ("divide", "multiply") or is_sum(data):
             return True
     return False
-
-
-def _is_sum(data: Data) -> bool:
-    if data.operation == "sum":
-        return True
-    if data.operation not in LOSS_OPERATIONS:
-        return False
-    held = data.options.get("reduction") or (data.layer.arguments.get("reduction") if data.layer is not None else None)
-    return held is not None and not (isinstance(held, Constant) and held.value == "mean")
 
 
 def _problem(backward: Backward, step: OptimizerStepped, count: str) -> Problem:

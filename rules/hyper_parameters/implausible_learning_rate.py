@@ -4,8 +4,8 @@
 Reports a rate above 1 for SGD, above 0.05 for Adam and its kin, below 1e-8 for any of them; and 0.05 or more for steps on single
 samples of a deep network without normalisation. A default of the command line or of a settings class is reported where it is
 written. Nothing is said where a schedule or a helper writes the rate during training, for one layer or a plain tensor, or for
-LBFGS, Adadelta, Rprop and optimizers that scale the step by themselves, where SGD's gradients are clipped, or where the network
-divides its weights by their norm.
+LBFGS, Adadelta, Rprop and optimizers that scale the step by themselves, where SGD's gradients are clipped, where the network
+divides its weights by their norm, or of small rates where the loss is a sum over samples or pixels.
 
 ## Why it matters
 Adam moves every weight by about its rate in each step, whatever the gradient: at 0.1 a few steps carry the units of a deep
@@ -35,9 +35,11 @@ from nnlint.events import GradientsClipped, OptimizerMade, OptimizerStepped, Run
 from nnlint.facts.hyper_parameters import Setting, settings
 from nnlint.facts.samples import single_sample_steps
 from nnlint.facts.schedules import sets_rate
+from nnlint.facts.summed_losses import sums_its_loss
 from nnlint.facts.trained import is_deep, weighted_layers, widest_input
 from nnlint.finding import Fix, Place, Severity, Verdict
 from nnlint.graph import ancestors, content, parameters_of
+from nnlint.lazy import regex
 from nnlint.mending.controls import other_number
 from nnlint.needs import needs
 from nnlint.operations import NORMALIZATIONS, WEIGHTED
@@ -66,6 +68,8 @@ TOLERANCE_OF_NARROW = 2.0
 FLAT = 0.2
 """Predictions that spread by less than this part of the control's are flat."""
 
+SCALES_GRADIENT = regex(r"\.grad(?:\.data)?(?:\.(?:mul_|div_|clamp_|copy_)\(|(?:\[:\])?\s*[*/]=)")
+
 WORSE = 1.5
 """A loss is worse from this multiple of the control's on."""
 
@@ -86,13 +90,15 @@ def _message(run: Run, made: OptimizerMade, optimizer: Optimizer, setting: Setti
     """What is wrong with a rate; "" if nothing is."""
     smallest = min(setting.tried)
     if 0 < smallest < SMALLEST:
+        if sums_its_loss(run):
+            return ""
         return f"at a learning rate of {smallest:g} the weights do not move"
     largest = max(setting.tried)
     if not is_deep(run, optimizer):
         return ""
     if _keeps_its_scale(run, optimizer):
         return ""
-    if optimizer.kind == "SGD" and (any(run.events(GradientsClipped)) or _is_clipped_elsewhere(run, made)):
+    if optimizer.kind == "SGD" and _is_clipped(run, made):
         return ""
     if largest > max(LARGEST_OF_OTHERS.get(kind, math.inf) for kind in setting.kinds) * _tolerance(optimizer):
         return f"a learning rate of {largest:g} throws the weights out of range within a few {optimizer.kind} steps"
@@ -123,6 +129,17 @@ def _tolerance(optimizer: Optimizer) -> float:
     """By how much the rate may be larger: a unit with a handful of inputs has weights as large as a large step."""
     widest = widest_input(optimizer.owners)
     return TOLERANCE_OF_NARROW if widest is not None and widest <= NARROW else 1.0
+
+
+def _is_clipped(run: Run, made: OptimizerMade) -> bool:
+    return any(run.events(GradientsClipped)) or _is_clipped_elsewhere(run, made) or _is_clipped_by_hand(run)
+
+
+def _is_clipped_by_hand(run: Run) -> bool:
+    """Whether a file in which an optimizer steps scales gradients in place: `p.grad.mul_(bound / norm)`."""
+    sites = (site for step in run.events(OptimizerStepped) for site in (step.at, *step.calls))
+    modules = {id(site.module): site.module for site in sites if isinstance(site, CodeSite)}
+    return any(SCALES_GRADIENT.search(module.source.text) for module in modules.values())
 
 
 def _is_clipped_elsewhere(run: Run, made: OptimizerMade) -> bool:

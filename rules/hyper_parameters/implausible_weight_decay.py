@@ -31,6 +31,7 @@ from collections.abc import Iterator
 
 from nnlint.events import OptimizerMade, OptimizerStepped, Run
 from nnlint.facts.hyper_parameters import Setting, settings
+from nnlint.facts.summed_losses import sums_its_loss
 from nnlint.facts.trained import is_deep
 from nnlint.finding import Severity, Verdict
 from nnlint.mending.controls import only_element, other_number
@@ -61,7 +62,7 @@ def check(run: Run) -> Iterator[Problem]:
         decoupled = truth(optimizer.arguments.get("decoupled_weight_decay")) is True
         for setting in settings(run, made, "weight_decay"):
             limit = DECOUPLED if decoupled else max(LIMITS.get(kind, math.inf) for kind in setting.kinds)
-            if max(setting.tried) >= limit and is_deep(run, optimizer):
+            if max(setting.tried) >= limit and is_deep(run, optimizer) and not sums_its_loss(run):
                 yield _problem(made, optimizer, setting)
 
 

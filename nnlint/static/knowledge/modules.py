@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 
 from nnlint.events import (
     ModeSwitched,
@@ -86,11 +87,27 @@ def _modules(machine: Machine, receiver: Value, given: Arguments, node: ast.AST)
         return None
     name = getattr(getattr(node, "func", None), "attr", "")
     direct = [part for part in receiver.attributes.values() if next(parameters_of(part), None) is part]
-    parts = list(parameters_of(receiver)) if name.endswith("modules") else direct
+    parts = _in_order(receiver) if name.endswith("modules") else direct
     if name.startswith("named"):
         text = machine.data("text", (), node)
         return Items([Items([text, part], "tuple") for part in parts], at=machine.site(node))
     return Items(parts, at=machine.site(node))
+
+
+def _in_order(network: Instance | Layer) -> list[Value]:
+    """The networks and layers inside a network in torch's order: each before its own parts, as they were assigned."""
+    place = {id(part): number for number, part in enumerate(_walked(network))}
+    return sorted(parameters_of(network), key=lambda part: place.get(id(part), len(place)))
+
+
+def _walked(network: Value) -> Iterator[Value]:
+    pending, seen = [network], set[int]()
+    while pending:
+        current = pending.pop()
+        if isinstance(current, (Instance, Layer)) and id(current) not in seen:
+            seen.add(id(current))
+            yield current
+            pending.extend(reversed(current.attributes.values()))
 
 
 @method("state_dict")
