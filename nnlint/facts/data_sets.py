@@ -38,7 +38,7 @@ MIXES = regex(r"shuffle\s*\(|\bfrac\s*=\s*1|KFold|\bShuffleSplit")
 """Code that brings data into a random order before a loader gets them."""
 
 ORDERED = regex(
-    r"time.?series|forecast|stock|sliding|look_?back|\bhorizon|chronolog|autoregress|continual|streaming|online.learning|"
+    r"time.?series|forecast|stock|sliding|look_?back|\bhorizons?\b|chronolog|autoregress|continual|streaming|online.learning|"
     r"curriculum|trajector|\bvideo",
     re.IGNORECASE,
 )
@@ -160,9 +160,16 @@ def is_one_batch(loader: Loader) -> bool:
     if isinstance(size, Constant) and size.value is None:
         return True
     if isinstance(size, Data):
-        return size.operation in ("length", "attribute", "index")
+        return size.operation in ("length", "attribute", "index") and not _is_called_batch(size)
     rows, samples = number(size), length_of(loader.dataset)
     return rows is not None and samples is not None and samples <= rows
+
+
+def _is_called_batch(size: Data) -> bool:
+    """Whether settings have the size of a batch by that name: `params.batch_size`, `config["train_batch"]`."""
+    key = size.inputs[1] if size.operation == "index" and len(size.inputs) > 1 else None
+    name = key.value if isinstance(key, Constant) and isinstance(key.value, str) else size.name
+    return "batch" in name.lower() or name.lower() == "bs"
 
 
 def ignores_the_index(dataset: Value | None) -> bool:
@@ -172,6 +179,30 @@ def ignores_the_index(dataset: Value | None) -> bool:
         return False
     index = get.node.args.args[1].arg
     return not any(isinstance(node, ast.Name) and node.id == index for node in ast.walk(get.node))
+
+
+def sampler_of(loader: Loader) -> Value:
+    """What picks samples for a loader by itself; None where nothing does but one that shares them out among processes."""
+    for name in ("sampler", "batch_sampler"):
+        given = loader.arguments.get(name, NONE)
+        shared_out = [_shares_out(each) for each in alternatives(given) if each is not NONE]
+        if shared_out and not all(shared_out):
+            return given
+    return NONE
+
+
+def _shares_out(sampler: Value) -> bool:
+    """Whether all processes together have all the data: not where one rank is written there."""
+    return is_distributed(sampler) and isinstance(sampler, Data) and number(sampler.options.get("rank")) is None
+
+
+def is_distributed(sampler: Value) -> bool:
+    """Whether it is torch's sampler that gives each process a share of the data."""
+    return (
+        isinstance(sampler, Data)
+        and sampler.operation == "call"
+        and sampler.name.rpartition(".")[2] == "DistributedSampler"
+    )
 
 
 def keeps_order(loader: Loader) -> bool | None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 from nnlint.events import Backward, Run
 from nnlint.facts.users import users
-from nnlint.graph import data_in, sources
+from nnlint.graph import data_in, only_looks, sources
 from nnlint.operations import ACTIVATIONS, LOSS_OPERATIONS, POOLINGS, TRANSPARENT
 from nnlint.static.objects import CodeSite, FunctionNode
 from nnlint.values import Data, Site, Value, alternatives, number
@@ -66,7 +66,7 @@ class Wiring:
         return self.users.get(id(data), [])
 
     def after(self, data: Data, through: Through = passes_between) -> list[Data]:
-        """The nearest operations behind one, those for which `through` holds passed over."""
+        """The nearest operations behind one, those for which `through` holds passed over, and those that only ask for a size."""
         found: list[Data] = []
         pending, seen = list(self.used_by(data)), set[int]()
         while pending:
@@ -76,7 +76,7 @@ class Wiring:
             seen.add(id(current))
             if through(current):
                 pending.extend(self.used_by(current))
-            else:
+            elif not only_looks(current):
                 found.append(current)
         return found
 

@@ -136,7 +136,8 @@ def _values_given(site: CodeSite) -> Iterator[ast.expr]:
     node = site.node
     if not isinstance(node, ast.Call) or site.function is None:
         return
-    given = [*node.args, *(each.value for each in node.keywords)]
+    data = node.args[:1] if ast.unparse(node.func).endswith("dropout") else []
+    given = [*node.args[len(data) :], *(each.value for each in node.keywords)]
     names = {each.id for each in given if isinstance(each, ast.Name)}
     for each in ast.walk(site.function):
         if isinstance(each, ast.Assign) and any(isinstance(t, ast.Name) and t.id in names for t in each.targets):

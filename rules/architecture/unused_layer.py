@@ -127,11 +127,16 @@ def _is_made_there(statement: CodeSite, held: Value) -> bool:
     node, made = statement.node, getattr(held, "at", None)
     if getattr(statement.function, "name", "") != "__init__" or not isinstance(made, CodeSite):
         return False
-    return (
-        isinstance(node, ast.Assign)
-        and len(node.targets) == 1
-        and any(each is made.node for each in ast.walk(node.value))
-    )
+    if not isinstance(node, ast.Assign) or len(node.targets) != 1:
+        return False
+    return any(each is made.node for each in ast.walk(node.value)) or _is_made_by_helper(node.value, made)
+
+
+def _is_made_by_helper(value: ast.expr, made: CodeSite) -> bool:
+    """Whether a function is called that makes it: `self.down = double_conv(3, 64)`."""
+    if not isinstance(value, ast.Call) or not isinstance(value.func, ast.Name):
+        return False
+    return made.function in made.module.tree.body and getattr(made.function, "name", "") == value.func.id
 
 
 def _is_named_again(run: Run, network: Instance, name: str) -> bool:

@@ -33,7 +33,7 @@ import re
 from collections.abc import Iterator
 
 from nnlint.events import LoaderMade, Run
-from nnlint.facts.data_sets import LIBRARIES, is_for_evaluation, training_loaders
+from nnlint.facts.data_sets import LIBRARIES, is_for_evaluation, sampler_of, training_loaders
 from nnlint.facts.identity import label_of, same_data
 from nnlint.finding import Severity, Verdict
 from nnlint.lazy import regex
@@ -79,10 +79,8 @@ def _is_asked_for_training(loader: Loader) -> bool:
 
 
 def _is_sampled(loader: Loader) -> bool:
-    return any(
-        not (isinstance(given := loader.arguments.get(name, NONE), Constant) and given.value is None)
-        for name in ("sampler", "batch_sampler")
-    )
+    given = sampler_of(loader)
+    return not (isinstance(given, Constant) and given.value is None)
 
 
 def _is_same_place(loader: Loader, other: Loader) -> bool:

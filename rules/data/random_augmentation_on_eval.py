@@ -39,14 +39,14 @@ import re
 from collections.abc import Iterator, Set
 
 from nnlint.events import BatchDrawn, LoaderMade, Run
-from nnlint.facts.data_sets import is_for_evaluation, keeps_order, training_loaders, transforms_of
+from nnlint.facts.data_sets import is_for_evaluation, keeps_order, sampler_of, training_loaders, transforms_of
 from nnlint.finding import Place, Severity, Verdict
 from nnlint.graph import ancestors
 from nnlint.lazy import regex
 from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
-from nnlint.values import Constant, Data, Loader
+from nnlint.values import NONE, Constant, Data, Loader
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
 from nnlint.words import NETWORKS
 
@@ -92,7 +92,8 @@ def _is_on_purpose(loader: Loader, calls: Set[ast.AST]) -> bool:
     A call that makes the training loader, too, shuffles for its sake.
     """
     site = loader.at if isinstance(loader.at, CodeSite) else None
-    if keeps_order(loader) is False and (site is None or site.node not in calls):
+    is_shared_out = loader.arguments.get("sampler", NONE) is not NONE and sampler_of(loader) is NONE
+    if keeps_order(loader) is False and not is_shared_out and (site is None or site.node not in calls):
         return True
     return site is not None and AVERAGES.search(site.module.source.text) is not None
 

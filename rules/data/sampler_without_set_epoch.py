@@ -43,7 +43,7 @@ import ast
 from collections.abc import Iterator
 
 from nnlint.events import BatchDrawn, LoaderMade, ModelCalled, Run
-from nnlint.facts.data_sets import training_loaders
+from nnlint.facts.data_sets import is_distributed, training_loaders
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.lazy import regex
 from nnlint.mending import edits
@@ -54,8 +54,8 @@ from nnlint.values import NONE, Constant, Data, Loader, alternatives
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
 from nnlint.words import NETWORKS
 
-TELLS_ITSELF = regex(r"set_epoch|lightning|accelerate|lightning_fabric|\bcomposer\b|\bignite\b|transformers.*Trainer")
-"""Words of files in which somebody tells the sampler its epoch: the code itself or a framework."""
+TELLS_ITSELF = regex(r"lightning|accelerate|lightning_fabric|\bcomposer\b|\bignite\b|transformers.*Trainer")
+"""Words of files in which a framework tells the sampler its epoch."""
 
 
 def check(run: Run) -> Iterator[Problem]:
@@ -64,12 +64,19 @@ def check(run: Run) -> Iterator[Problem]:
         return
     told = [data for data in run.operations.get("method", ()) if isinstance(data, Data) and data.name == "set_epoch"]
     reported: set[int] = set()
-    for loader, call in () if told else training_loaders(run):
+    for loader, call in training_loaders(run):
         sampler = _sampler_of(loader)
         site = sampler.at if sampler is not None else None
-        if sampler is None or not isinstance(site, CodeSite) or id(site.node) in reported:
+        if (
+            sampler is None
+            or any(_may_tell(each, sampler) for each in told)
+            or not isinstance(site, CodeSite)
+            or id(site.node) in reported
+        ):
             continue
-        if len(call.iterations) > 1 and not any(map(_tells_itself, (site, loader.at, call.at, *call.calls))):
+        if len(call.iterations) > 1 and not any(
+            _tells_itself(each, told) for each in (site, loader.at, call.at, *call.calls)
+        ):
             reported.add(id(site.node))
             yield _problem(sampler, site, loader, call)
 
@@ -84,6 +91,12 @@ def _sampler_of(loader: Loader) -> Data | None:
     return None
 
 
+def _may_tell(call: Data, sampler: Data) -> bool:
+    """Whether the epoch may be told to this sampler: not where it certainly is another one that is told."""
+    told = [each for each in call.inputs[:1] for each in alternatives(each)]
+    return not told or any(each is sampler or not is_distributed(each) for each in told)
+
+
 def _has_few_arguments(sampler: Data) -> bool:
     """Whether the fourth argument, `shuffle`, is certainly not given by position or by a star."""
     node = sampler.at.node if isinstance(sampler.at, CodeSite) else None
@@ -92,8 +105,13 @@ def _has_few_arguments(sampler: Data) -> bool:
     return len(node.args) < 4 and not any(isinstance(each, ast.Starred) for each in node.args)
 
 
-def _tells_itself(site: object) -> bool:
-    return isinstance(site, CodeSite) and TELLS_ITSELF.search(site.module.source.text) is not None
+def _tells_itself(site: object, told: list[Data]) -> bool:
+    """Whether a framework is named in the file, or an epoch is told where the run has not come to."""
+    if not isinstance(site, CodeSite):
+        return False
+    text = site.module.source.text
+    seen = {id(each.at.node) for each in told if isinstance(each.at, CodeSite) and each.at.module is site.module}
+    return TELLS_ITSELF.search(text) is not None or text.count("set_epoch") > len(seen)
 
 
 def _problem(sampler: Data, site: CodeSite, loader: Loader, call: ModelCalled) -> Problem:

@@ -55,6 +55,9 @@ from nnlint.witness import Case, confirmed, harmless_here, not_reached, numbers,
 from nnlint.words import ARRAYS, MATRICES, names_of
 
 CONSTANT = frozenset({"zeros", "ones", "full"})
+OF_SIZES = frozenset("sqrt divide multiply add index element argument attribute length".split())
+"""What is done with sizes, to scale weights by them."""
+
 ONLY_LOOKS = frozenset(
     "print len format info debug write save savez savetxt dump append deepcopy allclose requires_grad_ imshow plot".split()
 )
@@ -136,10 +139,18 @@ def _scaled_by_number(data: Data) -> int | None:
     if data.operation == "parameter":
         return 0
     if data.operation in ("multiply", "divide") and len(data.inputs) == 2:
-        if number(data.inputs[1]) is not None:
+        if _is_number(data.inputs[1]):
             return 0
-        return 1 if data.operation == "multiply" and number(data.inputs[0]) is not None else None
+        return 1 if data.operation == "multiply" and _is_number(data.inputs[0]) else None
     return None
+
+
+def _is_number(value: Value) -> bool:
+    """Whether it is a number, known or worked out from sizes alone: `np.sqrt(1 / inputs)`."""
+    if number(value) is not None:
+        return True
+    is_root = isinstance(value, Data) and value.operation == "sqrt"
+    return is_root and all(each.operation in OF_SIZES for each in ancestors(value))
 
 
 def _constant(value: Value) -> Data | None:

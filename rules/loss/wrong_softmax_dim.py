@@ -216,10 +216,15 @@ def _picked_from(run: Run) -> Iterator[Misplaced]:
             given = endings(data.inputs[0])
             if not given or not all("output" in each.passed and each.scale is Scale.RAW for each in given):
                 continue
-            if any(
-                _picks_class(each) for each in wiring(run).after(data, through=lambda each: each.operation in IN_PLACE)
-            ):
+            if any(_picks_class(each) for each in wiring(run).after(data, through=_keeps_rows)):
                 yield Misplaced(data, 0, 1, None)
+
+
+def _keeps_rows(data: Data) -> bool:
+    """Whether an operation leaves the dimensions of a batch where they are, or puts batches one after the other."""
+    return data.operation in IN_PLACE or (
+        data.operation == "concatenate" and number(data.options.get("dim")) in (None, 0)
+    )
 
 
 def _picks_class(data: Data) -> bool:
