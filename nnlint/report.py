@@ -76,7 +76,7 @@ class Report:
     was known, and `files` counts those whose analysis was finished.
     """
 
-    findings: tuple[Finding, ...] = ()
+    findings: Sequence[Finding] = ()
     errors: tuple[InternalError, ...] = ()
     notes: tuple[Note, ...] = ()
     files: int = 0

@@ -15,11 +15,13 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from pickle import HIGHEST_PROTOCOL, dumps, loads
 from typing import Any, cast
 
 from nnlint.analyses import Group
 from nnlint.analysis import Analysed, Analysis, Progress, Work
 from nnlint.interrupts import CAN_HOLD_BACK, ENDING, held_back, let_through
+from nnlint.reading.aside import Aside, Packed, Slip
 from nnlint.records import dataclass, field, replace
 from nnlint.report import InternalError, Note
 from nnlint.shares import FORK, Method, shares
@@ -29,6 +31,9 @@ Task = tuple[int, int | None]
 """The number of a unit, and the number of the one document of it that is analysed by itself (None: all)."""
 
 PROGRESS_SECONDS = 0.1
+
+AT = b"at "
+"""How a message begins that tells what a worker is at; all others are what it has found, and begin as pickles do."""
 
 
 def by_workers(
@@ -45,14 +50,14 @@ def by_workers(
         while following < len(todo):
             while following not in crew.done:
                 crew.hear()
-            yield crew.done.pop(following)
+            yield crew.taken(following)
             following += 1
     except KeyboardInterrupt:
         crew.end()
     finally:
         crew.dismiss()
     for number in range(following, len(todo)):
-        yield crew.done.pop(number, None)
+        yield crew.taken(number) if number in crew.done else None
 
 
 @dataclass
@@ -66,14 +71,16 @@ class _Worker:
 
 @dataclass
 class _Crew:
-    """All workers. `waiting` are the shares that nobody has, the next one last; `done` what is finished, by unit."""
+    """All workers. `waiting` are the shares that nobody has, the next one last; `done` what is finished, by unit: put aside, as
+    the largest share comes first, and the first unit may come last."""
 
     todo: Sequence[Unit]
     work: Work
     progress: Progress
     method: Method
     waiting: list[list[Task]] = field(default_factory=list)
-    done: dict[int, Analysed] = field(default_factory=dict)
+    done: dict[int, Slip | Packed] = field(default_factory=dict)
+    aside: Aside = field(default_factory=Aside)
     workers: dict[Connection, _Worker] = field(default_factory=dict)
     one_by_one: dict[int, Analysed] = field(default_factory=dict)
 
@@ -96,16 +103,21 @@ class _Crew:
         for connection in ready:
             worker = self.workers[cast("Connection", connection)]
             try:
-                said = worker.connection.recv()
+                said = worker.connection.recv_bytes()
             except (EOFError, OSError):
                 self._lost(worker)
                 continue
-            if isinstance(said, str):
-                self.progress(said)
+            if said.startswith(AT):
+                self.progress(said[len(AT) :].decode("utf-8", "surrogatepass"))
             else:
                 self._finished(worker.share.pop(0), said)
                 if not worker.share:
                     self._hand_out(worker)
+
+    def taken(self, number: int) -> Analysed:
+        """What was found in a unit, for the one time that it is asked for."""
+        analysed: Analysed = loads(self.done.pop(number).read())
+        return analysed
 
     def end(self) -> None:
         """Ends all processes, whatever they are at, and hears what they have said before."""
@@ -113,8 +125,8 @@ class _Crew:
         for worker in self.workers.values():
             with contextlib.suppress(EOFError, OSError):
                 while True:
-                    said = worker.connection.recv()
-                    if not isinstance(said, str):
+                    said = worker.connection.recv_bytes()
+                    if not said.startswith(AT):
                         self._finished(worker.share.pop(0), said)
 
     def dismiss(self) -> None:
@@ -135,16 +147,17 @@ class _Crew:
         with contextlib.suppress(OSError):  # one that died is noticed when it should answer
             worker.connection.send(list(worker.share))
 
-    def _finished(self, task: Task, analysed: Analysed) -> None:
+    def _finished(self, task: Task, said: bytes) -> None:
         number, index = task
         if index is None:
-            self.done[number] = analysed
+            self.done[number] = self.aside.put(said)
             return
         analysis, answers = self.one_by_one[number]
+        analysed: Analysed = loads(said)
         analysis.join(analysed[0])
         answers += analysed[1]
         if index == len(self.todo[number].documents) - 1:
-            self.done[number] = self.one_by_one.pop(number)
+            self.done[number] = self.aside.put(_message(self.one_by_one.pop(number)))
 
     def _lost(self, worker: _Worker) -> None:
         """Goes on with the share of a worker that died, past the file that it was at, where that is known."""
@@ -162,7 +175,7 @@ class _Crew:
             self.one_by_one[number] = Analysis(notes=[Note(each.path, None, together) for each in documents]), []
         else:
             message = f"the process that analysed this file {how}; the other files were analysed"
-            self._finished((number, index), _failed(documents[index or 0].path, message))
+            self._finished((number, index), _message(_failed(documents[index or 0].path, message)))
         if others:
             self.waiting.append(others)
         if self.waiting:
@@ -210,12 +223,15 @@ def _take_shares(connection: Connection, todo: Sequence[Unit], work: Work) -> No
 
 def _send(connection: Connection, analysed: Analysed, unit: Unit) -> None:
     try:
-        connection.send(analysed)
-    except OSError:
-        raise
-    except Exception as error:  # nothing was sent, as something in it cannot be
-        message = f"what was found in this file cannot be handed on: {type(error).__name__}: {error}"
-        connection.send(_failed(unit.documents[0].path, message))
+        message = _message(analysed)
+    except Exception as error:  # something in it cannot be sent
+        why = f"what was found in this file cannot be handed on: {type(error).__name__}: {error}"
+        message = _message(_failed(unit.documents[0].path, why))
+    connection.send_bytes(message)
+
+
+def _message(analysed: Analysed) -> bytes:
+    return dumps(analysed, HIGHEST_PROTOCOL)
 
 
 @dataclass
@@ -229,4 +245,4 @@ class _Reporter:
         now = time.monotonic()
         if now >= self.next_time:
             self.next_time = now + PROGRESS_SECONDS
-            self.connection.send(path)
+            self.connection.send_bytes(AT + path.encode("utf-8", "surrogatepass"))

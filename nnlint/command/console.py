@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
@@ -20,26 +21,35 @@ class OutputError(Exception):
     """The output cannot be written; the message names the file."""
 
 
-def emit(text: str, output_file: str | None) -> None:
-    """Writes a text to the file, or to standard output. Raises OutputError."""
-    emit_bytes(text.encode("utf-8", "backslashreplace"), output_file, text)
-
-
-def emit_bytes(data: bytes, output_file: str | None, text: str | None = None) -> None:
-    """Writes bytes to the file, or to standard output (there as `text`, if it is given). Raises OutputError."""
+def emit(text: str | Iterable[str], output_file: str | None) -> None:
+    """Writes a text, or its pieces one by one, to the file or to standard output. Raises OutputError."""
+    pieces = filter(None, (text,) if isinstance(text, str) else text)
     if output_file is not None:
-        _write_file(data, output_file)
+        _write_file((piece.encode("utf-8", "backslashreplace") for piece in pieces), output_file)
         return
-    if not data:
-        return
+    for first in pieces:  # with nothing to write, nobody asks for a stream
+        with _standard_output() as stream:
+            stream.write(first)
+            stream.writelines(pieces)
+
+
+def emit_bytes(data: bytes, output_file: str | None) -> None:
+    """Writes bytes to the file, or to standard output. Raises OutputError."""
+    if output_file is not None:
+        _write_file((data,), output_file)
+    elif data:
+        with _standard_output() as stream:
+            stream.flush()
+            stream.buffer.write(data)
+
+
+@contextmanager
+def _standard_output() -> Iterator[TextIO]:
+    """Standard output, to be written to. Raises OutputError where that fails, unless nobody reads it any more."""
     if sys.stdout is None:
         raise OutputError("standard output is closed")
     try:
-        if text is None:
-            sys.stdout.flush()
-            sys.stdout.buffer.write(data)
-        else:
-            sys.stdout.write(text)
+        yield sys.stdout
         sys.stdout.flush()
     except BrokenPipeError:  # whoever reads has read enough
         _discard(sys.stdout)
@@ -132,10 +142,10 @@ class Progress:
         tell(f"\r\x1b[K{line}")
 
 
-def _write_file(data: bytes, output_file: str) -> None:
+def _write_file(pieces: Iterable[bytes], output_file: str) -> None:
     from nnlint.mending.writing import write_atomically
 
     try:
-        write_atomically(Path(output_file), data)
+        write_atomically(Path(output_file), pieces)
     except OSError as error:
         raise OutputError(f"{output_file}: the output cannot be written: {error.strerror or error}") from error

@@ -308,7 +308,7 @@ def _show(request: Request, fixed: Fixed, report: Report) -> None:
     if settings.fix and STANDARD_INPUT in request.paths and stdin:
         emit_bytes(stdin[0].data, None)
         if target is None:
-            tell(shown)
+            tell("".join(shown))
             return
     emit(shown, target)
 

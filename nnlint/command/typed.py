@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from nnlint.finding import Finding, Fix, Place
+from nnlint.found import Changed
 from nnlint.reading.files import STANDARD_INPUT, shown_path
 from nnlint.records import replace
 from nnlint.report import InternalError, Note, Report, SourceText
@@ -35,7 +37,7 @@ def as_typed(report: Report, paths: Sequence[str]) -> Report:
 
     return replace(
         report,
-        findings=tuple(_finding(finding, shown) for finding in report.findings),
+        findings=Changed(report.findings, partial(_finding, shown=shown)),
         withdrawn=tuple(_finding(finding, shown) for finding in report.withdrawn),
         errors=tuple(_said(error, shown) for error in report.errors),
         notes=tuple(_said(note, shown) for note in report.notes),

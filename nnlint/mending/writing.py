@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 
-def write_atomically(file: Path, data: bytes) -> None:
+def write_atomically(file: Path, data: bytes | Iterable[bytes]) -> None:
     """Replaces the content of `file` in one step; permissions are kept and links followed. Raises OSError.
 
-    What is no regular file (a pipe, /dev/stdout) cannot be replaced and is written to.
+    The bytes may come in pieces. What is no regular file (a pipe, /dev/stdout) cannot be replaced and is written to.
     """
     target = Path(os.path.realpath(file))
+    pieces = (data,) if isinstance(data, bytes) else data
     if target.exists() and not target.is_file():
-        target.write_bytes(data)
+        with target.open("wb") as stream:
+            stream.writelines(pieces)
         return
     from tempfile import mkstemp
 
     handle, name = mkstemp(dir=target.parent, prefix=f".{target.name[:40]}.", suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
+            stream.writelines(pieces)
         _copy_mode(target, name)
         Path(name).replace(target)
     except BaseException:

@@ -6,7 +6,7 @@ Nothing here prints, reads a file or decides an exit status. A format's module i
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,13 +35,14 @@ class Presentation:
     base: Path = field(default_factory=Path.cwd)
 
 
-Formatter = Callable[["Report", Presentation], str]
+Formatter = Callable[["Report", Presentation], Iterator[str]]
+"""Gives a text in pieces, so that the text of many findings is never there as a whole."""
 
 
 def _format(name: str) -> Formatter:
-    def render(report: Report, presentation: Presentation) -> str:
+    def render(report: Report, presentation: Presentation) -> Iterator[str]:
         formatter: Formatter = importlib.import_module(f"nnlint.output.{name}").render
-        return _encodable(formatter(report, presentation))
+        return map(_encodable, formatter(report, presentation))
 
     return render
 

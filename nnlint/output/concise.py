@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from nnlint.finding import Finding
 from nnlint.output import Presentation
 from nnlint.output.failures import error_line
@@ -11,13 +13,14 @@ from nnlint.output.terminal import paint, visible
 from nnlint.report import Report
 
 
-def render(report: Report, presentation: Presentation) -> str:
+def render(report: Report, presentation: Presentation) -> Iterator[str]:
     """`path:line:column: severity CODE name: message [fix]`, then the failures, then the statistics if asked for."""
-    lines = [_line(finding, presentation.colour) for finding in report.findings]
-    lines += [error_line(error, presentation.colour) for error in report.errors]
+    for finding in report.findings:
+        yield f"{_line(finding, presentation.colour)}\n"
+    for error in report.errors:
+        yield f"{error_line(error, presentation.colour)}\n"
     if presentation.statistics:
-        lines += statistics(report.findings)
-    return "".join(f"{line}\n" for line in lines)
+        yield from (f"{line}\n" for line in statistics(report.findings))
 
 
 def _line(finding: Finding, colour: bool) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from nnlint.finding import Finding, Place, Severity
 from nnlint.output import Presentation
 from nnlint.output.in_file import InFile
@@ -13,12 +15,13 @@ _DATA = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
 _PROPERTY = _DATA | str.maketrans({":": "%3A", ",": "%2C"})
 
 
-def render(report: Report, presentation: Presentation) -> str:
+def render(report: Report, presentation: Presentation) -> Iterator[str]:
     """One command a line, advice as a notice; columns only for a span within one line, as GitHub takes no others."""
     in_file = InFile(report.texts)
-    commands = [_annotation(finding, in_file.place(finding.place), presentation) for finding in report.findings]
-    commands += [_failure(error, in_file.line(error), presentation) for error in report.errors]
-    return "".join(f"{command}\n" for command in commands)
+    for finding in report.findings:
+        yield f"{_annotation(finding, in_file.place(finding.place), presentation)}\n"
+    for error in report.errors:
+        yield f"{_failure(error, in_file.line(error), presentation)}\n"
 
 
 def _annotation(finding: Finding, place: Place | None, presentation: Presentation) -> str:

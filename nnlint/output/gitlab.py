@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from json import dumps
+from collections.abc import Iterator
+from itertools import chain
 
 from nnlint.finding import Finding, Severity
 from nnlint.output import Presentation
 from nnlint.output.in_file import InFile
+from nnlint.output.json import listed
 from nnlint.output.places import repository_path, told
 from nnlint.report import InternalError, Report
 from nnlint.silencing.baseline import fingerprint, fingerprints
@@ -15,13 +17,14 @@ _SEVERITIES = {Severity.ERROR: "critical", Severity.WARNING: "major", Severity.A
 _FAILURE = "internal-error"
 
 
-def render(report: Report, presentation: Presentation) -> str:
+def render(report: Report, presentation: Presentation) -> Iterator[str]:
     """A list with one object for each finding and each failure of the run (a blocker); every fingerprint is unique."""
     prints = fingerprints(report.findings, report.texts, lambda path: repository_path(path, presentation.base))
     in_file = InFile(report.texts)
-    entries = [_finding(*pair, in_file, presentation) for pair in zip(report.findings, prints, strict=True)]
-    entries += [_failure(error, number, in_file, presentation) for number, error in enumerate(report.errors)]
-    return dumps(entries, ensure_ascii=False, indent=2) + "\n"
+    entries = (_finding(*pair, in_file, presentation) for pair in zip(report.findings, prints, strict=True))
+    failures = (_failure(error, number, in_file, presentation) for number, error in enumerate(report.errors))
+    yield from listed(chain(entries, failures))
+    yield "\n"
 
 
 def _finding(finding: Finding, print_: str, in_file: InFile, presentation: Presentation) -> dict[str, object]:

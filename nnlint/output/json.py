@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from json import dumps
 
 from nnlint.finding import Edit, Finding, Fix, Place, Related, Verdict
@@ -10,7 +10,7 @@ from nnlint.output import Presentation
 from nnlint.report import Report
 
 
-def render(report: Report, presentation: Presentation) -> str:
+def render(report: Report, presentation: Presentation) -> Iterator[str]:
     """A list with one object for each finding; its keys are part of the documented interface.
 
     Findings that a verifying run refuted are among them, with their verdict.
@@ -18,7 +18,19 @@ def render(report: Report, presentation: Presentation) -> str:
     findings: Iterable[Finding] = report.findings
     if report.withdrawn:
         findings = sorted((*report.findings, *report.withdrawn), key=lambda finding: finding.sort_key)
-    return dumps([_finding(finding) for finding in findings], ensure_ascii=False, indent=2) + "\n"
+    yield from listed(map(_finding, findings))
+    yield "\n"
+
+
+def listed(entries: Iterable[object], depth: int = 0) -> Iterator[str]:
+    """A list, as `json.dumps` writes it with an indent of 2 at that depth of a document, entry by entry."""
+    margin = "\n" + "  " * depth
+    opening = "["
+    for entry in entries:
+        text = dumps(entry, ensure_ascii=False, indent=2)  # a line end within a string is written as \\n
+        yield f"{opening}{margin}  " + text.replace("\n", f"{margin}  ")
+        opening = ","
+    yield "[]" if opening == "[" else f"{margin}]"
 
 
 def _finding(finding: Finding) -> dict[str, object]:

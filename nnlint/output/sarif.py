@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from json import dumps
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from nnlint.catalogue import all_rules
 from nnlint.finding import Edit, Finding, Fix, Place, Severity, Status
 from nnlint.output import Presentation
 from nnlint.output.in_file import InFile
+from nnlint.output.json import listed
 from nnlint.output.pages import section
 from nnlint.output.places import repository_path, told
 from nnlint.report import InternalError, Report
@@ -27,13 +29,17 @@ _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.ADVICE
 Object = dict[str, object]
 
 
-def render(report: Report, presentation: Presentation) -> str:
+def render(report: Report, presentation: Presentation) -> Iterator[str]:
     """One log with one run: every rule's metadata, a result for each finding, a notification for each failure.
 
     In a notebook a region is one of its JSON; the cell stands in the properties and before the message.
     """
-    log = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [_run(report, presentation.base)]}
-    return dumps(log, ensure_ascii=False, indent=2) + "\n"
+    places = _Places(presentation.base, InFile(report.texts))
+    log = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [_run(report, places)]}
+    before, _, behind = dumps(log, ensure_ascii=False, indent=2).rpartition("[]")
+    yield before
+    yield from listed(_results(report, places), depth=3)
+    yield f"{behind}\n"
 
 
 class _Places(NamedTuple):
@@ -41,21 +47,23 @@ class _Places(NamedTuple):
     in_file: InFile
 
 
-def _run(report: Report, base: Path) -> Object:
-    rules = all_rules()
-    indices = {rule.code: index for index, rule in enumerate(rules)}
-    findings = (*report.findings, *report.withdrawn)
-    prints = fingerprints(findings, report.texts, lambda path: repository_path(path, base))
-    places = _Places(base, InFile(report.texts))
+def _run(report: Report, places: _Places) -> Object:
+    """A run whose results, which come last, are still to be put in."""
     return {
-        "tool": {"driver": _driver(rules)},
+        "tool": {"driver": _driver(all_rules())},
         "columnKind": "unicodeCodePoints",
         "originalUriBaseIds": {_ROOT: {"description": {"text": "The root of the repository."}}},
         "invocations": [_invocation(report, places)],
-        "results": [
-            _result(finding, print_, indices, places) for finding, print_ in zip(findings, prints, strict=True)
-        ],
+        "results": [],
     }
+
+
+def _results(report: Report, places: _Places) -> Iterator[Object]:
+    indices = {rule.code: index for index, rule in enumerate(all_rules())}
+    findings = chain(report.findings, report.withdrawn)
+    again = chain(report.findings, report.withdrawn)
+    prints = fingerprints(again, report.texts, lambda path: repository_path(path, places.base))
+    return (_result(finding, print_, indices, places) for finding, print_ in zip(findings, prints, strict=True))
 
 
 def _driver(rules: Sequence[Rule]) -> Object:

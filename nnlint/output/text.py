@@ -19,19 +19,24 @@ _NEAR = 8
 _NARROWEST = 40
 
 
-def render(report: Report, presentation: Presentation) -> str:
+def render(report: Report, presentation: Presentation) -> Iterator[str]:
     """The whole report; empty where a quiet run has nothing to say."""
+    between = ""
+    for block in _blocks(report, presentation):
+        yield between + "".join(f"{line}\n" for line in block)
+        between = "\n"
+
+
+def _blocks(report: Report, presentation: Presentation) -> Iterator[list[str]]:
     width = max(_NARROWEST, presentation.width) if presentation.width else 0
-    blocks = [
-        _finding(finding, report, width, presentation.colour, presentation.encoding) for finding in report.findings
-    ]
-    blocks += [table(trial, width, presentation.colour) for trial in report.trials]
-    blocks += [[error_line(error, presentation.colour)] for error in report.errors]
+    for finding in report.findings:
+        yield _finding(finding, report, width, presentation.colour, presentation.encoding)
+    yield from (table(trial, width, presentation.colour) for trial in report.trials)
+    yield from ([error_line(error, presentation.colour)] for error in report.errors)
     if presentation.statistics and report.findings:
-        blocks.append(statistics(report.findings))
+        yield statistics(report.findings)
     if not presentation.quiet:
-        blocks.append(summary(report, presentation))
-    return "\n".join("".join(f"{line}\n" for line in block) for block in blocks)
+        yield summary(report, presentation)
 
 
 def finding_lines(finding: Finding, report: Report) -> list[str]:

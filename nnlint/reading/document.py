@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from zlib import compress, decompress
+from typing import TYPE_CHECKING
 
 from nnlint.finding import Finding, Place
 from nnlint.lazy import regex
@@ -12,13 +12,15 @@ from nnlint.records import dataclass
 from nnlint.report import Note, SourceText
 from nnlint.source import Source
 
+if TYPE_CHECKING:
+    from nnlint.reading.aside import Aside, Packed, Slip
+
 COOKIE = regex(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 """The encoding declaration of PEP 263."""
 BLANK_OR_COMMENT = regex(rb"^[ \t\f]*(?:#.*)?$")
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 UTF_32 = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 SAMPLE = 1000
-FASTEST = 1
 UNUSABLE_CHARACTER = regex("[\0\ud800-\udfff]")
 
 
@@ -30,8 +32,10 @@ class Document:
     """A file, standard input or a text.
 
     `source` goes to the engine; None where there is nothing to analyse. `broken` are its NN901 findings. `data` are the
-    bytes as they were read, to which fixes are applied. Of many documents all but those at hand can be packed.
+    bytes as they were read, to which fixes are applied. Of many documents all but those at hand can be put aside.
     """
+
+    __slots__ = ("_aside", "_content", "_lines", "broken", "file", "notes", "path")
 
     def __init__(
         self,
@@ -45,13 +49,15 @@ class Document:
     ) -> None:
         self.path, self.file, self.broken, self.notes = path, file, broken, notes
         self._content: Content | None = (data, text, source)
-        self._packed = b""
+        self._aside: Slip | Packed | None = None
         self._lines: int | None = None
 
     @property
     def data(self) -> bytes:
         """The bytes as they were read."""
-        return self._content[0] if self._content else decompress(self._packed)
+        if self._content is None and self._aside is not None:
+            return self._aside.read()
+        return self._unpacked()[0]
 
     @property
     def text(self) -> SourceText:
@@ -75,22 +81,22 @@ class Document:
         """Whether the bytes are the JSON of a notebook."""
         return is_notebook(self.path)
 
-    def pack(self) -> None:
-        """From now on the content takes little room, until it is asked for. Only for what was read from bytes."""
+    def put(self, aside: Aside) -> None:
+        """From now on the content takes no room, until it is asked for. Only for what was read from bytes."""
         self._lines = self.lines  # which everybody asks for
-        self._packed = compress(self.data, FASTEST)
+        self._aside = aside.put(self.data)
         self.release()
 
     def release(self) -> None:
-        """Gives up what was unpacked, which nobody needs for now."""
-        if self._packed:
+        """Gives up what was taken back, which nobody needs for now."""
+        if self._aside is not None:
             self._content = None
 
     def _unpacked(self) -> Content:
         if self._content is None:
             from nnlint.reading.documents import read_document
 
-            again = read_document(self.path, self.file, decompress(self._packed))
+            again = read_document(self.path, self.file, self.data)
             self._content = (again.data, again.text, again.source)
         return self._content
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from nnlint.reading.aside import Aside
 from nnlint.reading.document import Document
 from nnlint.reading.documents import read_document
 from nnlint.reading.kinds import NOTEBOOK, is_notebook_json, why_no_python
@@ -26,7 +27,7 @@ SKIPPED_FOLDERS = frozenset(
     }
 )  # fmt: skip
 """Folders that hold no code of the project; a folder given by name is walked all the same."""
-MOST_UNPACKED = 1_000_000
+MOST_AT_HAND = 1_000_000
 """Bytes of files that are kept as they are seen, which takes five times the room. Few repositories have more."""
 VIRTUAL_ENVIRONMENT = "pyvenv.cfg"
 STANDARD_INPUT = "-"
@@ -36,7 +37,7 @@ STANDARD_INPUT = "-"
 class Collected:
     """The documents of a run in the order they are read, and what went wrong on the way.
 
-    `excluded` counts the paths that were named and that the settings exclude, `unpacked` the bytes of what is not packed.
+    `excluded` counts the paths that were named and that the settings exclude, `at_hand` the bytes of what is not put aside.
     """
 
     documents: list[Document] = field(default_factory=list)
@@ -44,15 +45,17 @@ class Collected:
     notes: list[Note] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
     excluded: int = 0
-    unpacked: int = 0
+    at_hand: int = 0
+    aside: Aside = field(default_factory=Aside)
 
     def add(self, document: Document) -> None:
-        """Adds what was read of a file, packed where there is much."""
+        """Adds what was read of a file, put aside where there is much."""
         self.documents.append(document)
-        self.unpacked += len(document.data)
-        if self.unpacked > MOST_UNPACKED:
-            self.unpacked -= len(document.data)
-            document.pack()
+        size = len(document.data)
+        if self.at_hand + size > MOST_AT_HAND:
+            document.put(self.aside)
+        else:
+            self.at_hand += size
 
     def fail(self, path: str, error: OSError, what: str) -> None:
         """Remembers that a path cannot be used, and why."""

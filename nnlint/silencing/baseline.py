@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,16 +33,14 @@ def fingerprint(path: str, code: str, line_text: str, occurrence: int) -> str:
 
 
 def fingerprints(
-    findings: Sequence[Finding], texts: Mapping[str, SourceText], path_of: Callable[[str], str] = str
-) -> tuple[str, ...]:
+    findings: Iterable[Finding], texts: Mapping[str, SourceText], path_of: Callable[[str], str] = str
+) -> Iterator[str]:
     """One fingerprint for each finding, in order; `path_of` may turn a finding's path into a more lasting one."""
     seen: Counter[tuple[str, str, str]] = Counter()
-    prints = []
     for finding in findings:
         key = (path_of(finding.place.path), finding.code, plain(line_text(finding, texts)))
-        prints.append(fingerprint(*key, occurrence=seen[key]))
+        yield fingerprint(*key, occurrence=seen[key])
         seen[key] += 1
-    return tuple(prints)
 
 
 def line_text(finding: Finding, texts: Mapping[str, SourceText]) -> str:

@@ -24,8 +24,8 @@ class Hidden:
     """
 
     def __init__(self, settings: Settings, writes_baseline: bool, lint: Lint) -> None:
-        self.all: tuple[Finding, ...] = ()
-        self.first: tuple[Finding, ...] | None = None
+        self.all: Sequence[Finding] = ()
+        self.first: Sequence[Finding] | None = None
         self.settings = settings
         self.anchor = Path(settings.baseline or "baseline")
         if writes_baseline and not settings.fix:  # all are written: the one in force need not even be there
@@ -33,12 +33,12 @@ class Hidden:
         self.known = _known(self.anchor) if settings.baseline else frozenset()
         self.older = _Older(settings.diff_base, lint) if settings.diff_base is not None else None
 
-    def without(self, report: Report, documents: Sequence[Document]) -> tuple[Finding, ...]:
+    def without(self, report: Report, documents: Sequence[Document]) -> Sequence[Finding]:
         """The findings of a report on these documents that are not hidden."""
         self.all = report.findings
         shown = self._without_known(report)
         if self.older is not None:
-            shown = self.older.without(shown, documents)
+            shown = self.older.without(tuple(shown), documents)
         self.first = shown if self.first is None else self.first
         return shown
 
@@ -57,16 +57,16 @@ class Hidden:
         entries = "1 of its findings is" if count == 1 else f"{count} of its findings are"
         return (Note(shown_path(str(self.anchor)), None, f"{entries} not there any more"),)
 
-    def certainly_shown(self, report: Report, documents: Sequence[Document]) -> tuple[Finding, ...]:
+    def certainly_shown(self, report: Report, documents: Sequence[Document]) -> Sequence[Finding]:
         """Those of which that is known at once: the base of changes is not linted for them."""
         shown = self._without_known(report)
         if self.older is not None:
             from nnlint.silencing.changes import on_changed_lines
 
-            shown = on_changed_lines(shown, documents, self.older.revision)
+            shown = on_changed_lines(tuple(shown), documents, self.older.revision)
         return shown
 
-    def _without_known(self, report: Report) -> tuple[Finding, ...]:
+    def _without_known(self, report: Report) -> Sequence[Finding]:
         if not self.known:
             return report.findings
         from nnlint.silencing.baseline import without_known

@@ -57,4 +57,4 @@ def report(*findings: Finding, errors: tuple[InternalError, ...] = (), **texts: 
 
 def rendered(name: str, shown: Report, **presentation: Any) -> str:
     """The report in the named format, paths relative to the current folder."""
-    return FORMATS[name](shown, Presentation(**{"base": Path.cwd(), **presentation}))
+    return "".join(FORMATS[name](shown, Presentation(**{"base": Path.cwd(), **presentation})))
