@@ -79,17 +79,10 @@ class _Origins(dict[Data, list[Data]]):
     """The data that other data were made from at once, in the order in which they were given; gathered when asked for."""
 
     def __missing__(self, data: Data) -> list[Data]:
-        found = self[data] = _made_of(data)
+        given = (*data.inputs, *data.options.values()) if data.options else data.inputs
+        is_sized = data.operation in MADE_TO_SIZE and not _is_drawn_around(data)
+        found = self[data] = [] if is_sized else _data_within(given)
         return found
-
-
-def _made_of(data: Data) -> list[Data]:
-    if data.operation in MADE_TO_SIZE and not _is_drawn_around(data):
-        return []
-    found = _data_within(data.inputs)
-    if data.options:
-        found += _data_within(data.options.values())
-    return found
 
 
 def _data_within(values: Iterable[Value | None]) -> list[Data]:
