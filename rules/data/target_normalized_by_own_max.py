@@ -5,7 +5,8 @@ Follows the target of a loss (or of `fit`, or of the difference in a hand-writte
 and reports the place where they are divided by their own maximum, range, sum, norm or deviation, or put through a scaler that was
 fitted on them. Columns and slices are followed: a whole array may be scaled before inputs and targets are cut from it. It is an
 `error` where nothing brings the predictions back, a `warning` for mean and deviation, and `advice` where the maximum is kept and
-multiplied back later, or where mean and deviation standardise inputs and target as one array.
+multiplied back later, where mean and deviation standardise inputs and target as one array, or where a scaler was fitted on all
+rows before some were held out: what it has seen of them is the graver fault there (NN405).
 
 ## Why it matters
 A maximum belongs to one set of samples. Divided by it, the target says how a sample compares with the largest of this set, not
@@ -43,6 +44,7 @@ import math
 from collections.abc import Iterator
 
 from nnlint.events import Run
+from nnlint.facts.fits import leaks
 from nnlint.facts.held_out import foreign_scalings
 from nnlint.facts.inverses import is_held, is_inverted, is_kept
 from nnlint.facts.roles import Comparison, comparisons, is_reward, is_target_in_input
@@ -127,8 +129,16 @@ def _severity(run: Run, comparison: Comparison, scaling: Scaling) -> Severity | 
         return None if scaling.kind in USUAL else Severity.ADVICE
     if scaling.kind == "standard":
         return _severity_of_standard(comparison, scaling)
+    if scaling.scaler is not None and _is_one_for_all(run, scaling):
+        return Severity.ADVICE
     is_mild = isinstance(scaling.scaler, Data) and scaling.scaler.name == "StandardScaler"
     return Severity.WARNING if is_mild else Severity.ERROR
+
+
+def _is_one_for_all(run: Run, scaling: Scaling) -> bool:
+    """Whether the scaler was fitted on all rows before a part was held out: its values hold for that part, too, and the fault is
+    that it has seen it (NN405)."""
+    return any(scaling.result is result for leak in leaks(run) for result in leak.transform.results)
 
 
 def _severity_of_standard(comparison: Comparison, scaling: Scaling) -> Severity | None:

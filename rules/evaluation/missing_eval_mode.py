@@ -3,7 +3,8 @@
 ## What it does
 Reports an evaluation's call of a network that holds Dropout or BatchNorm and is certainly in training mode at that moment: nobody
 called `eval()`, or a `train()` undid it. What counts is the mode at the call, of each network by itself. A network that is not at
-hand is judged by the script's own account, where it calls `train()` and no `eval()` after it: a warning.
+hand is judged by the script's own account, where it calls `train()` and no `eval()` after it: a warning. Pictures that a network
+with BatchNorm draws from noise are advice.
 
 ## Why it matters
 In training mode dropout thins the network at random, so the figures are those of another, weaker network, and differ from pass
@@ -56,9 +57,10 @@ from nnlint.facts.spellings import is_bound_in, network_spelling
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.mending import edits
 from nnlint.needs import needs
+from nnlint.operations import TRANSPARENT
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
-from nnlint.values import Site
+from nnlint.values import Data, Site, Value, elements
 from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted, unverified
 from nnlint.words import SWITCHED, TRAINING
 
@@ -138,6 +140,32 @@ def _another_evaluates(run: Run, evaluation: Evaluation) -> bool:
 # The problem and its fix
 
 
+def _severity(run: Run, evaluation: Evaluation, faults: Faults) -> Severity | None:
+    """Pictures that are drawn from noise, by the statistics of their own batch, are what such a generator was trained to give."""
+    if (
+        set(faults) == {"batch_norm"}
+        and not evaluation.measured
+        and not evaluation.held_out
+        and _draws(run, evaluation)
+    ):
+        return Severity.ADVICE
+    return Severity.WARNING if "unknown" in faults else None
+
+
+def _draws(run: Run, evaluation: Evaluation) -> bool:
+    """Whether the network is given nothing but noise, here and in its training."""
+    calls = [call for call in run.events(ModelCalled) if call.model is evaluation.call.model]
+    return len(calls) > 1 and all(any(map(_is_noise, call.inputs)) for call in calls)
+
+
+def _is_noise(value: Value) -> bool:
+    while isinstance(value, Data) and value.operation in TRANSPARENT and value.inputs:
+        value = value.inputs[0]
+    if isinstance(value, Data) and value.operation == "concatenate":
+        return any(_is_noise(each) for part in value.inputs for each in elements(part))
+    return isinstance(value, Data) and value.operation == "random"
+
+
 EFFECTS = {
     "unknown": "`train()` has switched on the dropout and batch statistics of this network",
     "dropout": "dropout thins the network at random",
@@ -159,7 +187,7 @@ def _problem(run: Run, evaluation: Evaluation, faults: Faults) -> Problem:
         evaluation.at,
         f"the evaluation runs in training mode: {'; '.join(effects)}",
         label="in training mode",
-        severity=Severity.WARNING if "unknown" in faults else None,
+        severity=_severity(run, evaluation, faults),
         related=tuple(_related(evaluation, faults, trained)),
         help=_help(evaluation),
         fix=None
