@@ -38,6 +38,7 @@ def live_totals(run: Run) -> Iterator[LiveTotal]:
     if run.cut_short or not totals or not backwards:
         return
     held = {id(each) for event in totals for each in (event.total, event.result)}
+    held -= {id(event.loss) for event in backwards}  # a sum over the parts of a batch is a loss like any other
     terms = {backward: _terms(backward.loss, held) for backward in backwards}
     for total in totals:
         near = [each for each in backwards if each.iterations[:1] == total.iterations[:1]]
