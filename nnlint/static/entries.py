@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from nnlint.events import Backward, OptimizerMade, OptimizerStepped, Run, StateUsed
+from nnlint.lazy import regex
 from nnlint.report import CUT_SHORT
 from nnlint.static import calls
 from nnlint.static.arguments import Arguments
@@ -23,6 +24,9 @@ from nnlint.static.objects import Class, Function, Module
 from nnlint.static.parameters import symbolic_argument
 from nnlint.trace import Block, LoopRun
 from nnlint.values import MODE_KEY, NONE, Data, Instance, Layer, Optimizer, Value, alternatives, elements
+
+SELF_CALLED = regex(r"\bself\.(\w+)\s*\(")
+"""Methods that a class asks of itself."""
 
 
 def entry_runs(project: Surroundings, module: Module) -> Iterator[Run]:
@@ -135,7 +139,9 @@ def _pass_of_calls(machine: Machine) -> Iterator[Block]:
 
 def _call_entry_methods(machine: Machine, cls: Class, instance: Instance) -> Iterator[tuple[str, Function]]:
     """Calls the methods that no other method has called by then; yields them."""
-    for name in _roots_first(cls.module, [name for name in cls.names if isinstance(name, str)]):
+    own = _called_inside(cls)
+    names = _roots_first(cls.module, [name for name in cls.names if isinstance(name, str)])
+    for name in sorted(names, key=lambda each: each in own):
         method = cls.names[name]
         if isinstance(method, Function) and method.node not in cls.module.followed:
             _forget_modes(machine, instance)
@@ -143,6 +149,12 @@ def _call_entry_methods(machine: Machine, cls: Class, instance: Instance) -> Ite
             yield name, method
     for name, step in inherited_steps(cls):
         _call_entry_method(machine, instance, name, step)
+
+
+def _called_inside(cls: Class) -> frozenset[str]:
+    """The names that the class's own text calls: its bases may call whichever of its methods they know by name."""
+    lines = cls.module.lines[cls.node.lineno - 1 : cls.node.end_lineno]
+    return frozenset(SELF_CALLED.findall("\n".join(lines)))
 
 
 def _steps_its_own(machine: Machine, instance: Instance) -> bool:
@@ -208,4 +220,4 @@ def _symbolic_arguments(machine: Machine, cls: Class) -> Arguments:
 
 def _roots_first(module: Module, names: list[str]) -> list[str]:
     """Names that are called nowhere in the module's text come before those that are."""
-    return sorted(names, key=lambda name: module.calls[name] > 1)
+    return sorted(names, key=lambda name: module.calls[name] > 0)

@@ -14,6 +14,7 @@ from nnlint.records import dataclass, field
 from nnlint.source import Source
 from nnlint.values import Constant, Instance, Layer, Value
 
+DEFINED = regex(r"\b(?:def|class)\s+(\w+)\s*\(")
 CALLED = regex(r"\b(\w+)\s*\(")
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
@@ -52,9 +53,10 @@ class Module(Value):
 
     @property
     def calls(self) -> Counter[str]:
-        """How often each name stands before an opening bracket: in its definition, and where it is called."""
+        """How often each name stands before an opening bracket, and is not defined there."""
         if self._calls is None:
             self._calls = Counter(CALLED.findall(self.source.text))
+            self._calls.subtract(DEFINED.findall(self.source.text))
         return self._calls
 
 

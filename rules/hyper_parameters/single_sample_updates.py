@@ -2,7 +2,8 @@
 
 ## What it does
 Reports a step for each row of an array that lies in memory, and a training loader that makes batches of one with no
-accumulation. For networks over pictures to pictures, volumes and detection, where one sample may be all that fits, it is advice.
+accumulation. For networks over pictures to pictures, volumes and detection, where one sample may be all that fits, it is
+advice, and so it is for pictures of a folder and for 32 known rows or fewer, which may be all there is.
 
 ## Why it matters
 The gradient of one sample is mostly noise: consecutive steps undo each other, the loss jumps, a rate that does for batches is too
@@ -58,6 +59,10 @@ LARGE = regex(
     r"detection|rcnn|yolo|ssd|coco|voc|kitti|scan|volume|video|nifti|segment|unet|cyclegan|crowd", re.IGNORECASE
 )
 PICTURES = frozenset({"transposed_convolution", "upsample", "instance_norm"})
+
+
+FEW = 32
+"""Samples that would make one batch: a lesson may well take them one by one."""
 
 
 def check(run: Run) -> Iterator[Problem]:
@@ -121,7 +126,13 @@ def _is_large(loader: Loader, step: SingleSampleStep) -> bool:
     known = isinstance(loader.dataset, Instance) or (isinstance(loader.dataset, Data) and _is_made(loader.dataset))
     known = known and all(isinstance(network, (Instance, Layer)) for network in networks)
     is_called_large = any(LARGE.search(name) for name in names) and any(_convolves(each) for each in networks)
-    return not known or is_called_large or _has_pictures(step)
+    return not known or is_called_large or _has_pictures(step) or _may_be_few(loader, names)
+
+
+def _may_be_few(loader: Loader, names: list[str]) -> bool:
+    """Whether there may be no more samples than fit into one batch: pictures of a folder, or rows that can be counted."""
+    rows = length_of(loader.dataset)
+    return any(name.endswith("ImageFolder") for name in names) or (rows is not None and rows <= FEW)
 
 
 def _convolves(network: Value) -> bool:
