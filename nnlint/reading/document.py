@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from nnlint.finding import Finding, Place
@@ -25,7 +27,7 @@ UNUSABLE_CHARACTER = regex("[\0\ud800-\udfff]")
 
 
 Content = tuple[bytes, SourceText, Source | None]
-"""The bytes of a document, what users see of them and what the engine sees."""
+"""The bytes of a document, unless they are put aside, what users see of them and what the engine sees."""
 
 
 class Document:
@@ -55,9 +57,7 @@ class Document:
     @property
     def data(self) -> bytes:
         """The bytes as they were read."""
-        if self._content is None and self._aside is not None:
-            return self._aside.read()
-        return self._unpacked()[0]
+        return self._unpacked()[0] if self._aside is None else self._aside.read()
 
     @property
     def text(self) -> SourceText:
@@ -97,7 +97,7 @@ class Document:
             from nnlint.reading.documents import read_document
 
             again = read_document(self.path, self.file, self.data)
-            self._content = (again.data, again.text, again.source)
+            self._content = (b"", again.text, again.source)
         return self._content
 
 
@@ -181,6 +181,8 @@ def decode_as(body: bytes, encoding: str, mark: bytes = b"") -> Decoded:
 
 def check_characters(text: str, what: str = "the source") -> None:
     """Raises DecodeError at the first character that no Python source may hold."""
+    if text.isascii() and "\0" not in text:
+        return
     unusable = UNUSABLE_CHARACTER.search(text)
     if unusable:
         line, column = _position(text[: unusable.start()])
@@ -191,6 +193,29 @@ def check_characters(text: str, what: str = "the source") -> None:
 def unified_lines(text: str) -> str:
     """The text with every line end as a line feed, as Python's own parser reads it."""
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+class WholeText(Mapping[int | None, Sequence[str]]):
+    """The lines of a file that has no cells, under None: made when they are asked for, as those of few files are."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    @cached_property
+    def lines(self) -> tuple[str, ...]:
+        """The lines of the text, which has unified line ends."""
+        return shown_lines(self.text)
+
+    def __getitem__(self, cell: int | None) -> Sequence[str]:
+        if cell is not None:
+            raise KeyError(cell)
+        return self.lines
+
+    def __iter__(self) -> Iterator[int | None]:
+        return iter((None,))
+
+    def __len__(self) -> int:
+        return 1
 
 
 def shown_lines(text: str) -> tuple[str, ...]:

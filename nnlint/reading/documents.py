@@ -5,10 +5,10 @@ from __future__ import annotations
 from nnlint.reading.document import (
     DecodeError,
     Document,
+    WholeText,
     check_characters,
     decode,
     is_notebook,
-    shown_lines,
     undecodable,
     unified_lines,
 )
@@ -46,4 +46,4 @@ def read_text(path: str, text: str, file: str | None = None) -> Document:
 
 def _python_document(path: str, file: str | None, data: bytes, decoded: str) -> Document:
     text = unified_lines(decoded)
-    return Document(path, file, data, SourceText({None: shown_lines(text)}), Source(path, text, file))
+    return Document(path, file, data, SourceText(WholeText(text)), Source(path, text, file))

@@ -47,6 +47,7 @@ class Importer:
     def __init__(self, project: Surroundings) -> None:
         self.project = project
         self.by_file: dict[str, Module | None] = {}
+        self.imported: set[str] = set()
         self.found: dict[tuple[str, str], str | None] = {}
         self.externals: dict[str, External] = {}
         self.stars: dict[int, list[str]] = {}
@@ -134,6 +135,7 @@ class Importer:
         return other_than_itself(self.folders, here.source.file, self.found[key], name, level)
 
     def _load(self, file: str) -> Module | None:
+        self.imported.add(file)
         if file not in self.by_file:
             self.by_file[file] = None
             self.by_file[file] = self._read(file)

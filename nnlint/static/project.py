@@ -73,6 +73,9 @@ class Project:
                 )
             elif module.source.path not in self.idle:
                 yield from entry_runs(self, module)
+        for module in modules:
+            if module.source.file not in self.importer.imported:
+                self.trees.pop(module.source.path, None)  # those of other files are hardly more likely to import it
 
     def _parsed(self, source: Source) -> Module | None:
         tree = self.tree(source)
