@@ -89,6 +89,7 @@ def read_paths(
                 _read_file(collected, file)
         else:
             _read_file(collected, path, is_named=True)
+    collected.seen.clear()  # of many files it is large
     return collected
 
 

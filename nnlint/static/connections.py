@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from os.path import realpath
-from pathlib import Path
 
 from nnlint.lazy import regex
 from nnlint.reading.disk import Disk
@@ -34,11 +34,12 @@ class Connections:
         self.importers: dict[str, set[str]] = defaultdict(set)
         self.vocabulary = vocabulary
         self.found: dict[str, int] = {}
-        self.resolved: dict[tuple[str, str, int], str | None] = {}
+        self.folder: str | None = None
+        self.resolved: dict[tuple[str, int], str | None] = {}
 
     def add(self, documents: Iterable[Document], disk: Disk) -> None:
         """Adds documents and, as far as imports lead, the files on that disk."""
-        self.resolved.clear()
+        self.folder = None
         folders = Folders(disk)
         waiting = [document for document in documents if document.lines and document.file]
         seen = {realpath(document.file) for document in waiting if document.file}
@@ -93,9 +94,11 @@ class Connections:
 
     def _imports(self, document: Document, folders: Folders) -> Iterator[str]:
         text = document.source.text if document.source else ""
-        folder = str(Path(document.file or "").parent)
+        folder = os.path.dirname(document.file or "")  # noqa: PTH120 - asked once for each file
+        if folder != self.folder:  # files come folder by folder, mostly
+            self.folder, self.resolved = folder, {}
         for name, level in _imported_names(text):
-            key = (folder, name, level)
+            key = (name, level)
             if key not in self.resolved:
                 self.resolved[key] = imported_file(folders, folder, name, level)
             file = other_than_itself(folders, document.file or "", self.resolved[key], name, level)
