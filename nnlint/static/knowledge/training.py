@@ -126,6 +126,8 @@ def make_scheduler(machine: Machine, kind: str, given: Arguments, node: ast.AST)
 
 @method("step")
 def _step(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
+    if any(map(_is_parameters, given.values())):
+        return None  # a moving average is told whose weights to follow; an optimizer has its own
     first = given.get(0, "optimizer", "closure")
     stepped = next((each for each in given.values() if _is_steppable(each)), None)
     if stepped is not None:
