@@ -200,10 +200,10 @@ def sole_definition(module: Module) -> Value | None:
 
 def _is_part_of(module: Module, name: str, value: Class | Function) -> bool:
     """Whether the module itself calls it; `F.nll_loss(...)` inside of `nll_loss` is another one."""
-    defined = int(value.module is module)
-    if name.startswith("_") or module.calls[name] <= defined:  # as of the hundreds that a package brings
+    if name.startswith("_") or module.calls[name] <= 0:  # as of the hundreds that a package brings
         return name.startswith("_")
-    return sum(not match[1] for match in re.finditer(rf"(\.\s*)?\b{name}\s*\(", module.source.text)) > defined
+    own = sum(not match[1] for match in re.finditer(rf"(\.\s*)?\b{name}\s*\(", module.source.text))
+    return own > (value.module is module)
 
 
 CONTAINER_BASES = frozenset({"Sequential", "ModuleList", "ModuleDict"})
