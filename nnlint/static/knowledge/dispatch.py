@@ -17,6 +17,7 @@ from nnlint.static.knowledge import (
     layers,
     options,
     recording,
+    schedulers,
     training,
     zoo,
 )
@@ -82,13 +83,14 @@ def initialize_inherited(machine: Machine, instance: Instance, given: Arguments,
     """What the constructor of a base that is not at hand does to an object."""
     inherited.initialize_inherited(machine, instance, given, node)
     fitting.initialize_framework(machine, instance, given)
+    schedulers.initialize(machine, instance, given)
 
 
 def instantiate_known(machine: Machine, cls: Class, given: Arguments, node: ast.AST) -> Value | None:
     """Objects of first-party classes that torch or a framework knows how to use; None for all others."""
     if training.is_optimizer_class(cls):
         return training.make_optimizer(machine, cls.node.name, given, node)
-    return frameworks.instantiate_known(machine, cls, given, node)
+    return schedulers.make_own(machine, cls, given, node) or frameworks.instantiate_known(machine, cls, given, node)
 
 
 def call_external(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
