@@ -41,11 +41,16 @@ def units(documents: Sequence[Document], disk: Disk, vocabulary: Vocabulary) -> 
     """The units of these documents, each of which is in one of them: the same for the same documents, imports and rules."""
     if not documents:
         return []
-    if len(documents) == 1 and _found_in(documents[0], vocabulary) == vocabulary.all:
+    own = _found_in(documents[0], vocabulary) if len(documents) == 1 else 0
+    if own == vocabulary.all:
         return [Unit(tuple(documents), tuple(documents))]
     from nnlint.static.connections import Connections
 
     connections = Connections(vocabulary)
+    if len(documents) == 1:
+        only = documents[0]
+        own = connections.found_from(only, disk, own) if only.file else own
+        return [_unit((only,), (only,), vocabulary, {only.path: own})]
     connections.add(documents, disk)
     behind = connections.found_behind()
     found = {document.path: behind.get(_real(document), vocabulary.all) for document in documents if document.file}

@@ -94,8 +94,8 @@ class Vocabulary:
         self.stems = {word[1:-1]: bits for word, bits in self.whole.items() if word[0] == "*"}
         self.silences: dict[int, frozenset[str]] = {self.all: frozenset()}
 
-    def found_in(self, text: str) -> int:
-        """What a text has."""
+    def found_in(self, text: str, known: int = 0) -> int:
+        """What a text has, and what is known of others: that is not looked for again."""
         if not self.all or ("etattr" in text and ASSEMBLED.search(text)):
             return self.all
         if text.isascii():
@@ -103,7 +103,7 @@ class Vocabulary:
         else:
             text = normalize("NFKC", text)  # as Python reads identifiers
             tokens = set(TOKEN.findall(text))
-        found = 0
+        found = known
         for token in tokens & self.whole.keys():
             found |= self.whole[token]
         if found != self.all and "@" in text and "@" in DECORATOR.sub("", text):

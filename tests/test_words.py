@@ -156,6 +156,23 @@ def test_an_import_is_seen_wherever_it_stands(tmp_path: Path, text: str) -> None
     assert [unit.idle for unit in units(documents, DISK, Vocabulary(WORDS))] == [frozenset()]
 
 
+def test_a_file_alone_has_the_words_of_all_that_it_reaches(tmp_path: Path) -> None:
+    (tmp_path / "start.py").write_text("import middle\n")
+    (tmp_path / "middle.py").write_text("import start, last, nothing\n")
+    (tmp_path / "nothing.py").write_text("import os\n")
+    (tmp_path / "last.py").write_text(FAULTY)
+    vocabulary = Vocabulary(WORDS)
+    together = {
+        path: codes
+        for unit in units(read_paths([str(tmp_path)], Patterns(str(tmp_path), ())).documents, DISK, vocabulary)
+        for path, codes in unit.silent.items()
+    }
+    for name in ("start", "middle", "nothing", "last"):
+        documents = read_paths([str(tmp_path / f"{name}.py")], Patterns(str(tmp_path), ())).documents
+        unit = units(documents, DISK, vocabulary)[0]
+        assert unit.silent.get(documents[0].path) == together.get(documents[0].path)
+
+
 @pytest.mark.parametrize(
     "name", ["opt", "Opt", "my_opt", "optLevel", "theOpt2", "OPT", "\u00fcber_opt", "adopted = opt"]
 )

@@ -60,6 +60,27 @@ class Connections:
                 if found is not None and found.source:
                     waiting.append(found)
 
+    def found_from(self, document: Document, disk: Disk, found: int) -> int:
+        """What is `found` in a document, and what all that it reaches by imports has: no more is read once that is everything."""
+        assert self.vocabulary is not None
+        folders = Folders(disk)
+        seen = {realpath(document.file or "")}
+        reached = [document]
+        for current in reached:  # which grows: the nearest files come first, where most of it is found
+            files = list(self._imports(current, folders))
+            current.release()
+            for file in files:
+                other = realpath(file)
+                imported = disk.read(file) if other not in seen and disk.size(file) <= LARGEST_IMPORT else None
+                seen.add(other)
+                if imported is None or not imported.source:
+                    continue
+                found = self.vocabulary.found_in(imported.source.text, found)
+                if found == self.vocabulary.all:
+                    return found
+                reached.append(imported)
+        return found
+
     def around(self, files: Iterable[str]) -> frozenset[str]:
         """These files and all that hang together with them."""
         reached = set(files)
