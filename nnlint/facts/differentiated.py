@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from nnlint.events import Backward, Differentiated, ModelCalled, OptimizerStepped, Run
+from nnlint.events import Backward, Differentiated, GradientsCleared, ModelCalled, OptimizerStepped, Run
 from nnlint.facts.gradients import parts_of
 from nnlint.facts.identity import COPIES
 from nnlint.graph import ancestors_of_all, cuts_graph
@@ -59,10 +59,18 @@ def takes_gradients_of_weights(run: Run) -> bool:
     asked = list(run.events(Differentiated))
     if not asked:
         return False
-    given = {
-        id(data) for data in ancestors_of_all([value for call in run.events(ModelCalled) for value in call.inputs])
-    }
+    given = _given(run)
     return any(event.inputs is None or not all(id(each) in given for each in elements(event.inputs)) for event in asked)
+
+
+def _given(run: Run) -> frozenset[int]:
+    """The identities of all data that what networks are given was made from."""
+    return run.remember("given to networks", run, _given_to_networks)
+
+
+def _given_to_networks(run: Run) -> frozenset[int]:
+    inputs = [value for call in run.events(ModelCalled) for value in call.inputs]
+    return frozenset(map(id, ancestors_of_all(inputs)))
 
 
 def training_calls(run: Run) -> tuple[ModelCalled, ...]:
@@ -99,11 +107,23 @@ def may_be_stepped_by(run: Run, step: OptimizerStepped, model: Value) -> bool:
     """Whether a step may change any part of the network: unless it is known to change others alone."""
     own = run.remember("parts", model, parts_of)
     for optimizer in alternatives(step.optimizer):
+        if isinstance(optimizer, Data) and id(optimizer) in _given(run):
+            continue  # an attack moves what the network is given
         parts = run.remember("parts", optimizer, parts_of)
         if own is None and isinstance(model, Data) and _holds_own_tensors_alone(optimizer):
             continue
         if own is None or parts is None or not own.isdisjoint(parts):
             return True
+    return False
+
+
+def may_be_cleared_by(run: Run, clear: GradientsCleared, model: Value) -> bool:
+    """Whether a clear may concern the gradients of the network: unless it is known to clear others alone."""
+    own = run.remember("parts", model, parts_of)
+    for target in alternatives(clear.target):
+        parts = run.remember("parts", target, parts_of)
+        if own is None or parts is None or not own.isdisjoint(parts):
+            return not clear.replaced
     return False
 
 

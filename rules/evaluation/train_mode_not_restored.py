@@ -4,7 +4,9 @@
 Follows every path through a training loop and reports an `eval()` after which the same loop trains the network again with no
 `train()` between: a validation at the end of the epoch while `train()` stands once before the loop, or a validation inside the
 batch loop while `train()` stands at the top of the epoch. Networks that behave alike in both modes are left alone, and so are
-those that are trained in evaluation mode from the start, to keep their running statistics.
+those that are trained in evaluation mode from the start, to keep their running statistics. A pass in evaluation mode whose
+gradients no step uses trains nothing: an attack or a saliency map differentiates by the input, and what it leaves in the weights
+is cleared.
 
 ## Why it matters
 From the first evaluation on, dropout drops nothing and BatchNorm normalises by running statistics that no longer move. The
@@ -34,7 +36,8 @@ Safe: `train()` is put before the training that follows, outside the loops in wh
 nobody evaluates between is not touched.
 
 ## Witness
-`training` is true at the first training steps and false at later ones, in a network with layers that depend on it.
+`training` is true at the first training steps and false at later ones, in a network with layers that depend on it. Only passes
+whose gradients an optimizer then steps on count.
 """
 
 from __future__ import annotations
@@ -43,8 +46,8 @@ import ast
 from collections.abc import Hashable, Iterator
 from typing import Any, NamedTuple
 
-from nnlint.events import Backward, Escaped, Event, ModelCalled, ModeSwitched, OptimizerStepped, Run
-from nnlint.facts.differentiated import may_be_stepped_by, recorded_behind, training_calls
+from nnlint.events import Backward, Escaped, Event, GradientsCleared, ModelCalled, ModeSwitched, OptimizerStepped, Run
+from nnlint.facts.differentiated import may_be_cleared_by, may_be_stepped_by, recorded_behind, training_calls
 from nnlint.facts.evaluation import evaluations
 from nnlint.facts.modes import holds_mode_dependent, may_switch, switches_part, switches_whole
 from nnlint.facts.spellings import is_bound_in, network_spelling
@@ -63,12 +66,19 @@ LAST = regex(r"==\s*len\(.*\)\s*-\s*1\b|\+\s*1\s*==\s*len\(")
 """A test for the last pass of a loop: `i == len(loader) - 1`."""
 
 
+MODE_EVENTS = (ModeSwitched, ModelCalled, Escaped, Backward, GradientsCleared, OptimizerStepped)
+
+
 class Mode(NamedTuple):
-    """What is known on one path: who switched to evaluation mode last, what was asked in it, whether training came before."""
+    """What is known on one path: who switched to evaluation mode last, what was asked in it, whether training came before.
+
+    `passed` is a call in that mode whose gradients are in the weights, where no step has used them yet.
+    """
 
     switch: ModeSwitched | None = None
     evaluated: bool = False
     trained: bool = False
+    passed: ModelCalled | None = None
 
 
 def check(run: Run) -> Iterator[Problem]:
@@ -79,7 +89,7 @@ def check(run: Run) -> Iterator[Problem]:
     calls = [call for call in training_calls(run) if _is_trained_in_pass(run, call)]
     evaluating = {id(evaluation.call) for evaluation in evaluations(run)}
     for model in {id(call.model): call.model for call in calls}.values():
-        trained = {id(call) for call in calls if call.model is model and holds_mode_dependent(run, call)}
+        trained = [call for call in calls if call.model is model and holds_mode_dependent(run, call)]
         found: list[tuple[ModeSwitched, ModelCalled]] = []
         if trained:
             follow(_steps(run, model), Mode(), _protocol(run, model, trained, evaluating, found))
@@ -118,23 +128,36 @@ def _may_be_stepped_then(run: Run, model: Value, backward: Backward) -> bool:
 
 
 def _steps(run: Run, model: Value) -> Block:
-    """What concerns the mode of one network."""
+    """What concerns the mode of one network, and the gradients of its weights."""
 
     def concerns(event: Event) -> bool:
         if isinstance(event, ModeSwitched):
             return switches_whole(event, model) or switches_part(event, model)
         if isinstance(event, ModelCalled):
             return event.model is model
-        return isinstance(event, Escaped) and may_switch(event, model)
+        if isinstance(event, OptimizerStepped):
+            return may_be_stepped_by(run, event, model)
+        if isinstance(event, GradientsCleared):
+            return may_be_cleared_by(run, event, model)
+        return isinstance(event, Backward) or (isinstance(event, Escaped) and may_switch(event, model))
 
     return select(run.remember("mode steps", run, _mode_steps), concerns)
 
 
 def _mode_steps(run: Run) -> Block:
-    return select(run.trace, lambda event: isinstance(event, (ModeSwitched, ModelCalled, Escaped)))
+    return select(run.trace, lambda event: isinstance(event, MODE_EVENTS))
 
 
-def _protocol(run: Run, model: Value, trained: set[int], evaluating: set[int], found: list[Any]) -> Any:
+def _protocol(run: Run, model: Value, trained: list[ModelCalled], evaluating: set[int], found: list[Any]) -> Any:
+    training = {id(call) for call in trained}
+
+    def called(mode: Mode, call: ModelCalled) -> Mode:
+        if id(call) in evaluating and call.training is False:
+            return mode._replace(evaluated=True)
+        if id(call) in training and (call.training is True or mode.switch is None):
+            return Mode(trained=True)
+        return mode
+
     def advance(before: Hashable, event: Any) -> Hashable:
         mode = before if isinstance(before, Mode) else Mode()
         if isinstance(event, ModeSwitched):
@@ -142,17 +165,32 @@ def _protocol(run: Run, model: Value, trained: set[int], evaluating: set[int], f
             return Mode(event if is_eval else None, trained=mode.trained)
         if isinstance(event, Escaped):
             return Mode(trained=mode.trained)
-        if id(event) in evaluating and event.training is False:
-            return mode._replace(evaluated=True)
-        if id(event) not in trained:
-            return mode
-        if event.training is True or mode.switch is None:
-            return Mode(trained=True)
-        if (mode.trained or mode.evaluated) and _share_loop(mode.switch, event):
-            found.append((mode.switch, event))
-        return mode
+        if isinstance(event, ModelCalled):
+            return called(mode, event)
+        if isinstance(event, Backward):
+            return mode._replace(passed=mode.passed or _passed_in(run, mode, trained, event))
+        if isinstance(event, OptimizerStepped) and mode.passed is not None:
+            found.append((mode.switch, mode.passed))
+        return mode._replace(passed=None)
 
     return advance
+
+
+def _passed_in(run: Run, mode: Mode, trained: list[ModelCalled], backward: Backward) -> ModelCalled | None:
+    """A call in evaluation mode that the backward pass goes through, where the mode is a rest of what came before."""
+    switch = mode.switch
+    if switch is None or not (mode.trained or mode.evaluated):
+        return None
+    since = (call for call in trained if switch.order < call.order < backward.order and call.training is not True)
+    reached = recorded_behind(run, backward.loss)
+    return next(
+        (
+            call
+            for call in since
+            if _share_loop(switch, call) and any(id(each) in reached for each in elements(call.output))
+        ),
+        None,
+    )
 
 
 def _share_loop(switch: ModeSwitched, call: ModelCalled) -> bool:
@@ -200,10 +238,13 @@ def _node_of_loop(loop: Any) -> int:
 
 def witness(case: Case) -> Verdict:
     """Whether the network was trained in training mode first, and in evaluation mode later."""
-    calls = [event for event in case.related(ModelCalled) if event.numbers.get("gradient")]
-    modes = numbers(calls, "training")
-    if not case.at(ModeSwitched) or not calls:
+    passes = [event for event in case.related(ModelCalled) if event.numbers.get("gradient")]
+    if not case.at(ModeSwitched) or not passes:
         return not_reached(case)
+    calls = [call for call in passes if _is_stepped_on(case.run, call)]
+    if not calls:
+        return refuted("no optimizer steps on the gradients of these passes")
+    modes = numbers(calls, "training")
     left = modes.count(0.0)
     layers = calls[-1].numbers.get("mode_dependent", 0.0)
     if left and not layers:
@@ -218,6 +259,22 @@ def witness(case: Case) -> Verdict:
     if not after:
         return unverified("the run ended before the first training step after the evaluation")
     return refuted(f"in training mode at all {len(modes)} measured steps")
+
+
+def _is_stepped_on(run: Run, call: ModelCalled) -> bool:
+    """Whether an optimizer steps on the gradients of a pass of a real run: before they are cleared, or the mode is set back."""
+    cleared: set[Value] = set()
+    is_filled = False
+    for event in run.all_events[call.order + 1 :]:
+        if isinstance(event, ModeSwitched) and event.numbers.get("training"):
+            return False
+        if isinstance(event, Backward):
+            is_filled = True
+        elif isinstance(event, GradientsCleared) and is_filled:
+            cleared.add(event.target)
+        elif isinstance(event, OptimizerStepped) and is_filled:
+            return cleared.isdisjoint({call.model, event.optimizer})
+    return False
 
 
 rule = Rule(
