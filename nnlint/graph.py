@@ -131,8 +131,17 @@ def stored_parts(data: Data) -> tuple[Value, ...]:
 def _is_stored(key: Hashable, part: Value, data: Data) -> bool:
     if key == FILLED_KEY:
         return True
-    is_read = isinstance(part, Data) and part.operation == "index" and bool(part.inputs) and part.inputs[0] is data
-    return isinstance(key, tuple) and key[0] in ("index", "slice") and not is_read
+    if not isinstance(key, tuple) or key[0] not in ("index", "slice"):
+        return False
+    return key[0] == "slice" or not _is_read_from(data, key[1], part)
+
+
+def _is_read_from(data: Data, key: Hashable, part: Value) -> bool:
+    """Whether a part is what was read there, kept for the next read: not another part that was moved there."""
+    if not isinstance(part, Data) or part.operation != "index" or len(part.inputs) != 2 or part.inputs[0] is not data:
+        return False
+    place = part.inputs[1]
+    return isinstance(place, Constant) and place.value == key
 
 
 def data_in(values: Iterable[Value]) -> list[Data]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from nnlint.events import LossComputed, ModelCalled, Run
 from nnlint.facts.identity import PARTS, key_of, label_of, uncopied, wholes
 from nnlint.facts.roles import TARGET_NAME, comparisons
-from nnlint.graph import ancestors
+from nnlint.graph import ancestors, ancestors_of_all
 from nnlint.lazy import regex
 from nnlint.static.objects import CodeSite
 from nnlint.values import NONE, Constant, Data, Value
@@ -78,7 +78,7 @@ def _is_draw(key: Value) -> bool:
 
 
 def _keeps_its_order(value: Value, in_place: list[tuple[Data, Value | None]]) -> bool:
-    """Whether nothing that was shuffled is behind a value, and nothing that may have been."""
+    """Whether nothing that was shuffled is behind a value, or stored in it, and nothing that may have been."""
     moved = {id(shuffled) for _, shuffled in in_place}
     return all(
         data.operation not in ("randperm", "output", "call", "method") and id(data) not in moved
@@ -87,11 +87,10 @@ def _keeps_its_order(value: Value, in_place: list[tuple[Data, Value | None]]) ->
 
 
 def _up_to_source(value: Value) -> Iterator[Data]:
-    """All data behind a value, without those that the source of its array was made from."""
+    """All data behind a value, what was stored in it too, without those that the source of its array was made from."""
     source = _source(value)
-    yield from (
-        data for data in ancestors(value, stop=lambda data: data is source or _is_computed(data)) if data is not source
-    )
+    behind = ancestors_of_all((value,), lambda data: data is source or _is_computed(data), filled=True)
+    yield from (data for data in behind if data is not source)
 
 
 def _belong_together(first: Value, second: Value) -> bool:
