@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import overload
 
@@ -39,6 +38,8 @@ class Found:
             self._at_hand += len(kept)
             self._by_path[path] = kept
         else:
+            import pickle  # of which a run with few findings has no need
+
             self._by_path[path] = self._aside.put(pickle.dumps(kept, pickle.HIGHEST_PROTOCOL))
 
     def of(self, path: str) -> tuple[Finding, ...]:
@@ -46,6 +47,8 @@ class Found:
         kept = self._by_path.get(path, ())
         if isinstance(kept, tuple):
             return kept
+        import pickle
+
         found: tuple[Finding, ...] = pickle.loads(kept.read())
         return found
 

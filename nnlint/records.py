@@ -125,12 +125,13 @@ else:
     def _constructor(cls, found, frozen):
         """A constructor that sets one field after the other, and gives way to a compiled one where many objects are made."""
         assign = object.__setattr__ if frozen else setattr
+        by_position = [name for name, each in found.items() if each.init and not each.kw_only]
         made = 0
 
         def construct(self, /, *args, **kwargs):
             nonlocal made
             made += 1
-            values = _values(found, args, kwargs) if made < MANY else None
+            values = _values(found, by_position, args, kwargs) if made < MANY else None
             if values is not None:
                 for name, value in values.items():
                     assign(self, name, value)
@@ -144,9 +145,8 @@ else:
 
         return construct
 
-    def _values(found, args, kwargs):
+    def _values(found, by_position, args, kwargs):
         """The values of all fields; None for wrong arguments, of which the compiled constructor complains as Python does."""
-        by_position = [name for name, each in found.items() if each.init and not each.kw_only]
         given = dict(zip(by_position, args, strict=False))
         if len(args) > len(by_position) or given.keys() & kwargs.keys():
             return None

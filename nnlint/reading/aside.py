@@ -6,7 +6,6 @@ The file is on disk as long as anybody holds something of it. Where none can be 
 from __future__ import annotations
 
 import os
-from zlib import compress, decompress
 
 FASTEST = 1
 
@@ -21,7 +20,9 @@ class Packed:
 
     def read(self) -> bytes:
         """The bytes."""
-        return decompress(self.packed)
+        import zlib  # of which hardly any run has need
+
+        return zlib.decompress(self.packed)
 
 
 class Slip:
@@ -37,7 +38,7 @@ class Slip:
         return self.file.read(self.start, self.end)
 
     def __reduce__(self) -> tuple[type[Packed], tuple[bytes]]:
-        return Packed, (compress(self.read(), FASTEST),)
+        return Packed, (_in_little_room(self.read()),)
 
 
 class Aside:
@@ -60,7 +61,13 @@ class Aside:
             else:
                 self._end += len(data)
                 return Slip(self._file, self._end - len(data), self._end)
-        return Packed(compress(data, FASTEST))
+        return Packed(_in_little_room(data))
+
+
+def _in_little_room(data: bytes) -> bytes:
+    import zlib
+
+    return zlib.compress(data, FASTEST)
 
 
 CAN_SHARE = hasattr(os, "pread") and hasattr(os, "pwrite")
