@@ -147,6 +147,8 @@ def known_elements(over: Value | None) -> list[Value] | None:
     """All elements in order, where they are known."""
     if isinstance(over, Items):
         return None if over.open else list(over.items)
+    if isinstance(over, Constant):
+        return _letters(over)
     if isinstance(over, Entries):
         return None if over.open else [Constant(key) for key in over.entries]
     if isinstance(over, Layer):
@@ -156,6 +158,12 @@ def known_elements(over: Value | None) -> list[Value] | None:
     if isinstance(over, Instance) and not isinstance(over.cls.find("__iter__"), Function):
         return known_elements(container_in(over))
     return None
+
+
+def _letters(over: Constant) -> list[Value] | None:
+    """The letters of a short text: `zip("ab", (left, right))` names two."""
+    text = over.value
+    return [Constant(letter) for letter in text] if isinstance(text, str) and len(text) <= MOST_UNROLLED else None
 
 
 def _known_of_data(over: Data) -> list[Value] | None:

@@ -102,7 +102,10 @@ def _distinct(sites: list[object]) -> list[CodeSite]:
 def _is_missing(run: Run, part: Value) -> bool:
     if isinstance(part, Data):
         return part.operation == "call" and part.name.startswith(LIBRARIES) and part.name.endswith("Conv")
-    return is_module(part) and id(part) not in registered(run) and id(part) not in optimized(run)
+    if not is_module(part) or id(part) in registered(run) or id(part) in optimized(run):
+        return False
+    layers = trainable_layers(part)  # the network may have taken these out of their container, each by itself
+    return not layers or any(id(layer) not in registered(run) for layer in layers)
 
 
 def _is_used(run: Run, part: Value) -> bool:
