@@ -36,6 +36,7 @@ from nnlint.facts.hyper_parameters import place_of_number
 from nnlint.facts.identity import words_of
 from nnlint.facts.layers import made_by, related_call
 from nnlint.finding import Severity, Verdict
+from nnlint.mending import edits
 from nnlint.mending.controls import other_number
 from nnlint.needs import needs
 from nnlint.records import dataclass, replace
@@ -82,7 +83,7 @@ def check(run: Run) -> Iterator[Problem]:
             key = id(data.layer) if data.layer is not None else id(data)
             drop = None if key in seen else _drop(data)
             seen.add(key)
-            if drop is None or data.option("training") is False or _drops_node_features(data):
+            if drop is None or data.option("training") is False or _drops_node_features(data) or _is_told_apart(drop):
                 continue
             is_keep = drop.probability > KEEPS_LESS and _is_called_keep(drop)
             if drop.probability >= LARGEST or is_keep:
@@ -94,6 +95,25 @@ def _drops_node_features(data: Data) -> bool:
     """Whether the raw features of a graph's nodes are dropped: bags of words with thousands of entries stand that."""
     given = data.inputs[0] if data.inputs else None
     return isinstance(given, Data) and given.operation == "attribute" and given.name == "x"
+
+
+def _is_told_apart(drop: Drop) -> bool:
+    """Whether a test around the dropout compares its probability with this one: a default that stands for something else."""
+    spelled = _spelled(drop)
+    tests = (block.test for block in edits.blocks_around(drop.call) if isinstance(block, ast.If))
+    return bool(spelled) and any(spelled in ast.unparse(test) and _names(test, drop.probability) for test in tests)
+
+
+def _names(test: ast.expr, wanted: float) -> bool:
+    numbers_in = (node.value for node in ast.walk(test) if isinstance(node, ast.Constant))
+    return any(isinstance(each, (int, float)) and each == wanted for each in numbers_in)
+
+
+def _spelled(drop: Drop) -> str:
+    """The name or attribute that is given as the probability; "" for anything else."""
+    argument = drop.argument.node if isinstance(drop.argument, CodeSite) else None
+    value = argument.value if isinstance(argument, ast.keyword) else argument
+    return ast.unparse(value) if isinstance(value, (ast.Name, ast.Attribute)) else ""
 
 
 def _may_train(run: Run) -> bool:

@@ -48,6 +48,9 @@ NETWORKS = regex(
     r"model|net|encoder|decoder|generator|discriminator|backbone|classifier|critic|actor|policy|^[dg]$|learner|student",
     re.IGNORECASE,
 )
+PIPELINE = regex(r"pipeline(_cls|_class|For\w*)?(\.from_\w+)?(?: |$)", re.IGNORECASE)
+"""What makes a ready-made pipeline, which asks its networks without recording, by whatever name it is kept."""
+
 MAKES = regex(
     r"^_*(?:get|build|make|create|construct|instantiate|define|load|download|init|initialize|setup|set|prepare|configure|resolve|"
     r"register|wrap|to|from|convert|export|save|compile|count|num|parse|check|is|has|reset|freeze|unfreeze|select|copy|clone|"
@@ -131,7 +134,8 @@ def is_network_like(value: Value) -> bool:
     if not isinstance(value, Data) or value.operation not in LASTING:
         return False
     name = role_name(value)
-    return bool(NETWORKS.search(name)) and not LOSSES.search(name) and not _is_maker(value)
+    is_called_so = bool(NETWORKS.search(name)) and not LOSSES.search(name)
+    return is_called_so and not _is_maker(value) and PIPELINE.search(value.name) is None
 
 
 def _is_maker(value: Data) -> bool:
