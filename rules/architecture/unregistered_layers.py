@@ -102,10 +102,15 @@ def _distinct(sites: list[object]) -> list[CodeSite]:
 def _is_missing(run: Run, part: Value) -> bool:
     if isinstance(part, Data):
         return part.operation == "call" and part.name.startswith(LIBRARIES) and part.name.endswith("Conv")
-    if not is_module(part) or id(part) in registered(run) or id(part) in optimized(run):
-        return False
-    layers = trainable_layers(part)  # the network may have taken these out of their container, each by itself
-    return not layers or any(id(layer) not in registered(run) for layer in layers)
+    return is_module(part) and id(part) not in optimized(run) and not _is_registered(run, part)
+
+
+def _is_registered(run: Run, part: Value) -> bool:
+    """Whether a network holds the layer, or has taken all that is in a container out of it, one by one."""
+    if id(part) in registered(run):
+        return True
+    inner = [held for held in part.attributes.values() if is_module(held)] if isinstance(part, Layer) else []
+    return bool(inner) and all(_is_registered(run, held) for held in inner)
 
 
 def _is_used(run: Run, part: Value) -> bool:
