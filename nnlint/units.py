@@ -41,16 +41,11 @@ def units(documents: Sequence[Document], disk: Disk, vocabulary: Vocabulary) -> 
     """The units of these documents, each of which is in one of them: the same for the same documents, imports and rules."""
     if not documents:
         return []
-    own = _found_in(documents[0], vocabulary) if len(documents) == 1 else 0
-    if own == vocabulary.all:
-        return [Unit(tuple(documents), tuple(documents))]
+    if len(documents) == 1:
+        return [_unit_alone(documents[0], disk, vocabulary)]
     from nnlint.static.connections import Connections
 
     connections = Connections(vocabulary)
-    if len(documents) == 1:
-        only = documents[0]
-        own = connections.found_from(only, disk, own) if only.file else own
-        return [_unit((only,), (only,), vocabulary, {only.path: own})]
     connections.add(documents, disk)
     behind = connections.found_behind()
     found = {document.path: behind.get(_real(document), vocabulary.all) for document in documents if document.file}
@@ -60,6 +55,16 @@ def units(documents: Sequence[Document], disk: Disk, vocabulary: Vocabulary) -> 
         for together in _groups(documents, connections.together())
         for portion in _portions(together)
     ]
+
+
+def _unit_alone(document: Document, disk: Disk, vocabulary: Vocabulary) -> Unit:
+    """The unit of a document that is linted by itself: what it imports is read for its words alone, as far as any are missing."""
+    found = _found_in(document, vocabulary)
+    if found != vocabulary.all and document.file:
+        from nnlint.static.connections import Connections
+
+        found = Connections(vocabulary).found_from(document, disk, found)
+    return _unit((document,), (document,), vocabulary, {document.path: found})
 
 
 def _unit(
