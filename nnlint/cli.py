@@ -29,6 +29,7 @@ from nnlint.settings import (
 )
 
 if TYPE_CHECKING:
+    from nnlint.command.run import Request
     from nnlint.rule import Rule
 
 CODE_LISTS = ("select", "extend_select", "ignore")
@@ -312,21 +313,51 @@ def _serve() -> int:
 
 def _run(context: click.Context, paths: tuple[str, ...], options: dict[str, Any]) -> int:
     from nnlint.command.console import say
-    from nnlint.command.run import Request, RunError, run
+    from nnlint.interrupts import ended_cleanly
 
     if not _has_current_folder():
         say("error: the current folder is not there any more")
         return FAILED
     try:
-        settings = load_settings(_first_path(paths, options), options["config"], options["isolated"])
-        settings = overridden(settings, _given(context, options))
-        _check_together(settings, paths, options)
-        others = {name: options[name] for name in ("stdin_filename", "write_baseline", "config", "executor")}
-        request = Request(paths, settings, **others)
-        return run(request)
-    except (RunError, SettingsError) as error:
+        with ended_cleanly():
+            return _linted(context, paths, options)
+    except SettingsError as error:
         say(f"error: {error}")
         return FAILED
+    except KeyboardInterrupt:  # click would end a line that no prompt of ours has begun
+        return INTERRUPTED
+
+
+def _linted(context: click.Context, paths: tuple[str, ...], options: dict[str, Any]) -> int:
+    from nnlint.interrupts import finished_first
+
+    request: Request | None = None
+    try:
+        with finished_first():  # the settings say how an interrupt is told
+            from nnlint.command import run
+
+            request = _request(context, paths, options)
+    except KeyboardInterrupt:
+        if request is None:
+            raise
+        return run.end_unread(request)
+    try:
+        return run.run(request)
+    except run.RunError as error:
+        from nnlint.command.console import say
+
+        say(f"error: {error}")
+        return FAILED
+
+
+def _request(context: click.Context, paths: tuple[str, ...], options: dict[str, Any]) -> Request:
+    from nnlint.command.run import Request
+
+    settings = load_settings(_first_path(paths, options), options["config"], options["isolated"])
+    settings = overridden(settings, _given(context, options))
+    _check_together(settings, paths, options)
+    others = {name: options[name] for name in ("stdin_filename", "write_baseline", "config", "executor")}
+    return Request(paths, settings, **others)
 
 
 def _check_together(settings: Settings, paths: tuple[str, ...], options: dict[str, Any]) -> None:

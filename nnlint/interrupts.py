@@ -18,7 +18,11 @@ def ended_cleanly() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = signal.getsignal(signal.SIGTERM)
+    if before == signal.SIG_IGN:  # whoever started the process wants it so
+        yield
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     finally:
@@ -68,8 +72,9 @@ def _masked(how: str) -> Iterator[None]:
     if not CAN_HOLD_BACK:
         yield
         return
-    before = signal.pthread_sigmask(getattr(signal, how), ENDING)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     try:
+        signal.pthread_sigmask(getattr(signal, how), ENDING)  # what waited may take effect in this very call
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

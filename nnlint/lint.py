@@ -174,6 +174,8 @@ def _unsilenced(lint: Lint, path: str, findings: Sequence[Finding], rules: Seque
     """The findings that no setting and no comment silences, and those about comments that silence nothing."""
     codes = {rule.code for rule in rules}
     asked = [finding for finding in findings if finding.code in codes]
+    if lint.is_interrupted and not asked:  # no comment is judged then, and the user waits for the end
+        return asked
     document = lint.document(path) if asked or path in lint.documents else None
     if document is None or document.source is None:
         return asked

@@ -179,3 +179,50 @@ def test_a_second_interrupt_ends_at_once(tmp_path: Path) -> None:
         _, errors = process.communicate(timeout=60)
     assert abs(process.returncode) in {130, signal.SIGINT}
     assert errors.strip() == b""
+
+
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
+def test_who_interrupts_the_reading_gets_a_whole_document_without_findings(
+    tmp_path: Path, asked: signal.Signals
+) -> None:
+    line = [sys.executable, "-m", "nnlint", "--isolated", "--no-cache", "--output-format", "json", "-"]
+    with subprocess.Popen(line, cwd=tmp_path, env=ENVIRONMENT, stdin=-1, stdout=-1, stderr=-1) as process:
+        assert process.stdin and process.stdout and process.stderr
+        process.stdin.write(b"#" * 200_000)  # more than a pipe holds: written when it is read
+        time.sleep(0.5)  # until it waits for more
+        process.send_signal(asked)
+        output, errors = process.stdout.read().decode(), process.stderr.read().decode()
+    assert (process.returncode, output) == (130, "[]\n")
+    assert errors == "nnlint: interrupted before any file was linted\n"
+
+
+@pytest.mark.parametrize("interrupted", ["nnlint.settings.nearest_file", "nnlint.catalogue.all_rules"])
+def test_an_interrupt_before_the_first_file_is_told(
+    command: Command, monkeypatch: pytest.MonkeyPatch, interrupted: str
+) -> None:
+    module, _, name = interrupted.rpartition(".")
+    original = getattr(sys.modules[module], name)
+
+    def asked(*arguments: object) -> object:
+        signal.raise_signal(signal.SIGTERM)
+        return original(*arguments)
+
+    monkeypatch.setattr(interrupted, asked)
+    monkeypatch.setattr("nnlint.lint.all_rules", asked)
+    monkeypatch.setattr("nnlint.selection.all_rules", asked)
+    command.write("a.py", "x = 1\n")
+    outcome = command("--no-cache", "--output-format", "json", "a.py")
+    assert (outcome.status, json.loads(outcome.output)) == (130, [])
+    assert outcome.errors == "nnlint: interrupted before any file was linted\n"
+
+
+def test_an_output_that_is_source_code_is_not_written_after_an_interrupt(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: object, **keywords: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nnlint.command.run.read_paths", interrupted)
+    script = command.write("script", "#!/usr/bin/env python\n")
+    outcome = command("--no-cache", "--output-file", "script", "script")
+    assert (outcome.status, script.read_text()) == (2, "#!/usr/bin/env python\n")

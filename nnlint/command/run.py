@@ -26,7 +26,7 @@ from nnlint.command.targets import check_target
 from nnlint.command.typed import as_typed
 from nnlint.cores import cores
 from nnlint.finding import Severity, Status
-from nnlint.interrupts import ended_cleanly, finished_first
+from nnlint.interrupts import finished_first
 from nnlint.output import FORMATS, Presentation, describe_notes
 from nnlint.reading.disk import DISK, Disk
 from nnlint.reading.document import Document
@@ -84,23 +84,11 @@ def _run_on_cluster(request: Request, address: str) -> int:
 
 
 def _run(request: Request, analyses: Analyses | None = None) -> int:
-    settings = request.settings
-    collected = read_paths(
-        request.paths, Patterns(settings.root, settings.exclude), stdin_filename=request.stdin_filename
-    )
-    _check_targets(request, collected.documents)
-    _tell_of_cache(settings)
-    if settings.fix or settings.diff or settings.verify or settings.diff_base is not None:
-        gc.enable()  # each of several analyses leaves its trees behind
-    progress = Progress(not settings.quiet)
-
-    def lint(documents: Sequence[Document], disk: Disk = DISK) -> Report:
-        return _linted(documents, settings, progress, disk, analyses)
-
-    hidden = Hidden(settings, request.write_baseline is not None, lint)
+    settings, progress = request.settings, Progress(not request.settings.quiet)
     try:
-        with ended_cleanly():
-            fixed = _lint(collected.documents, settings, hidden, lint)
+        collected, hidden, fixed = _read_and_linted(request, progress, analyses)
+    except KeyboardInterrupt:
+        return end_unread(request)
     finally:
         progress.clear()
     if fixed.report.interrupted:
@@ -120,6 +108,35 @@ def _run(request: Request, analyses: Analyses | None = None) -> int:
         return _end(request, collected, fixed, hidden)
     with finished_first():
         return _end(request, collected, fixed, hidden)
+
+
+def _read_and_linted(
+    request: Request, progress: Progress, analyses: Analyses | None
+) -> tuple[Collected, Hidden, Fixed]:
+    """What was read, what is not shown of it, and the report. Raises KeyboardInterrupt where nothing is known yet."""
+    settings = request.settings
+    collected = read_paths(
+        request.paths, Patterns(settings.root, settings.exclude), stdin_filename=request.stdin_filename
+    )
+    _check_targets(request, [document.file for document in collected.documents if document.file])
+    _tell_of_cache(settings)
+    if settings.fix or settings.diff or settings.verify or settings.diff_base is not None:
+        gc.enable()  # each of several analyses leaves its trees behind
+
+    def lint(documents: Sequence[Document], disk: Disk = DISK) -> Report:
+        return _linted(documents, settings, progress, disk, analyses)
+
+    hidden = Hidden(settings, request.write_baseline is not None, lint)
+    return collected, hidden, _lint(collected.documents, settings, hidden, lint)
+
+
+def end_unread(request: Request) -> int:
+    """Shows that nothing is known, in the format asked for, where the user has interrupted before anything was linted."""
+    _check_targets(request, [path for path in request.paths if path != STANDARD_INPUT])
+    if not request.settings.diff:
+        _show(request, Fixed([], Report()), Report(interrupted=True))
+    say("interrupted before any file was linted")
+    return INTERRUPTED
 
 
 def _end_early(request: Request, collected: Collected, fixed: Fixed) -> int:
@@ -153,9 +170,8 @@ def _end(request: Request, collected: Collected, fixed: Fixed, hidden: Hidden) -
     return _status(report, settings)
 
 
-def _check_targets(request: Request, documents: Sequence[Document]) -> None:
+def _check_targets(request: Request, linted: Sequence[str]) -> None:
     """Raises OutputError where the run would write over what it reads."""
-    linted = [document.file for document in documents if document.file]
     config = [request.config] if request.config else []
     baseline = [request.settings.baseline] if request.settings.baseline else []
     for target in (request.settings.output_file, request.settings.report):
@@ -222,8 +238,7 @@ def _verified(fixed: Fixed, settings: Settings) -> Report:
     progress = Progress(not settings.quiet)
     limits = Limits(settings.verify_steps, settings.verify_timeout, settings.jobs or cores())
     try:
-        with ended_cleanly():
-            return verify(fixed.report, fixed.documents, limits, lambda now: lint_documents(now, settings), progress)
+        return verify(fixed.report, fixed.documents, limits, lambda now: lint_documents(now, settings), progress)
     except (VerifierMissing, RunnerFailed) as error:
         raise RunError(str(error)) from error
     finally:
