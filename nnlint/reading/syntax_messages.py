@@ -31,6 +31,9 @@ PYTHON_2_SAYINGS = (
     "multiple exception types must be parenthesized",
     "leading zeros in decimal integer literals",
 )
+NAMED_ASYNC = regex(r"\basync\b(?!\s+(?:def|for|with)\b)")
+"""`async` as a name, as in `tensor.cuda(async=True)`, which torch has called `non_blocking` since 0.4."""
+
 NOTEBOOK_LINE = regex(r"^\s*(?:(?:\w+\s*=\s*)?[%!]{1,2}[A-Za-z]|[\w.]+\?{1,2}\s*$)")
 
 LONGEST_LINE = 500
@@ -80,6 +83,8 @@ def _behind(said: str, place: Place, lines: Sequence[str]) -> tuple[str, str]:
     start = line[:LONGEST_LINE]
     if said.startswith(PYTHON_2_SAYINGS) or PYTHON_2.search(start) or line[place.column - 1 : place.column] == "`":
         return "this is Python 2, and nnlint reads Python 3", "convert the file to Python 3"
+    if said.startswith("invalid syntax") and NAMED_ASYNC.search(start):
+        return "`async` is a keyword since Python 3.7", "write `non_blocking=`, or choose another name"
     if place.cell is None and NOTEBOOK_LINE.match(start):
         return "this line belongs into a notebook", "remove it, or give nnlint the notebook (.ipynb)"
     return _plain(said), next((help for words, help in HELP if words in said), "")
