@@ -82,10 +82,15 @@ def _unknown(text: str) -> str:
     import difflib  # a mistake is rare, and the module large
 
     if text.upper().startswith("NN"):
-        nearest = _near_codes(text.upper())
+        written, known = text.upper(), [rule.code for rule in all_rules()]
+        near = _near_codes(written)
     else:
-        nearest = difflib.get_close_matches(text.lower(), [rule.name for rule in all_rules()], n=1, cutoff=NEAR)
-    return f"no rule is called {text!r}" + (f"; did you mean {nearest[0]}?" if nearest else "")
+        written, known = text.lower(), [rule.name for rule in all_rules()]
+        near = difflib.get_close_matches(written, known, n=1, cutoff=NEAR)
+    if near:
+        return f"no rule is called {text!r}; did you mean {near[0]}?"
+    nearest = difflib.get_close_matches(written, known, n=1, cutoff=0) if text.strip() else []
+    return f"no rule is called {text!r}" + (f"; the nearest is {nearest[0]}" if nearest else "")
 
 
 def _near_codes(text: str) -> list[str]:

@@ -220,8 +220,10 @@ def _tools(content: Mapping[str, Any]) -> Mapping[str, Any]:
 def _suggestion(name: str) -> str:
     import difflib  # a mistake is rare, and the module large
 
-    nearest = difflib.get_close_matches(name.lower(), READERS, n=1, cutoff=0.6)
-    return f"; did you mean {nearest[0].replace('_', '-')!r}?" if nearest else ""
+    near = difflib.get_close_matches(name.lower(), READERS, n=1, cutoff=0.6)
+    nearest = near or difflib.get_close_matches(name.lower(), READERS, n=1, cutoff=0)
+    shown = repr(nearest[0].replace("_", "-"))
+    return f"; did you mean {shown}?" if near else f"; the nearest is {shown}"
 
 
 def _codes(value: object) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from nnlint import __version__, catalogue
+from nnlint.catalogue import all_rules
 from tests.command import Command
 
 made_up = pytest.mark.usefixtures("made_up_rules")
@@ -111,8 +112,10 @@ def test_bad_options_exit_with_2_and_say_why(command: Command, arguments: list[s
 
 
 @pytest.mark.parametrize("code", ["NN999", "NN8", "no-rule-of-this-kind"])
-def test_what_is_far_from_every_rule_brings_no_suggestion(command: Command, code: str) -> None:
-    assert command("--select", code).errors == f"nnlint: error: --select: no rule is called {code!r}\n"
+def test_what_is_far_from_every_rule_brings_the_nearest_and_no_guess(command: Command, code: str) -> None:
+    (told,) = command("--select", code).errors.splitlines()
+    assert told.startswith(f"nnlint: error: --select: no rule is called {code!r}; the nearest is ")
+    assert told.rpartition(" ")[2] in {name for rule in all_rules() for name in (rule.code, rule.name)}
 
 
 def test_version(command: Command) -> None:
@@ -316,7 +319,7 @@ def test_an_unexpected_failure_is_one_line(command: Command, monkeypatch: pytest
         "lint.select_rules",
     ],
 )
-def test_an_interrupt_before_anything_is_known_is_quiet(
+def test_an_interrupt_before_anything_is_known_is_told_in_a_line(
     command: Command, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     def interrupt(*arguments: object, **options: object) -> None:
@@ -326,7 +329,7 @@ def test_an_interrupt_before_anything_is_known_is_quiet(
     command.write("a.py", "import torch\n")
     outcome = command("a.py")
     assert outcome.status == 130
-    assert (outcome.output, outcome.errors.strip()) == ("", "")
+    assert (outcome.output, outcome.errors) == ("", "nnlint: interrupted before any file was linted\n")
 
 
 @made_up
@@ -338,7 +341,7 @@ def test_an_interrupt_of_a_rule_is_no_failure_of_that_rule(command: Command) -> 
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
-def test_an_interrupt_of_the_process_is_quiet(tmp_path: Path) -> None:
+def test_an_interrupt_of_the_process_is_told_in_a_line(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "nnlint", "-"],
         cwd=tmp_path,
@@ -352,7 +355,8 @@ def test_an_interrupt_of_the_process_is_quiet(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         process.stdin.close()
         assert process.wait() == 130
-        assert (process.stdout.read(), process.stderr.read().strip()) == (b"", b"")
+        assert process.stdout.read() == b""
+        assert process.stderr.read().splitlines() == [b"nnlint: interrupted before any file was linted"]
 
 
 INTERRUPTED_START = """

@@ -162,7 +162,7 @@ def test_fix_in_the_settings_fixes(command: Command) -> None:
     [
         ('selct = ["NN901"]', "unknown key 'selct'; did you mean 'select'?"),
         ("per-file-ignore = {}", "did you mean 'per-file-ignores'?"),
-        ("zzz = 1", "unknown key 'zzz'"),
+        ("zzz = 1", "unknown key 'zzz'; the nearest is '"),
         ('config = "a.toml"', "'config' is no setting: it is for the command line alone"),
         ('paths = ["src"]', "'paths' is no setting: it is for the command line alone"),
         ('stdin-filename = "a.py"', "'stdin-filename' is no setting: it is for the command line alone"),
