@@ -103,7 +103,7 @@ def _is_slice(data: Data) -> bool:
 
 
 def _may_leak(subject: Value) -> bool:
-    return not _is_some_rows(subject) and not _joins_arguments(subject)
+    return not is_some_rows(subject) and not _joins_arguments(subject)
 
 
 def _joins_arguments(subject: Value) -> bool:
@@ -119,7 +119,7 @@ def _joins_arguments(subject: Value) -> bool:
     return len(names) == len(parts) > 1 and all(name in arguments and not is_held_out_name(name) for name in names)
 
 
-def _is_some_rows(value: Value) -> bool:
+def is_some_rows(value: Value) -> bool:
     """Whether the data are some rows of more: a part of a split, a slice, those that a mask picks, a batch."""
     for each in wholes(value):
         if not isinstance(each, Data):

@@ -44,7 +44,7 @@ import math
 from collections.abc import Iterator
 
 from nnlint.events import Run
-from nnlint.facts.fits import leaks
+from nnlint.facts.fits import is_some_rows, leaks
 from nnlint.facts.held_out import foreign_scalings
 from nnlint.facts.inverses import is_held, is_inverted, is_kept
 from nnlint.facts.roles import Comparison, comparisons, is_reward, is_target_in_input
@@ -129,16 +129,18 @@ def _severity(run: Run, comparison: Comparison, scaling: Scaling) -> Severity | 
         return None if scaling.kind in USUAL else Severity.ADVICE
     if scaling.kind == "standard":
         return _severity_of_standard(comparison, scaling)
-    if scaling.scaler is not None and _is_one_for_all(run, scaling):
+    if scaling.scaler is not None and _is_one_for_all(run, comparison, scaling):
         return Severity.ADVICE
     is_mild = isinstance(scaling.scaler, Data) and scaling.scaler.name == "StandardScaler"
     return Severity.WARNING if is_mild else Severity.ERROR
 
 
-def _is_one_for_all(run: Run, scaling: Scaling) -> bool:
+def _is_one_for_all(run: Run, comparison: Comparison, scaling: Scaling) -> bool:
     """Whether the scaler was fitted on all rows before a part was held out: its values hold for that part, too, and the fault is
     that it has seen it (NN405)."""
-    return any(scaling.result is result for leak in leaks(run) for result in leak.transform.results)
+    return is_some_rows(comparison.target) and any(
+        scaling.result is result for leak in leaks(run) for result in leak.transform.results
+    )
 
 
 def _severity_of_standard(comparison: Comparison, scaling: Scaling) -> Severity | None:
