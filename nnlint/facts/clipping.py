@@ -21,7 +21,7 @@ from nnlint.events import (
 from nnlint.facts.gradients import Trained, is_stepped_as_one, parts_of, trained, trained_apart
 from nnlint.lazy import regex
 from nnlint.records import dataclass
-from nnlint.static.objects import CodeSite
+from nnlint.static.objects import CodeSite, node_at
 from nnlint.trace import Step, follow, select
 from nnlint.values import Value
 
@@ -97,7 +97,7 @@ def _gathered(each: Trained, arriving: dict[GradientsClipped, set[Filling]]) -> 
     """One for each place: what is in the gradients in the first pass and in later ones."""
     by_place: dict[object, list[GradientsClipped]] = {}
     for event in arriving:
-        node = event.at.node if isinstance(event.at, CodeSite) else event.at
+        node = node_at(event.at)
         by_place.setdefault(node, []).append(event)
     for events in by_place.values():
         yield Clip(events[0], each, frozenset().union(*(arriving[event] for event in events)))

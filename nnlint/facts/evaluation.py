@@ -25,7 +25,7 @@ from nnlint.graph import ancestors, cuts_graph, only_looks
 from nnlint.lazy import regex
 from nnlint.operations import FOREIGN, TRANSPARENT
 from nnlint.records import dataclass
-from nnlint.static.objects import CodeSite, External, FunctionNode, Module
+from nnlint.static.objects import CodeSite, External, FunctionNode, Module, node_at
 from nnlint.values import (
     Constant,
     Data,
@@ -139,11 +139,11 @@ class _Reader:
         self.calls = [call for call in run.events(ModelCalled) if self._trains(call)]
         self.training: dict[object, set[object]] = {}
         for call in self.calls:
-            self.training.setdefault(_node(call.at), set()).update(map(_node, call.calls))
+            self.training.setdefault(node_at(call.at), set()).update(map(node_at, call.calls))
         self.training_calls = {id(call) for call in self.calls}
         self.places: dict[int, set[object]] = {}
         for call in run.events(ModelCalled):
-            self.places.setdefault(id(call.model), set()).add(_node(call.at))
+            self.places.setdefault(id(call.model), set()).add(node_at(call.at))
         self.trained = self._trained()
         self.last_steps = {step.iterations: step.order for step in run.events(OptimizerStepped)}
 
@@ -166,7 +166,7 @@ class _Reader:
                 continue
             context, function = _context(call)
             fate = _fate(users(self.run), outputs)
-            shared = _node(call.at) in self.training
+            shared = node_at(call.at) in self.training
             if context != "acting" and not _acts(fate, self.kept) and self.is_used(call, outputs, fate):
                 yield Evaluation(
                     call,
@@ -184,7 +184,7 @@ class _Reader:
 
     def _asked_at(self, call: ModelCalled) -> CodeSite | None:
         """The innermost of the calls that lead to a shared one, and to none that trains."""
-        trains = self.training.get(_node(call.at))
+        trains = self.training.get(node_at(call.at))
         if trains is None:
             return None
         sites = (
@@ -234,7 +234,7 @@ def _is_only_measured(uses: Users, data: Data) -> bool:
 
 def _is_of_calls(data: Data, nodes: set[object]) -> bool:
     """Whether the data are the output of one of these calls of a network, or were made inside of it."""
-    return any(site is not None and _node(site) in nodes for site in (data.at, *data.calls))
+    return any(site is not None and node_at(site) in nodes for site in (data.at, *data.calls))
 
 
 def _is_foreign(run: Run, call: ModelCalled) -> bool:
@@ -256,10 +256,6 @@ def _speaks_of_torch(module: Module) -> bool:
 def _imports_another(module: Module) -> bool:
     roots = {value.name.partition(".")[0] for value in module.names.values() if isinstance(value, External)}
     return bool(roots & FOREIGN) and "torch" not in roots
-
-
-def _node(site: Site) -> object:
-    return site.node if isinstance(site, CodeSite) else site
 
 
 def _place(run: Run, call: ModelCalled, shared: bool) -> Site:

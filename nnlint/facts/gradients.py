@@ -8,7 +8,7 @@ from nnlint.events import Backward, Escaped, Event, GradientsCleared, ModelCalle
 from nnlint.graph import content, cuts_graph, is_from_data_set, parameters_of, stored_parts
 from nnlint.operations import LOSS_OPERATIONS
 from nnlint.records import dataclass, field
-from nnlint.static.objects import CodeSite
+from nnlint.static.objects import node_at
 from nnlint.trace import Block, events_in, select
 from nnlint.values import (
     Data,
@@ -292,14 +292,10 @@ def _at_one_moment(run: Run) -> list[list[Value]]:
     """The optimizers that each call of `step` in each pass of a loop may be of."""
     moments: dict[Hashable, dict[int, Value]] = {}
     for event in run.events(OptimizerStepped):
-        calls = tuple(id(_node(site)) for site in event.calls)
-        moment = (id(_node(event.at)), calls, *(id(each) for each in event.iterations[-1:]))
+        calls = tuple(id(node_at(site)) for site in event.calls)
+        moment = (id(node_at(event.at)), calls, *(id(each) for each in event.iterations[-1:]))
         moments.setdefault(moment, {}).update((id(each), each) for each in alternatives(event.optimizer))
     return [list(held.values()) for held in moments.values()]
-
-
-def _node(site: object) -> object:
-    return site.node if isinstance(site, CodeSite) else site
 
 
 GRADIENT_EVENTS: tuple[type[Event], ...] = (Backward, GradientsCleared, OptimizerStepped, Escaped)

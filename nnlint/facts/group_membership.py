@@ -27,7 +27,7 @@ from nnlint.graph import ancestors, cuts_graph, parameters_of, parts_held
 from nnlint.lazy import regex
 from nnlint.operations import WEIGHTED
 from nnlint.records import dataclass
-from nnlint.static.objects import CodeSite
+from nnlint.static.objects import CodeSite, node_at
 from nnlint.values import FROZEN_KEY, TRUE, Data, Instance, Layer, Optimizer, Parameters, Value, alternatives, elements
 
 WORD = regex(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
@@ -58,7 +58,7 @@ def stale_optimizers(run: Run) -> Iterator[Stale]:
     """The optimizers of a run that miss what is trained: all of it, or a layer that was put in later."""
     if _is_beyond_judgement(run):
         return
-    rebuilt = {_node(each.made.at) for each in rebuilt_models(run)}
+    rebuilt = {node_at(each.made.at) for each in rebuilt_models(run)}
     forgotten: dict[int, Stale] = {}
     for made in _optimizers_made(run):
         each = Trained(made.optimizer, run.remember("parts", made.optimizer, parts_of), run)
@@ -150,7 +150,7 @@ def _all_missing(run: Run, made: OptimizerMade, each: Trained, rebuilt: set[obje
         for call in run.events(ModelCalled):
             if _is_one_of_several_calls(run, call):
                 continue
-            if _node(getattr(call.model, "at", None)) in rebuilt or not _is_trained_by(run, call, backward):
+            if node_at(getattr(call.model, "at", None)) in rebuilt or not _is_trained_by(run, call, backward):
                 continue
             parts = {id(part) for part in parameters_of(call.model)}
             if parts and not parts & held and graph_behind(run, backward.loss).is_live:
@@ -172,7 +172,7 @@ def _network_missing(run: Run, made: OptimizerMade, each: Trained, rebuilt: set[
         for call in run.events(ModelCalled):
             if not (doubled or id(call.model) in meant) or call.training is False:
                 continue
-            if _is_one_of_several_calls(run, call) or _node(getattr(call.model, "at", None)) in rebuilt:
+            if _is_one_of_several_calls(run, call) or node_at(getattr(call.model, "at", None)) in rebuilt:
                 continue
             if not doubled and _is_given_weights(run, call.model):
                 continue
@@ -195,7 +195,7 @@ def _holds_what_another_holds(run: Run, made: OptimizerMade) -> bool:
         return False
     return any(
         other is not made
-        and _node(other.at) is not _node(made.at)
+        and node_at(other.at) is not node_at(made.at)
         and other.held == made.held
         and _is_given_all(other)
         and any(
@@ -258,9 +258,9 @@ def _is_one_of_several_calls(run: Run, call: ModelCalled) -> bool:
     """Whether another network may be called there in its place."""
     return any(
         other.model is not call.model
-        and _node(other.at) is _node(call.at)
+        and node_at(other.at) is node_at(call.at)
         and other.iterations[-1:] == call.iterations[-1:]
-        and [_node(site) for site in other.calls] == [_node(site) for site in call.calls]
+        and [node_at(site) for site in other.calls] == [node_at(site) for site in call.calls]
         for other in run.events(ModelCalled)
     )
 
@@ -285,10 +285,6 @@ def _applied(run: Run) -> frozenset[int]:
     layers = {id(each.layer) for each in made if each.layer is not None and each.gradient is not False}
     outputs = {id(each.inputs[1]) for each in made if each.operation == "output" and each.gradient is not False}
     return frozenset(layers | outputs)
-
-
-def _node(site: object) -> object:
-    return site.node if isinstance(site, CodeSite) else site
 
 
 def _is_trained_by(run: Run, call: ModelCalled, backward: Backward) -> bool:

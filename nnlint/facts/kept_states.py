@@ -13,7 +13,7 @@ from nnlint.facts.gradients import parts_of
 from nnlint.graph import ancestors, cuts_graph, networks_behind
 from nnlint.lazy import regex
 from nnlint.mending import edits
-from nnlint.static.objects import CodeSite
+from nnlint.static.objects import CodeSite, node_at
 from nnlint.trace import follow, select
 from nnlint.values import Data, Instance, Layer, Optimizer, State, Value, alternatives, elements
 
@@ -121,7 +121,7 @@ def _is_not_followed_again(event: Escaped, kept: StateKept) -> bool:
 
 
 def _node(event: StateKept) -> Any:
-    return event.at.node if isinstance(event.at, CodeSite) else event.at
+    return node_at(event.at)
 
 
 def _owners(event: StateKept) -> list[Value]:

@@ -12,7 +12,7 @@ from nnlint.graph import ancestors, content, is_from_data_set
 from nnlint.lazy import regex
 from nnlint.operations import LOSS_OPERATIONS, WEIGHTED
 from nnlint.records import dataclass
-from nnlint.static.objects import CodeSite, External
+from nnlint.static.objects import CodeSite, External, node_at
 from nnlint.values import Constant, Data, Either, Entries, Items, Value, alternatives, elements, number, truth
 
 TAKEN_OUT = frozenset({"detach", "item", "numpy", "tensor"})
@@ -410,7 +410,7 @@ def differentiated_losses(run: Run) -> Iterator[Backward]:
     """The backward passes, each place once."""
     seen: set[object] = set()
     for event in run.events(Backward):
-        node = event.at.node if isinstance(event.at, CodeSite) else event.at
+        node = node_at(event.at)
         key = (node, id(event.loss))
         if key not in seen:
             seen.add(key)

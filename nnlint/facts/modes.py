@@ -14,7 +14,7 @@ from nnlint.facts.trained import has_unknown_parts
 from nnlint.graph import ancestors, content, parameters_of
 from nnlint.lazy import regex
 from nnlint.operations import CONTAINERS
-from nnlint.static.objects import CodeSite
+from nnlint.static.objects import CodeSite, node_at
 from nnlint.values import Data, Instance, Layer, Site, Value, alternatives, elements, truth
 from nnlint.zoo import LIBRARIES, layers_of
 
@@ -297,13 +297,9 @@ def draws_masks(run: Run, call: ModelCalled) -> bool:
 
 def _is_call_in(loop: Loop, call: ModelCalled, other: ModelCalled) -> bool:
     """Whether another call is the same one, in this or another execution of the loop statement."""
-    if other.model is not call.model or _node(other.at) is not _node(call.at) or not other.iterations:
+    if other.model is not call.model or node_at(other.at) is not node_at(call.at) or not other.iterations:
         return False
-    return _node(other.iterations[-1].loop.at) is _node(loop.at)
-
-
-def _node(site: Site) -> object:
-    return site.node if isinstance(site, CodeSite) else site
+    return node_at(other.iterations[-1].loop.at) is node_at(loop.at)
 
 
 def _contents(call: ModelCalled) -> list[set[int]]:

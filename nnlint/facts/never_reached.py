@@ -28,7 +28,7 @@ from nnlint.finding import Verdict
 from nnlint.graph import MOST_VISITED, ancestors_of_all, parameters_of
 from nnlint.lazy import regex
 from nnlint.operations import WEIGHTED
-from nnlint.static.objects import CodeSite
+from nnlint.static.objects import CodeSite, node_at
 from nnlint.values import FROZEN_KEY, Data, Instance, Layer, Optimizer, Parameters, Site, Value, alternatives, elements
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted
 
@@ -90,7 +90,7 @@ def _never_reached(run: Run) -> tuple[NeverReached, ...]:
         cuts = list(_cuts_of(run, outputs, held[id(outputs[0].layer)], backward))
         if cuts:
             nearest = next((each for each in cuts if _is_beside_backward(run, each)), cuts[0])
-            found.setdefault(_node(_site_of(nearest)), nearest)
+            found.setdefault(node_at(_site_of(nearest)), nearest)
     return tuple(found.values())
 
 
@@ -134,10 +134,6 @@ def witness_of_part(case: Case) -> Verdict | None:
     if not all(numbers(weights, "optimized")):
         return refuted("the optimizer does not hold the weights of this part")
     return confirmed("the optimizer holds the weights of this part, and they got no gradient at all")
-
-
-def _node(site: object) -> object:
-    return site.node if isinstance(site, CodeSite) else site
 
 
 def _held(run: Run) -> dict[int, OptimizerMade]:

@@ -11,7 +11,7 @@ from nnlint.facts.loops import counts_epochs, draws_batches, is_over_choices, wo
 from nnlint.facts.remaking import Remade, holds_own_training, remade
 from nnlint.graph import parameters_of
 from nnlint.operations import ACTIVATIONS, CONTAINERS, LOSS_OPERATIONS
-from nnlint.static.objects import CodeSite, Function
+from nnlint.static.objects import Function, node_at
 from nnlint.values import NONE, Data, Instance, Layer, Value, alternatives, elements
 
 STEPS = frozenset("step steps timestep timesteps iter iters iteration iterations".split())
@@ -40,7 +40,7 @@ def _rebuilt_models(run: Run) -> tuple[Remade[ModelBuilt], ...]:
         candidates = [by_model.get(id(model)) for model in alternatives(call.model)]
         if any(candidates) and _is_trained(run, call):
             for each in remade(run, made, call, candidates, _nothing_in_common):
-                node = each.made.at.node if isinstance(each.made.at, CodeSite) else each.made.at
+                node = node_at(each.made.at)
                 if node not in found and _is_by_mistake(run, each):
                     found[node] = each
     return tuple(found.values())

@@ -12,7 +12,7 @@ from nnlint.facts.layers import place_of
 from nnlint.graph import ancestors, content, ends_of, kept_inputs
 from nnlint.lazy import regex
 from nnlint.operations import NORMALIZATIONS, TRANSPARENT, WEIGHTED
-from nnlint.static.objects import CodeSite
+from nnlint.static.objects import node_at
 from nnlint.values import MODE_KEY, Constant, Data, Site, Value
 from nnlint.zoo import layers_of
 
@@ -158,7 +158,7 @@ def losses_on(run: Run, kinds: frozenset[str], scales: Iterable[Scale]) -> list[
         (event, found)
         for event, found in pairs
         if found
-        and _node(event.at) not in chosen
+        and node_at(event.at) not in chosen
         and not is_chosen_with(run, event, kinds, (ending.data for ending in found))
         and (is_of_training(event) or not any(id(each) in right for each in _networks(event)))
     ]
@@ -172,9 +172,5 @@ def _chosen(run: Run) -> frozenset[object]:
     """The calls that compute losses of more than one kind."""
     kinds: dict[object, set[str]] = {}
     for event in run.events(LossComputed):
-        kinds.setdefault(_node(event.at), set()).add(event.kind)
+        kinds.setdefault(node_at(event.at), set()).add(event.kind)
     return frozenset(node for node, found in kinds.items() if len(found) > 1)
-
-
-def _node(site: Site) -> object:
-    return site.node if isinstance(site, CodeSite) else site

@@ -12,7 +12,7 @@ from nnlint.facts.split_names import TEST, TRAINING, VALIDATION, parts_named
 from nnlint.graph import ancestors
 from nnlint.lazy import regex
 from nnlint.records import dataclass
-from nnlint.static.objects import CodeSite
+from nnlint.static.objects import CodeSite, node_at
 from nnlint.values import Constant, Data, Instance, Loader, Scheduler, Site, Value, alternatives
 
 ORDERINGS = (ast.Gt, ast.GtE, ast.Lt, ast.LtE)
@@ -48,7 +48,7 @@ def selections_on_test_data(run: Run) -> Iterator[Selection]:
     """Each place where the test set decides, once."""
     seen: set[object] = set()
     for found in (*_comparisons(run), *_schedules(run), *_stoppers(run)):
-        node = found.at.node if isinstance(found.at, CodeSite) else found.at
+        node = node_at(found.at)
         if node not in seen:
             seen.add(node)
             yield found

@@ -76,6 +76,11 @@ class CodeSite:
         return self.module.source.place(line, column, end_line, end_column)
 
 
+def node_at(site: object) -> Any:
+    """The node at a place in the code, by which the place is known again; what is no place in the code stands for itself."""
+    return site.node if isinstance(site, CodeSite) else site
+
+
 def span(module: Module, node: ast.AST) -> tuple[int, int, int, int]:
     """The node's span in its module's text: 1-based lines and columns, in characters (ast counts UTF-8 bytes)."""
     line = getattr(node, "lineno", 1)

@@ -56,7 +56,7 @@ from nnlint.lazy import regex
 from nnlint.mending import edits
 from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
-from nnlint.static.objects import CodeSite
+from nnlint.static.objects import CodeSite, node_at
 from nnlint.trace import Block, follow, select
 from nnlint.values import Value, elements
 from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted, unverified
@@ -199,7 +199,7 @@ def _share_loop(switch: ModeSwitched, call: ModelCalled) -> bool:
 
 
 def _node(event: Event) -> Any:
-    return event.at.node if isinstance(event.at, CodeSite) else event.at
+    return node_at(event.at)
 
 
 def _problem(switch: ModeSwitched, call: ModelCalled) -> Problem:

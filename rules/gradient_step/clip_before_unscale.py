@@ -49,7 +49,7 @@ from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.mending import edits
 from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
-from nnlint.static.objects import CodeSite
+from nnlint.static.objects import CodeSite, node_at
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
 from nnlint.words import STEPPED, TRAINING
 
@@ -58,7 +58,7 @@ def check(run: Run) -> Iterator[Problem]:
     """One problem for each clip of scaled gradients."""
     reported: set[object] = set()
     for clip in clips(run):
-        node = clip.event.at.node if isinstance(clip.event.at, CodeSite) else clip.event.at
+        node = node_at(clip.event.at)
         if node in reported or "scaled" not in clip.states or not clip.states <= {"scaled", "start"}:
             continue
         step = _step_behind(run, clip)

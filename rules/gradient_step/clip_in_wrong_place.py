@@ -47,7 +47,7 @@ from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.mending import edits
 from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
-from nnlint.static.objects import CodeSite
+from nnlint.static.objects import CodeSite, node_at
 from nnlint.values import Data, Parameters, Site, Value
 from nnlint.witness import Case, confirmed, harmless_here, not_reached, numbers, unverified
 from nnlint.words import BACKWARD, STEPPED
@@ -60,7 +60,7 @@ def check(run: Run) -> Iterator[Problem]:
     found = clips(run)
     reported: set[object] = set()
     for clip in found:
-        node = _node(clip.event.at)
+        node = node_at(clip.event.at)
         step = None if node in reported else _step_of(run, clip)
         if step is None or any(_is_right(other, clip) for other in found):
             continue
@@ -76,12 +76,8 @@ def _is_right(other: Clip, clip: Clip) -> bool:
 
 
 def _are_in_one_pass(first: Clip, second: Clip) -> bool:
-    loops = [_node(each[-1].loop.at) for each in (_passes(first), _passes(second)) if each]
+    loops = [node_at(each[-1].loop.at) for each in (_passes(first), _passes(second)) if each]
     return len(loops) < 2 or loops[0] is loops[1]
-
-
-def _node(site: Site) -> object:
-    return site.node if isinstance(site, CodeSite) else site
 
 
 def _step_of(run: Run, clip: Clip) -> OptimizerStepped | None:

@@ -43,7 +43,7 @@ from nnlint.facts.never_reached import NEVER_CHANGES, NeverReached, layer_sites,
 from nnlint.finding import Severity, Verdict
 from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
-from nnlint.static.objects import CodeSite
+from nnlint.static.objects import CodeSite, node_at
 from nnlint.values import Data, Site
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
 from nnlint.words import BACKWARD
@@ -69,13 +69,9 @@ def check(run: Run) -> Iterator[Problem]:
                 yield _problem(cut, cut.at, backward, is_term=graph.is_live)
     for each in never_reached(run):
         cut_off = each.cut
-        if cut_off is not None and cut_off.at is not None and _node(cut_off.at) not in reported:
-            reported.add(_node(cut_off.at))
+        if cut_off is not None and cut_off.at is not None and node_at(cut_off.at) not in reported:
+            reported.add(node_at(cut_off.at))
             yield _of_part(cut_off, cut_off.at, each)
-
-
-def _node(site: Site) -> object:
-    return site.node if isinstance(site, CodeSite) else site
 
 
 def _of_part(cut: Data, at: Site, each: NeverReached) -> Problem:

@@ -52,7 +52,7 @@ from nnlint.finding import Severity, Verdict
 from nnlint.graph import parameters_of
 from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
-from nnlint.static.objects import CodeSite
+from nnlint.static.objects import CodeSite, node_at
 from nnlint.trace import Step, follow
 from nnlint.values import Data, Site, elements
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted
@@ -72,7 +72,7 @@ def check(run: Run) -> Iterator[Problem]:
         if not _is_certainly_optimizer(each) or may_be_stepped_elsewhere(run, each):
             continue
         for step in _empty_steps(run, each):
-            node = step.at.node if isinstance(step.at, CodeSite) else step.at
+            node = node_at(step.at)
             if node in reported or isinstance(node, ast.FunctionDef):
                 continue
             call = _training_call(run, each, step, calls)

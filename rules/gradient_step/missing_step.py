@@ -47,7 +47,7 @@ from nnlint.finding import Severity, Verdict
 from nnlint.lazy import regex
 from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
-from nnlint.static.objects import CodeSite
+from nnlint.static.objects import CodeSite, node_at
 from nnlint.values import Data, Items, Optimizer, Value, alternatives, elements
 from nnlint.witness import Case, confirmed, not_reached, refuted, unverified
 from nnlint.words import BACKWARD, CLEARED
@@ -195,7 +195,9 @@ def _backward_for_nobody(run: Run, each: Trained, clears: list[GradientsCleared]
         backward = _backward_of(run, each, [clear])
         if backward is None or _may_be_used(run, backward) or _reads_gradients_anywhere(backward):
             continue
-        if not any(_node(other.at) is _node(backward.at) for other in run.events(Backward) if _may_be_used(run, other)):
+        if not any(
+            node_at(other.at) is node_at(backward.at) for other in run.events(Backward) if _may_be_used(run, other)
+        ):
             return backward
     return None
 
@@ -211,10 +213,6 @@ def _may_be_used(run: Run, backward: Backward) -> bool:
                 if Trained(stepped, run.remember("parts", stepped, parts_of), run).may_be_filled_by(backward):
                     return True
     return False
-
-
-def _node(site: object) -> object:
-    return site.node if isinstance(site, CodeSite) else site
 
 
 def _reads_gradients_anywhere(backward: Backward) -> bool:

@@ -50,7 +50,7 @@ from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.mending import edits
 from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
-from nnlint.static.objects import CodeSite
+from nnlint.static.objects import CodeSite, node_at
 from nnlint.trace import follow
 from nnlint.values import Data, Site, alternatives
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
@@ -123,7 +123,7 @@ def _protocol(each: Trained, found: dict[Any, tuple[Backward, OptimizerStepped]]
             return _filled(gradients, event)
         if effect == "steps":
             if gradients.backward is not None and (gradients.backward.iterations or called_again):
-                found.setdefault(_node(gradients.backward.at), (gradients.backward, event))
+                found.setdefault(node_at(gradients.backward.at), (gradients.backward, event))
             return Gradients("stepped")
         return Gradients("clean")
 
@@ -175,10 +175,6 @@ def _are_unrelated(clear: GradientsCleared, step: OptimizerStepped, backward: Ba
     return bool(own_clear) and bool(own_step) and not own_clear & own_step
 
 
-def _node(site: Any) -> Any:
-    return site.node if isinstance(site, CodeSite) else site
-
-
 def _problem(run: Run, each: Trained, arms: list[Pollution]) -> Problem:
     backward, step = arms[0]
     clears = [event for event in run.events(GradientsCleared) if each.may_be_cleared_by(event)]
@@ -188,8 +184,8 @@ def _problem(run: Run, each: Trained, arms: list[Pollution]) -> Problem:
         related.extend([(other.step.at, "steps on their sum")] if not _share_step([arms[0], other]) else [])
     seen = set()
     for clear in clears:
-        if _node(clear.at) not in seen:
-            seen.add(_node(clear.at))
+        if node_at(clear.at) not in seen:
+            seen.add(node_at(clear.at))
             related.append((clear.at, _clear_message(clear, backward)))
     return Problem(
         backward.at,
@@ -235,7 +231,7 @@ def _help(arms: list[Pollution]) -> str:
 
 def _share_step(arms: list[Pollution]) -> bool:
     """Whether one step comes after all of them."""
-    return len({id(_node(step.at)) for _, step in arms}) == 1
+    return len({id(node_at(step.at)) for _, step in arms}) == 1
 
 
 def _choice_of(arms: list[Pollution]) -> CodeSite | None:
@@ -294,7 +290,7 @@ def _fix(arms: list[Pollution]) -> Fix | None:
 
 def _control(arms: list[Pollution]) -> Fix | None:
     """The change for a verifying run: behind each step the optimizer is there in any case."""
-    steps = {id(_node(step.at)): step for _, step in arms}
+    steps = {id(node_at(step.at)): step for _, step in arms}
     names = [spelling(step.named) for step in steps.values()]
     if not all(names):
         return None

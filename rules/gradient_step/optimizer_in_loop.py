@@ -51,7 +51,7 @@ from nnlint.lazy import regex
 from nnlint.mending.hoisting import hoisted
 from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
-from nnlint.static.objects import CodeSite, FunctionNode
+from nnlint.static.objects import CodeSite, FunctionNode, node_at
 from nnlint.values import Constant, Data, Optimizer, Value, alternatives
 from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted, unverified
 from nnlint.words import MADE, STEPPED, TRAINING
@@ -66,7 +66,7 @@ def check(run: Run) -> Iterator[Problem]:
         step = steps[0]
         candidates = [by_optimizer.get(id(each)) for every in steps for each in alternatives(every.optimizer)]
         for found in remade(run, made, step, candidates, _owners):
-            node = found.made.at.node if isinstance(found.made.at, CodeSite) else found.made.at
+            node = node_at(found.made.at)
             if node not in reported and not holds_own_training(found) and not _is_varied(found, made):
                 reported.add(node)
                 yield from _problem(found)
@@ -123,7 +123,7 @@ def _at_one_time(run: Run) -> Iterable[list[OptimizerStepped]]:
     """The steps of the run; those that stand for one step of several possible optimizers, together."""
     groups: dict[object, list[OptimizerStepped]] = {}
     for step in run.events(OptimizerStepped):
-        node = step.at.node if isinstance(step.at, CodeSite) else step.at
+        node = node_at(step.at)
         groups.setdefault((node, step.iterations[-1:], step.calls), []).append(step)
     return groups.values()
 

@@ -50,7 +50,7 @@ from nnlint.lazy import regex
 from nnlint.mending import edits
 from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
-from nnlint.static.objects import CodeSite
+from nnlint.static.objects import CodeSite, node_at
 from nnlint.values import Scheduler, Value, alternatives
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
 from nnlint.words import STEPPED, TRAINING
@@ -66,7 +66,7 @@ def check(run: Run) -> Iterator[Problem]:
         return
     reported: set[object] = set()
     for event in events:
-        node = event.at.node if isinstance(event.at, CodeSite) else event.at
+        node = node_at(event.at)
         step = None if node in reported else _step_behind(run, event)
         if step is not None:
             reported.add(node)

@@ -46,7 +46,7 @@ from nnlint.finding import Applicability, Severity, Verdict
 from nnlint.mending.hoisting import hoisted
 from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
-from nnlint.static.objects import CodeSite
+from nnlint.static.objects import node_at
 from nnlint.values import Data, Optimizer, Scheduler, Value, alternatives
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
 from nnlint.words import STEPPED, TRAINING
@@ -60,7 +60,7 @@ def check(run: Run) -> Iterator[Problem]:
     for step in run.events(SchedulerStepped) if made else ():
         candidates = [by_scheduler.get(id(each)) for each in alternatives(step.scheduler)]
         for found in remade(run, made, step, candidates, _optimizers):
-            node = found.made.at.node if isinstance(found.made.at, CodeSite) else found.made.at
+            node = node_at(found.made.at)
             if node not in reported and not _is_right(found):
                 reported.add(node)
                 yield _problem(found)

@@ -42,7 +42,7 @@ from nnlint.facts.used_up import used_up
 from nnlint.finding import Severity, Verdict
 from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
-from nnlint.static.objects import CodeSite
+from nnlint.static.objects import node_at
 from nnlint.values import Instance, Layer, Site
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted
 from nnlint.words import MADE, TRAINING
@@ -53,7 +53,7 @@ def check(run: Run) -> Iterator[Problem]:
     reported: set[object] = set()
     problems = [*map(_problem_of(run), stale_optimizers(run)), *_used_up_problems(run)]
     for problem in problems:
-        node = problem.at.node if isinstance(problem.at, CodeSite) else problem.at
+        node = node_at(problem.at)
         if node not in reported:
             reported.add(node)
             yield problem

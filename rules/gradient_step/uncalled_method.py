@@ -42,7 +42,7 @@ from nnlint.finding import Applicability, Severity, Verdict
 from nnlint.mending import edits
 from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
-from nnlint.static.objects import CodeSite
+from nnlint.static.objects import node_at
 from nnlint.witness import Case, confirmed, not_reached, refuted
 from nnlint.words import MEANT, TRAINING
 
@@ -62,7 +62,7 @@ def check(run: Run) -> Iterator[Problem]:
     """One problem for each such statement."""
     reported: set[object] = set()
     for event in run.events(MethodNamed):
-        node = event.at.node if isinstance(event.at, CodeSite) else event.at
+        node = node_at(event.at)
         if node not in reported and not _is_probed(event):
             reported.add(node)
             yield _problem(event)

@@ -49,7 +49,7 @@ from nnlint.mending import edits
 from nnlint.needs import needs
 from nnlint.operations import LOSS_OPERATIONS
 from nnlint.rule import Problem, Rule
-from nnlint.static.objects import CodeSite
+from nnlint.static.objects import CodeSite, node_at
 from nnlint.values import Value
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
 from nnlint.words import BACKWARD, STEPPED
@@ -63,7 +63,7 @@ def check(run: Run) -> Iterator[Problem]:
     for step in run.events(OptimizerStepped):
         count = _count_of(step) if step.iterations and step.conditional else None
         for backward in run.events(Backward) if count is not None else ():
-            node = backward.at.node if isinstance(backward.at, CodeSite) else backward.at
+            node = node_at(backward.at)
             if node in reported or not _accumulates(run, backward, step) or _is_divided(backward.loss):
                 continue
             reported.add(node)

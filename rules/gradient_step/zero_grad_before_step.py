@@ -46,7 +46,7 @@ from nnlint.mending import edits
 from nnlint.needs import needs
 from nnlint.records import dataclass
 from nnlint.rule import Problem, Rule
-from nnlint.static.objects import CodeSite
+from nnlint.static.objects import CodeSite, node_at
 from nnlint.trace import follow
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted
 from nnlint.words import CLEARED, STEPPED
@@ -76,7 +76,7 @@ def check(run: Run) -> Iterator[Problem]:
         arriving: dict[OptimizerStepped, set[Gradients]] = {}
         follow(each.steps, Gradients("unknown"), _protocol(each, arriving))
         for lost in _lost(arriving):
-            node = _node(lost.clear.at)
+            node = node_at(lost.clear.at)
             if node not in reported:
                 reported.add(node)
                 yield _problem(lost)
@@ -118,10 +118,6 @@ def _is_for(backward: Backward, step: OptimizerStepped) -> bool:
     if not backward.iterations or not step.iterations:
         return True
     return backward.iterations[-1] in step.iterations or step.iterations[-1] in backward.iterations
-
-
-def _node(site: Any) -> Any:
-    return site.node if isinstance(site, CodeSite) else site
 
 
 def _problem(lost: Lost) -> Problem:
