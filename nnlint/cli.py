@@ -329,6 +329,7 @@ def _run(context: click.Context, paths: tuple[str, ...], options: dict[str, Any]
 
 
 def _linted(context: click.Context, paths: tuple[str, ...], options: dict[str, Any]) -> int:
+    from nnlint.command.console import say
     from nnlint.interrupts import finished_first
 
     request: Request | None = None
@@ -344,8 +345,6 @@ def _linted(context: click.Context, paths: tuple[str, ...], options: dict[str, A
     try:
         return run.run(request)
     except run.RunError as error:
-        from nnlint.command.console import say
-
         say(f"error: {error}")
         return FAILED
 

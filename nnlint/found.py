@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import eq
 from typing import overload
 
 from nnlint.finding import Finding
@@ -95,7 +96,7 @@ class Findings(Sequence[Finding]):
         return tuple(self)[index]
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and len(self) == len(other) and all(map(_are_equal, self, other))
+        return isinstance(other, Sequence) and len(self) == len(other) and all(map(eq, self, other))
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -123,7 +124,3 @@ class Changed(Sequence[Finding]):
         if isinstance(index, slice):
             return tuple(map(self._change, self._findings[index]))
         return self._change(self._findings[index])
-
-
-def _are_equal(first: Finding, second: object) -> bool:
-    return first == second

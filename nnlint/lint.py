@@ -164,8 +164,8 @@ def _keep(lint: Lint, path: str, findings: Sequence[Finding]) -> None:
     reported = _unsilenced(lint, path, findings, rules)
     lint.found.put(path, reported)
     for shown in {shown for finding in reported for shown in paths_of(finding)}:
-        document = lint.document(shown)
-        lint.shown.add(document.path if document and document.path == shown else shown)
+        lint.document(shown)
+        lint.shown.add(shown)
     if path in lint.documents:
         lint.documents[path].release()
 

@@ -55,10 +55,7 @@ class Connections:
                 self.links[here].add(other)
                 self.links[other].add(here)
                 self.importers[other].add(here)
-                found = disk.read(file) if other not in seen and disk.size(file) <= LARGEST_IMPORT else None
-                seen.add(other)
-                if found is not None and found.source:
-                    waiting.append(found)
+                waiting += _unread(file, seen, disk)
 
     def found_from(self, document: Document, disk: Disk, found: int) -> int:
         """What is `found` in a document, and what all that it reaches by imports has: no more is read once that is everything."""
@@ -69,12 +66,8 @@ class Connections:
         for current in reached:  # which grows: the nearest files come first, where most of it is found
             files = list(self._imports(current, folders))
             current.release()
-            for file in files:
-                other = realpath(file)
-                imported = disk.read(file) if other not in seen and disk.size(file) <= LARGEST_IMPORT else None
-                seen.add(other)
-                if imported is None or not imported.source:
-                    continue
+            for imported in (each for file in files for each in _unread(file, seen, disk)):
+                assert imported.source is not None
                 found = self.vocabulary.found_in(imported.source.text, found)
                 if found == self.vocabulary.all:
                     return found
@@ -125,6 +118,14 @@ class Connections:
             file = other_than_itself(folders, document.file or "", self.resolved[key], name, level)
             if file is not None:
                 yield file
+
+
+def _unread(file: str, seen: set[str], disk: Disk) -> list[Document]:
+    """The document of a file that an import leads to, if it has not been `seen` before, is not too large, and can be decoded."""
+    real = realpath(file)
+    document = disk.read(file) if real not in seen and disk.size(file) <= LARGEST_IMPORT else None
+    seen.add(real)
+    return [document] if document is not None and document.source else []
 
 
 def _imported_names(text: str) -> Collection[tuple[str, int]]:
