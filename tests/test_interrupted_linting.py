@@ -226,3 +226,50 @@ def test_an_output_that_is_source_code_is_not_written_after_an_interrupt(
     script = command.write("script", "#!/usr/bin/env python\n")
     outcome = command("--no-cache", "--output-file", "script", "script")
     assert (outcome.status, script.read_text()) == (2, "#!/usr/bin/env python\n")
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "command.run.read_paths",
+        "caching.cached_lint.lint_cached",
+        "lint.select_rules",
+    ],
+)
+def test_an_interrupt_before_anything_is_known_is_told_in_a_line(
+    command: Command, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    def interrupt(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"nnlint.{where}", interrupt)
+    command.write("a.py", "import torch\n")
+    outcome = command("a.py")
+    assert outcome.status == 130
+    assert (outcome.output, outcome.errors) == ("", "nnlint: interrupted before any file was linted\n")
+
+
+@made_up
+def test_an_interrupt_of_a_rule_is_no_failure_of_that_rule(command: Command) -> None:
+    command.write("a.py", "INTERRUPT = 1\n")
+    outcome = command("a.py")
+    assert (outcome.status, outcome.output) == (130, "")
+    assert outcome.errors == "nnlint: interrupted after 0 of 1 file\n"
+
+
+def test_an_interrupt_of_the_process_is_told_in_a_line(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "nnlint", "-"],
+        cwd=tmp_path,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdin and process.stdout and process.stderr
+        process.stdin.write(b"x = 1\n" * 100_000)  # more than a pipe holds: the command has begun to read
+        process.stdin.flush()
+        process.send_signal(signal.SIGINT)
+        process.stdin.close()
+        assert process.wait() == 130
+        assert process.stdout.read() == b""
+        assert process.stderr.read().splitlines() == [b"nnlint: interrupted before any file was linted"]
