@@ -48,11 +48,12 @@ def units(documents: Sequence[Document], disk: Disk, vocabulary: Vocabulary) -> 
     connections = Connections(vocabulary)
     connections.add(documents, disk)
     behind = connections.found_behind()
-    found = {document.path: behind.get(_real(document), vocabulary.all) for document in documents if document.file}
+    reals = {document.path: os.path.realpath(document.file) for document in documents if document.file}
+    found = {path: behind.get(real, vocabulary.all) for path, real in reals.items()}
     found.update((document.path, _found_in(document, vocabulary)) for document in documents if not document.file)
     return [
         _unit(portion, together, vocabulary, found)
-        for together in _groups(documents, connections.together())
+        for together in _groups(documents, reals, connections.together())
         for portion in _portions(together)
     ]
 
@@ -79,16 +80,14 @@ def _found_in(document: Document, vocabulary: Vocabulary) -> int:
     return vocabulary.all if document.source is None else vocabulary.found_in(document.source.text)
 
 
-def _real(document: Document) -> str:
-    return os.path.realpath(document.file or "")
-
-
-def _groups(documents: Iterable[Document], names: dict[str, str]) -> list[tuple[Document, ...]]:
+def _groups(
+    documents: Iterable[Document], reals: Mapping[str, str], names: Mapping[str, str]
+) -> list[tuple[Document, ...]]:
     """Documents by what they hang together with, in the order of the first of each group. One without a file is alone."""
     groups: dict[object, list[Document]] = {}
     for document in documents:
-        real = _real(document)
-        groups.setdefault(names.get(real, real) if document.file else id(document), []).append(document)
+        real = reals.get(document.path)
+        groups.setdefault(id(document) if real is None else names.get(real, real), []).append(document)
     return [tuple(group) for group in groups.values()]
 
 

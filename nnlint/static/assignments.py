@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from nnlint.events import Accumulated, GradientsCleared, MethodNamed, OptimizerStepped, StateKept
+from nnlint.garbage import remembered
 from nnlint.graph import live_state, update_of
 from nnlint.static import calls
 from nnlint.static.access import store_attribute, store_index
@@ -62,6 +63,9 @@ def _is_method(machine: Machine, receiver: Value, node: ast.Attribute) -> bool:
     return True
 
 
+MOST_ASSIGNMENTS = 256
+"""Assignments that are looked at once, as those of a loop that is run pass by pass."""
+
 IN_PLACE = frozenset({"div_", "mul_", "sub_", "add_"})
 
 
@@ -93,6 +97,7 @@ def _is_tallied(machine: Machine) -> bool:
     return bool(machine.iterations) and not machine.network_depth
 
 
+@remembered(MOST_ASSIGNMENTS)
 def _adds_to_itself(node: ast.Assign) -> bool:
     """Whether it is of the form `total = total + loss`, or `mean = 0.9 * mean + 0.1 * loss`; also where a total there is."""
     target = node.targets[0]

@@ -6,7 +6,6 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
-from os.path import realpath
 
 from nnlint.lazy import regex
 from nnlint.reading.disk import Disk
@@ -42,31 +41,31 @@ class Connections:
         self.folder = None
         folders = Folders(disk)
         waiting = [document for document in documents if document.lines and document.file]
-        seen = {realpath(document.file) for document in waiting if document.file}
+        seen = {folders.real(document.file) for document in waiting if document.file}
         while waiting:
             document = waiting.pop()
-            here = realpath(document.file or "")
+            here = folders.real(document.file or "")
             if self.vocabulary and document.source:
                 self.found[here] = self.vocabulary.found_in(document.source.text)
             files = list(self._imports(document, folders))
             document.release()
             for file in files:
-                other = realpath(file)
+                other = folders.real(file)
                 self.links[here].add(other)
                 self.links[other].add(here)
                 self.importers[other].add(here)
-                waiting += _unread(file, seen, disk)
+                waiting += _unread(file, seen, folders)
 
     def found_from(self, document: Document, disk: Disk, found: int) -> int:
         """What is `found` in a document, and what all that it reaches by imports has: no more is read once that is everything."""
         assert self.vocabulary is not None
         folders = Folders(disk)
-        seen = {realpath(document.file or "")}
+        seen = {folders.real(document.file or "")}
         reached = [document]
         for current in reached:  # which grows: the nearest files come first, where most of it is found
             files = list(self._imports(current, folders))
             current.release()
-            for imported in (each for file in files for each in _unread(file, seen, disk)):
+            for imported in (each for file in files for each in _unread(file, seen, folders)):
                 assert imported.source is not None
                 found = self.vocabulary.found_in(imported.source.text, found)
                 if found == self.vocabulary.all:
@@ -120,9 +119,9 @@ class Connections:
                 yield file
 
 
-def _unread(file: str, seen: set[str], disk: Disk) -> list[Document]:
+def _unread(file: str, seen: set[str], folders: Folders) -> list[Document]:
     """The document of a file that an import leads to, if it has not been `seen` before, is not too large, and can be decoded."""
-    real = realpath(file)
+    real, disk = folders.real(file), folders.disk
     document = disk.read(file) if real not in seen and disk.size(file) <= LARGEST_IMPORT else None
     seen.add(real)
     return [document] if document is not None and document.source else []

