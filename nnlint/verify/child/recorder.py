@@ -118,6 +118,7 @@ class Recorder:
         self.watch_dropout: Callable[..., Any] | None = None
         self.on_training_loss: list[Callable[[str, Tensor, Tensor], None]] = []
         self.on_call: list[Callable[[], None]] = []
+        self.on_backward: list[Callable[[Any], None]] = []
         self.on_step: list[Callable[[int], None]] = []
         self.on_begin: Callable[[], None] = lambda: None
         self.on_end: Callable[[str], None] = lambda how: None
@@ -300,6 +301,8 @@ class Recorder:
         calls = self.places.calls()
         roots = arguments[0] if arguments else keywords.get("tensors")
         with self.pause():
+            for observer in self.on_backward:
+                observer(roots)
             numbers = numbers_of.value_of(roots)
             measured = self.is_measured("backward", calls)
             if measured:

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 from nnlint.verify.child import by_hand, haste, loader_hooks, probes, update_hooks
 from nnlint.verify.child.channel import Channel
+from nnlint.verify.child.differences import Differences
 from nnlint.verify.child.experiments import experiment
 from nnlint.verify.child.harness.uncalled import call_uncalled
 from nnlint.verify.child.places import Places, Spot
@@ -51,6 +52,7 @@ class ScriptRun:
         self._prepare()
         self.recorder.install()
         update_hooks.install(self.recorder)
+        Differences(self.recorder, self.yardstick.keep).install()
         self.loaders = loader_hooks.install(self.recorder)
         self.recorder.on_begin = self.channel.flush  # a first call may take all of the time
         self.recorder.on_end = self.end

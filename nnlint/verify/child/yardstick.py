@@ -54,16 +54,17 @@ class Yardstick:
         if self.recorder.depth:
             self.waiting = (loss, target, self.recorder.last_call)
         else:
-            self._keep(loss, target, self.recorder.last_call)
+            self.keep(loss, target, self.recorder.last_call)
 
     def _called(self) -> None:
         if self.waiting is not None:
             loss, target, before = self.waiting
             self.waiting, now = None, self.recorder.last_call
             fits = now is not None and _matching(now[3], target, loss) is not None
-            self._keep(loss, target, now if fits else before)
+            self.keep(loss, target, now if fits else before)
 
-    def _keep(self, loss: str, target: Tensor, call: Call | None) -> None:
+    def keep(self, loss: str, target: Tensor, call: Call | None) -> None:
+        """Keep a batch: a call of a network in training, and the target that its output was compared with."""
         if self.batches and self.model() is None:
             self.batches, self.samples, self.offered, self.kind, self.is_first = [], 0, 0, "", False
         if call is None or self._is_full():
