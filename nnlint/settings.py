@@ -243,10 +243,18 @@ def _patterns(value: object) -> tuple[str, ...]:
     patterns = tuple(re.sub(r"^(!?)\./", r"\1/", pattern) for pattern in _strings(value))
     for pattern in patterns:
         try:
-            Patterns(".", (pattern,))
+            can_match = Patterns(".", (pattern,)).can_match()
         except ValueError as error:
             raise ValueError(f"{pattern!r} is no pattern") from error
+        if not can_match:
+            raise ValueError(f"{pattern!r} matches nothing{_why_nothing(pattern)}")
     return patterns
+
+
+def _why_nothing(pattern: str) -> str:
+    if pattern.startswith("#"):
+        return r": a `#` begins a comment; write `\#`"
+    return ": a `[` has no `]` in the same part of the path" if "[" in pattern else ""
 
 
 def _per_file(value: object) -> tuple[tuple[str, tuple[str, ...]], ...]:

@@ -131,7 +131,7 @@ def test_gitignore_files_at_every_level(command: Command) -> None:
 
 @made_up
 def test_a_gitignore_that_git_could_not_read_ignores_nothing(command: Command) -> None:
-    command.write(".gitignore", b"\xff\xfe\n!\n[\nb.py\n")
+    command.write(".gitignore", b"\xff\xfe\n!\n[\n[z-a]\nb.py\n")
     command.write("a.py", FAULTY)
     command.write("b.py", FAULTY)
     assert paths(command, ".") == ["a.py"]

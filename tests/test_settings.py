@@ -179,6 +179,15 @@ def test_fix_in_the_settings_fixes(command: Command) -> None:
         ("per-file-ignores = []", "must be a table"),
         ('exclude = ["!"]', "exclude: '!' is no pattern"),
         ('[per-file-ignores]\n"!" = ["NN901"]', "per-file-ignores: '!' is no pattern"),
+        (
+            'exclude = ["build", "[z-a"]',
+            "exclude: '[z-a' matches nothing: a `[` has no `]` in the same part of the path",
+        ),
+        ('exclude = ["[z-a]"]', "exclude: '[z-a]' is no pattern"),
+        ('exclude = ["[a/b]"]', "exclude: '[a/b]' matches nothing: a `[` has no `]` in the same part of the path"),
+        ('exclude = [""]', "exclude: '' matches nothing"),
+        ('exclude = ["# old"]', "exclude: '# old' matches nothing: a `#` begins a comment; write `\\#`"),
+        ('[per-file-ignores]\n"[z-a" = ["NN901"]', "per-file-ignores: '[z-a' matches nothing"),
         ("select = [", "not valid TOML"),
     ],
 )

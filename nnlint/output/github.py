@@ -8,6 +8,7 @@ from nnlint.finding import Finding, Place, Severity
 from nnlint.output import Presentation
 from nnlint.output.in_file import InFile
 from nnlint.output.places import repository_path, told
+from nnlint.output.terminal import visible
 from nnlint.report import InternalError, Report
 
 _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.ADVICE: "notice"}
@@ -42,5 +43,12 @@ def _failure(error: InternalError, line: int | None, presentation: Presentation)
 
 
 def _command(name: str, properties: dict[str, str | int], message: str) -> str:
-    listed = ",".join(f"{key}={str(value).translate(_PROPERTY)}" for key, value in properties.items())
-    return f"::{name} {listed}::{message.translate(_DATA)}"
+    listed = ",".join(f"{key}={_escaped(str(value), _PROPERTY)}" for key, value in properties.items())
+    return f"::{name} {listed}::{_escaped(message, _DATA)}"
+
+
+def _escaped(text: str, escapes: dict[int, str]) -> str:
+    """`text` as a command takes it; what it has no escape for, and would steer whoever reads the log, is shown instead."""
+    if text.isascii() and text.isprintable():
+        return text.translate(escapes)
+    return "".join(escapes.get(ord(character)) or visible(character) for character in text)

@@ -24,6 +24,10 @@ class Patterns:
         given = tuple(patterns)
         self.spec = _compiled(given) if given else None
 
+    def can_match(self) -> bool:
+        """Whether there is a pattern among them that matches anything at all: no comment, and no `[` without its `]`."""
+        return self.spec is not None and any(pattern.include is not None for pattern in self.spec.patterns)
+
     def verdict(self, path: str, is_folder: bool = False) -> bool | None:
         """Whether an absolute path is matched (True), taken out again by `!` (False), or neither (None)."""
         relative = None if self.spec is None else self._relative(path)
@@ -68,9 +72,15 @@ def _below(path: str, root: str) -> str | None:
 
 @lru_cache(maxsize=256)
 def _compiled(patterns: tuple[str, ...]) -> GitIgnoreSpec:
+    """Raises ValueError for a pattern that cannot be read."""
+    import re
+
     from pathspec import GitIgnoreSpec
 
-    return GitIgnoreSpec.from_lines(patterns)
+    try:
+        return GitIgnoreSpec.from_lines(patterns)
+    except re.error as error:  # a range of characters that ends before it begins
+        raise ValueError(str(error)) from error
 
 
 class IgnoreFiles:

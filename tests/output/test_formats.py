@@ -164,6 +164,14 @@ class TestGithub:
         assert shown.endswith("::50%25 of a:b,%0D%0Ac\n")
         assert len(shown.splitlines()) == 1
 
+    def test_what_would_steer_the_terminal_of_a_log_is_shown(self) -> None:
+        name = "a\x1b[31m\tb\u202e\u2028\udcff模.py"
+        finding = fault(spot(1, 1, 2, name), message="\x1b[0m", related=(Related(spot(2, 1, 2, name), "made"),))
+        shown = rendered("github", report(finding))
+        seen = "a\u241b[31m\u2409b<U+202E><U+2028>\\xff模.py"
+        assert f"file={seen},line=1," in shown
+        assert shown.endswith(f"::\u241b[0m%0A{seen}:2: made\n")
+
     def test_a_span_of_several_lines_has_no_columns(self) -> None:
         shown = rendered("github", report(fault(Place("train.py", None, 2, 5, 4, 6))))
         assert "line=2,endLine=4,title=" in shown
