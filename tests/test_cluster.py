@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -209,6 +210,47 @@ def test_a_scheduler_without_workers_is_an_error(command: Command, monkeypatch: 
         outcome = command("--executor", empty.scheduler_address)
     assert outcome.status == 2
     assert "has no workers" in outcome.errors
+
+
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
+def test_who_interrupts_the_connecting_gets_a_whole_document(tmp_path: Path, asked: signal.Signals) -> None:
+    (tmp_path / "train.py").write_text(FAULTY)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        line = [sys.executable, "-m", "nnlint", "--isolated", "--output-format", "json", "--executor", address, "."]
+        with subprocess.Popen(line, cwd=tmp_path, stdout=-1, stderr=-1) as process:
+            silent.settimeout(60)
+            with silent.accept()[0]:
+                process.send_signal(asked)
+                output, errors = process.communicate(timeout=60)
+    assert (process.returncode, output) == (130, b"[]\n")
+    assert errors.decode() == "nnlint: interrupted before any file was linted\n"
+
+
+def test_what_was_found_before_all_workers_were_lost_is_told(
+    command: Command, cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spreading, "FEWEST_LINES", 1)
+    for number in range(12):
+        command.write(f"train_{number:02}.py", FAULTY)
+    results = connection.Cluster.results
+    kept: list[int] = []
+
+    def lost_soon(self: Any, *work: Any) -> Iterator[Any]:
+        for task, result in results(self, *work):
+            kept.extend(task.numbers)
+            yield task, result
+            if len(kept) > 3:
+                raise spreading.ClusterError("it has lost all its workers")
+
+    monkeypatch.setattr(connection.Cluster, "results", lost_soon)
+    outcome = command("--no-cache", "--output-format", "json", "--executor", cluster.scheduler_address, ".")
+    found = {finding["path"] for finding in json.loads(outcome.output)}
+    assert (outcome.status, found) == (2, {f"train_{number:02}.py" for number in kept})
+    assert outcome.errors.splitlines() == [
+        f"nnlint: interrupted after {len(found)} of 12 files",
+        "nnlint: error: --executor: it has lost all its workers",
+    ]
 
 
 def test_without_dask_the_command_says_what_to_install(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:

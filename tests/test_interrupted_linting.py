@@ -196,6 +196,29 @@ def test_who_interrupts_the_reading_gets_a_whole_document_without_findings(
     assert errors == "nnlint: interrupted before any file was linted\n"
 
 
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("name", ["json", "concise"])
+def test_no_report_takes_the_place_of_the_text_that_is_fixed(tmp_path: Path, asked: signal.Signals, name: str) -> None:
+    line = [sys.executable, "-m", "nnlint", "--isolated", "--no-cache", "--fix", "--output-format", name, "-"]
+    with subprocess.Popen(line, cwd=tmp_path, env=ENVIRONMENT, stdin=-1, stdout=-1, stderr=-1) as process:
+        assert process.stdin and process.stdout and process.stderr
+        process.stdin.write(b"#" * 200_000)  # more than a pipe holds: written when it is read
+        time.sleep(0.5)  # until it waits for more
+        process.send_signal(asked)
+        output, errors = process.stdout.read().decode(), process.stderr.read().decode()
+    assert (process.returncode, output) == (130, "")
+    assert errors.endswith("nnlint: interrupted before any file was linted\n")
+
+
+@made_up
+def test_the_text_that_was_to_be_fixed_comes_back_as_it_was(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = b"FAULT = INTERRUPT\n"
+    monkeypatch.setattr("nnlint.reading.files._standard_input", lambda: text)
+    outcome = command("--fix", "--output-format", "json", "-")
+    assert (outcome.status, outcome.raw_output) == (130, text)
+    assert outcome.errors.endswith("nnlint: interrupted after 0 of 1 file; nothing was fixed\n")
+
+
 @pytest.mark.parametrize("interrupted", ["nnlint.settings.nearest_file", "nnlint.catalogue.all_rules"])
 def test_an_interrupt_before_the_first_file_is_told(
     command: Command, monkeypatch: pytest.MonkeyPatch, interrupted: str

@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from nnlint.analyses import Analyses
 from nnlint.analysis import Analysis, Kept, Progress, analyse
 from nnlint.cluster.connection import Cluster, ClusterError, Lost, Task, connected
 from nnlint.cluster.parcels import Order, OtherCode, analyse_parcels, own_code, packed, portion
@@ -25,19 +24,38 @@ TASKS_FOR_EACH_THREAD = 4
 
 
 @contextmanager
-def spreading(address: str) -> Iterator[Analyses]:
-    """Who makes analyses on the cluster of a scheduler's address. Raises ClusterError, also later, in one line."""
+def spreading(address: str) -> Iterator[Spread]:
+    """Who makes analyses on the cluster of a scheduler's address. Raises ClusterError, in one line."""
     with connected(address) as cluster:
+        yield Spread(cluster)
 
-        def analyses(
-            units: Sequence[Unit], rules: Sequence[Rule], disk: Disk, progress: Progress, kept: Kept | None
-        ) -> Iterator[Analysis | None]:
-            known = {
-                number: found for number, unit in enumerate(units) if kept and (found := kept.get(unit)) is not None
-            }
-            yield from _Spreading(cluster, units, rules, disk, progress, known).analyses()
 
-        yield analyses
+@dataclass
+class Spread:
+    """Makes analyses on a cluster. Raises ClusterError where none can be made; `trouble` says why only some were."""
+
+    cluster: Cluster
+    trouble: ClusterError | None = None
+
+    def __call__(
+        self, units: Sequence[Unit], rules: Sequence[Rule], disk: Disk, progress: Progress, kept: Kept | None
+    ) -> Iterator[Analysis | None]:
+        """The analysis of each unit, as soon as those of all before it are there, too; None for what is left."""
+        known = {number: found for number, unit in enumerate(units) if kept and (found := kept.get(unit)) is not None}
+        spreading = _Spreading(self.cluster, units, rules, disk, progress, known)
+        following = 0
+        try:
+            for analysis in spreading.analyses():
+                yield analysis
+                following += 1
+        except KeyboardInterrupt:
+            pass
+        except ClusterError as error:
+            if not following and not spreading.done:
+                raise
+            self.trouble = error
+        for number in range(following, len(units)):
+            yield spreading.done.pop(number, None)
 
 
 @dataclass
@@ -50,18 +68,14 @@ class _Spreading:
     done: dict[int, Analysis] = field(default_factory=dict)
     shared: tuple[object, object] | None = None
 
-    def analyses(self) -> Iterator[Analysis | None]:
-        """The analysis of each unit, as soon as those of all before it are there, too; None for what an interrupt has left."""
+    def analyses(self) -> Iterator[Analysis]:
+        """The analysis of each unit, in their order; what comes out of turn is in `done`."""
         following = 0
         todo = [number for number in range(len(self.units)) if number not in self.done]
-        try:
-            for _ in self._finished(todo):
-                while following in self.done:
-                    yield self.done.pop(following)
-                    following += 1
-        except KeyboardInterrupt:
-            for number in range(following, len(self.units)):
-                yield self.done.pop(number, None)
+        for _ in self._finished(todo):
+            while following in self.done:
+                yield self.done.pop(following)
+                following += 1
 
     def _finished(self, todo: Sequence[int]) -> Iterator[None]:
         """Returns at first, and after each task that has added to `done`. What may have ended a worker is done alone, last."""

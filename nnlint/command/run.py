@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,13 +75,22 @@ def run(request: Request) -> int:
 
 
 def _run_on_cluster(request: Request, address: str) -> int:
-    from nnlint.cluster.spreading import ClusterError, spreading
+    with ExitStack() as stack:
+        try:
+            from nnlint.cluster.spreading import ClusterError, spreading
 
-    try:
-        with spreading(address) as analyses:
-            return _run(request, analyses)
-    except ClusterError as error:
-        raise RunError(f"--executor: {error}") from error
+            analyses = stack.enter_context(spreading(address))
+        except KeyboardInterrupt:
+            return end_unread(request)
+        except ClusterError as error:
+            raise RunError(f"--executor: {error}") from error
+        try:
+            status = _run(request, analyses)
+        except ClusterError as error:
+            raise RunError(f"--executor: {error}") from error
+        if analyses.trouble:  # what was found by then is told
+            raise RunError(f"--executor: {analyses.trouble}")
+        return status
 
 
 def _run(request: Request, analyses: Analyses | None = None) -> int:
@@ -319,9 +329,8 @@ def _show(request: Request, fixed: Fixed, report: Report) -> None:
     shown = FORMATS[name](report, _presentation(settings, fixed.count))
     if target is not None or name not in SHOWS_ERRORS:
         tell_errors(report.errors)
-    stdin = [document for document in fixed.documents if document.file is None]
-    if settings.fix and STANDARD_INPUT in request.paths and stdin:
-        emit_bytes(stdin[0].data, None)
+    if settings.fix and STANDARD_INPUT in request.paths:  # standard output is the text alone, if any was read
+        emit_bytes(next((document.data for document in fixed.documents if document.file is None), b""), None)
         if target is None:
             tell("".join(shown))
             return
