@@ -234,7 +234,7 @@ LOOKS = frozenset(
 )
 """What tells about a tensor without its numbers."""
 
-CUTS = frozenset({"detach", "item", "argmax", "compare", "length"}) | LOOKS
+CUTS = frozenset({"detach", "item", "numpy", "argmax", "compare", "length"}) | LOOKS
 READS = frozenset({"attribute", "method"})
 
 

@@ -11,6 +11,7 @@ from nnlint.records import dataclass, field
 from nnlint.static.objects import node_at
 from nnlint.trace import Block, events_in, select
 from nnlint.values import (
+    NONE,
     Data,
     Either,
     Entries,
@@ -235,7 +236,7 @@ def _trained(run: Run) -> Iterator[Trained]:
     seen: set[int] = set()
     for event in run.events(OptimizerStepped):
         for optimizer in alternatives(event.optimizer):
-            if id(optimizer) not in seen and not _wraps_training(run, optimizer):
+            if id(optimizer) not in seen and optimizer is not NONE and not _wraps_training(run, optimizer):
                 seen.add(id(optimizer))
                 yield Trained(optimizer, run.remember("parts", optimizer, parts_of), run)
 

@@ -357,7 +357,9 @@ def _first_cut(value: Data) -> Data | None:
 
 
 def _ends(data: Data) -> bool:
-    return data.operation in TAKEN_OUT or (data.operation == "output" and not _is_inner_cut(data))
+    if data.operation in TAKEN_OUT or _is_answer(data):
+        return True
+    return data.operation == "output" and not _is_inner_cut(data)
 
 
 def _is_inner_cut(output: Data) -> bool:
@@ -367,12 +369,17 @@ def _is_inner_cut(output: Data) -> bool:
 
 
 def _has_network(data: Data) -> bool:
+    """Whether a network stands behind it: not behind what an environment, or any object not at hand, answered to it."""
     return any(
         each.operation == "output"
         or each.operation in LOSS_OPERATIONS
         or (each.operation in LEARNS and each.layer is not None)
-        for each in ancestors(data)
+        for each in ancestors(data, stop=_is_answer)
     )
+
+
+def _is_answer(data: Data) -> bool:
+    return data.operation == "method"
 
 
 def _may_be_unknown(value: Data) -> bool:

@@ -115,7 +115,7 @@ def _whole(loss: Value) -> Iterator[int]:
 
 
 def _carries_graph(data: Data) -> bool:
-    if data.operation in ("output", "length") or data.name in SIZES:
+    if data.operation in ("output", "length") or data.name in SIZES or _is_part_of_result(data):
         return False
     return has_network_behind(data)
 

@@ -125,6 +125,8 @@ def binary(machine: Machine, kind: ast.operator, left: Value, right: Value, node
         return Parameters((*owners_in(left), *owners_in(right)), machine.site(node))
     if isinstance(left, Items) and operation == "multiply":
         return Items(list(left.items), left.kind, True, left.at)
+    if isinstance(left, Data) and left.operation == "list" and operation == "multiply":
+        return left  # the same, several times
     made = machine.data(operation, (left, right), node)
     for side in (left, right):
         if isinstance(side, Data) and side.width is not None and side.width != 1:

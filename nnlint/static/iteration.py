@@ -22,6 +22,7 @@ from nnlint.events import (
 )
 from nnlint.graph import has_network_behind
 from nnlint.lazy import regex
+from nnlint.static import counters
 from nnlint.static.arguments import Arguments
 from nnlint.static.machine import Machine
 from nnlint.static.objects import Function, Generator, container_in
@@ -102,11 +103,11 @@ SETTLING = (ModeSwitched, GradientsCleared, OptimizerStepped, WeightsSet)
 
 
 def _two_passes(machine: Machine, over: Value, node: ast.AST) -> Iterator[Value]:
-    for number in _passes(machine):
+    for number in _passes(machine, over):
         yield element(machine, over, number, node)
 
 
-def _passes(machine: Machine) -> Iterator[int]:
+def _passes(machine: Machine, over: Value | None = None) -> Iterator[int]:
     """The passes of a loop whose end is not known, by number: a second one only where it can show more than the first.
 
     In a later pass of a loop around, one is enough; and a loop in which all happens in loops inside, which have gone on to their
@@ -117,6 +118,8 @@ def _passes(machine: Machine) -> Iterator[int]:
     for number in range(1 if is_seen else PASSES):
         activity, events = machine.activity, len(machine.run.all_events)
         yield number
+        if machine.told_apart and counters.is_told_apart(machine, over):
+            continue
         if machine.activity == activity or _is_all_inside(machine.run.all_events[events:], depth):
             return
 
@@ -170,8 +173,10 @@ def _known_of_data(over: Data) -> list[Value] | None:
     if over.operation == "range":
         return _known_range(over)
     if over.operation == "enumerate":
-        inner = known_elements(over.inputs[0])
-        return None if inner is None else [Items([Constant(n), each], "tuple") for n, each in enumerate(inner)]
+        inner, start = known_elements(over.inputs[0]), counters.start_of(over)
+        if inner is None or start is None:
+            return None
+        return [Items([Constant(n), each], "tuple") for n, each in enumerate(inner, start)]
     if over.operation == "zip":
         columns = [known_elements(each) for each in over.inputs]
         if any(column is None for column in columns):
@@ -252,10 +257,10 @@ def _pick(values: list[Value], number: int) -> Value | None:
 
 def _of_data(machine: Machine, over: Data, number: int, node: ast.AST) -> Value:
     if over.operation == "range":
-        return machine.data("counter", (over,), node)
+        return counters.drawn(machine, over, number, node)
     if over.operation == "enumerate":
         inner = element(machine, over.inputs[0], number, node)
-        return Items([machine.data("counter", (over,), node), inner], "tuple")
+        return Items([counters.drawn(machine, over, number, node), inner], "tuple")
     if over.operation == "zip":
         return Items([element(machine, each, number, node) for each in over.inputs], "tuple")
     if over.operation in WRAPPERS and over.inputs:

@@ -172,6 +172,8 @@ class Machine:
         self.journals: list[Journal] = []
         self.conditions: tuple[Hashable, ...] = ()
         self.one_of: OneOf | None = None
+        self.told_apart: set[Value] = set()
+        """What loops draw from whose first pass a test has told apart from the later ones."""
         self.gradient: bool | None = True
         self.reads_gradients = False
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Iterator
 from functools import partial
 
 from nnlint.events import StateUsed
-from nnlint.static import calls
+from nnlint.static import calls, counters
 from nnlint.static.arguments import Arguments
 from nnlint.static.iteration import element_passes, ends_at_once, generator_in, loop_over, while_passes, yielded
 from nnlint.static.knowledge import dispatch as knowledge
@@ -30,6 +30,8 @@ def _if(machine: Machine, node: ast.If) -> str | None:
     known = truth(value)
     if known is None and isinstance(test_node, ast.BoolOp) and _ends_true(machine, test_node):
         known = True
+    if known is None and isinstance(value, Data) and value.operation == "compare":
+        known = counters.compared(machine, value)
     if known is not None:
         return machine.execute(node.body if known is not negated else node.orelse)
     if not node.orelse and not negated and _guards_against_none(value):

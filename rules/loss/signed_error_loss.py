@@ -34,7 +34,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from nnlint.events import Accumulated, Backward, OptimizerStepped, Run
+from nnlint.events import Accumulated, Backward, Run
 from nnlint.facts.signed_errors import SignedError, signed_error, signed_terms
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.graph import content
@@ -60,11 +60,11 @@ def check(run: Run) -> Iterator[Problem]:
     """One problem for each signed error that is differentiated, or kept as the loss."""
     found: dict[int, SignedError] = {}
     for event in run.events(Backward):
-        if not _trains(run, event):
-            continue
         for error in signed_terms(event.loss):
-            if id(error.reduced) not in found:
-                found[id(error.reduced)] = error
+            if id(error.reduced) in found:
+                continue
+            found[id(error.reduced)] = error
+            if _trains(run, event):
                 yield _problem(error, "errors of opposite sign cancel in this loss, and it has no minimum", event.at)
     sized = _sized(run)
     for error in (*_named(run), *_kept(run)):
@@ -76,8 +76,8 @@ def check(run: Run) -> Iterator[Problem]:
 
 
 def _trains(run: Run, backward: Backward) -> bool:
-    """Whether the gradient may change anything: a lone `backward()` in a script that never steps shows how it works."""
-    return run.symbolic or bool(backward.iterations or backward.calls) or any(run.events(OptimizerStepped))
+    """Whether the gradient trains anything: a lone `backward()` in a script, outside of any loop, shows how it works."""
+    return run.symbolic or bool(backward.iterations or backward.calls)
 
 
 def _named(run: Run) -> Iterator[SignedError]:

@@ -95,6 +95,14 @@ def _reshape_in_place(machine: Machine, receiver: Value, given: Arguments, node:
     return None
 
 
+@method("tolist")
+def _as_list(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
+    """numpy computes on a list of tensors one by one, and its list is of tensors again: `np.multiply(gains, logs).tolist()`."""
+    if isinstance(receiver, Data) and any(isinstance(each, Items) for each in receiver.inputs):
+        return machine.data("list", (receiver,), node)
+    return None
+
+
 @method("apply", "applymap")
 def _apply(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
     """pandas calls the function with every column of a frame, or every element of a column: with its data, either way."""

@@ -14,7 +14,7 @@ from nnlint.static import text
 from nnlint.static.access import attribute, store_attribute
 from nnlint.static.arguments import Arguments
 from nnlint.static.iteration import element, known_elements, spread
-from nnlint.static.knowledge.common import EXTERNALS, LOSSES, external, method, role_name
+from nnlint.static.knowledge.common import EXTERNALS, LOSSES, external, is_network_like, method, role_name
 from nnlint.static.knowledge.standard_library import copied
 from nnlint.static.machine import Machine
 from nnlint.static.objects import Class, External, Function, Generator, Module, sole_definition
@@ -71,7 +71,8 @@ def _range(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Valu
 
 @external("builtins.enumerate")
 def _enumerate(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
-    return machine.data("enumerate", given.values()[:1], node)
+    start = given.get(1, "start")
+    return machine.data("enumerate", given.values()[:1], node, options={} if start is None else {"start": start})
 
 
 @external("builtins.zip", "itertools.product", "itertools.zip_longest")
@@ -199,7 +200,7 @@ def _isinstance(machine: Machine, name: str, given: Arguments, node: ast.AST) ->
     if isinstance(value, Instance) and isinstance(kind, Class):
         return Constant(any(cls is kind for cls in value.cls.lineage()))
     if isinstance(kind, External) and kind.name in MODULES:
-        known = isinstance(value, Layer) or (isinstance(value, Instance) and value.is_network)
+        known = value is not None and is_network_like(value)
         return TRUE if known else machine.data("call", given.values(), node, name="isinstance")
     kinds = kind.items if isinstance(kind, Items) and not kind.open else [kind]
     if isinstance(value, (Layer, Instance)) and all(_is_of_torch(each) for each in kinds):

@@ -179,7 +179,7 @@ def argument(machine: Machine, node: ast.AST, given: Arguments, value: Value) ->
     return next((machine.site(expression) for each, expression in written if each is value), None)
 
 
-@method("zero_grad")
+@method("zero_grad", "cleargrads")
 def _zero_grad(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
     machine.emit(GradientsCleared(machine.site(node), receiver))
     return NONE
