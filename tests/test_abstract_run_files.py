@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import nnlint
-from tests.abstract import faults, losses, notes, runs, seen, told
+from tests.abstract import faults, losses, notes, project, runs, seen, told
 
 STEP = """
     def train_one(model, optimizer, loss):
@@ -121,6 +121,66 @@ def test_relative_imports_start_from_their_own_package(tmp_path: Path, inner: st
         "top/lib/loop.py": f"import torch\n{inner}\ndef train(m, opt, xs):\n    for x in xs: {call}(m, opt, m(x).sum())\n",
     }
     assert faults(files, folder=tmp_path) == ["NN102 top/lib/engine.py:3"]
+
+
+LAZY = """
+    from typing import TYPE_CHECKING
+    from .tools import IS_SLOW, has_extra
+
+    if TYPE_CHECKING or IS_SLOW:
+        from . import other
+        try:
+            if not has_extra():
+                raise ImportError
+        except ImportError:
+            from .dummies import *
+        else:
+            from .engine import train_one
+        from .unasked import Unasked
+    else:
+        import sys
+        sys.modules[__name__] = lazy(__name__)
+"""
+
+
+@pytest.mark.parametrize(
+    ("imports", "call"),
+    [
+        ("from lib import train_one", "train_one"),
+        ("import lib", "lib.train_one"),
+        ("from lib import *", "train_one"),
+        ("from lib import other", "other.train_one"),
+        ("import lib", "lib.other.train_one"),
+    ],
+)
+def test_what_a_package_imports_for_type_checkers_is_imported_when_it_is_asked_for(
+    tmp_path: Path, imports: str, call: str
+) -> None:
+    files = {
+        "train.py": _main(imports, call),
+        "lib/__init__.py": LAZY,
+        "lib/tools.py": "import os\nIS_SLOW = os.environ.get('SLOW')\ndef has_extra(): return os.environ.get('EXTRA')\n",
+        "lib/dummies.py": "def unused(): raise ImportError\n",
+        "lib/other.py": "from .engine import train_one\n",
+        "lib/engine.py": STEP,
+        "lib/unasked.py": "class Unasked: pass\n",
+    }
+    assert "NN102 lib/engine.py:3" in faults(files, folder=tmp_path)
+
+
+def test_a_module_of_a_package_for_type_checkers_is_not_read_where_nobody_asks_for_it(tmp_path: Path) -> None:
+    text = {
+        "lib/__init__.py": LAZY,
+        "lib/tools.py": "IS_SLOW = has_extra = lambda: unknown()\n",
+        "lib/engine.py": STEP,
+        "lib/unasked.py": "class Unasked: pass\n",
+    }
+    project({**text, "train.py": ""}, tmp_path)
+    asking = project({"train.py": _main("from lib import train_one", "train_one")}, tmp_path)
+    list(asking.runs())
+    read = {Path(file).name for file in asking.importer.imported}
+    assert "engine.py" in read
+    assert "unasked.py" not in read
 
 
 def test_a_namespace_package_needs_no_init(tmp_path: Path) -> None:

@@ -145,6 +145,8 @@ def _of_data(machine: Machine, value: Data, name: str, node: ast.AST) -> Value:
 
 def _of_module(machine: Machine, value: Module, name: str, node: ast.AST) -> Value:
     found = value.names.get(name) or machine.project.submodule(value, name)
+    if value.has_deferred and name != "__dict__":
+        found = machine.project.member(machine, value, name, node)
     found = found or machine.project.star_import(value, name)
     if found is None and name == "__dict__":
         made = machine.data("call", (), node, name=name)

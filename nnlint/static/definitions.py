@@ -6,7 +6,7 @@ import ast
 
 from nnlint.static.knowledge import dispatch as knowledge
 from nnlint.static.machine import Frame, Machine, executes
-from nnlint.static.objects import Class, External, Function, Module
+from nnlint.static.objects import Class, Deferred, External, Function, Module
 from nnlint.static.parameters import defaults_of
 from nnlint.values import Data, Either, Value
 
@@ -72,6 +72,11 @@ def _import(machine: Machine, node: ast.Import) -> str | None:
 @executes(ast.ImportFrom)
 def _import_from(machine: Machine, node: ast.ImportFrom) -> str | None:
     here = machine.frame.module
+    if machine.frame.is_for_types and node.level and node.names[0].name != "*":
+        here.has_deferred = True
+        for alias in node.names:
+            machine.write(machine.frame.locals, alias.asname or alias.name, Deferred(here, node, alias.name))
+        return None
     base = machine.project.import_name(machine, here, node.module or "", node, level=node.level)
     for alias in node.names:
         if alias.name == "*":
@@ -79,6 +84,7 @@ def _import_from(machine: Machine, node: ast.ImportFrom) -> str | None:
             if isinstance(base, Module):
                 for name, value in list(base.names.items()):
                     if isinstance(name, str) and not name.startswith("_"):
+                        value = machine.project.member(machine, base, name, node) if base.has_deferred else value
                         machine.write(machine.frame.locals, name, value)
             continue
         value = machine.project.member(machine, base, alias.name, node)

@@ -13,9 +13,9 @@ from nnlint.operations import CONTAINERS, FUNCTIONS, LAYERS, LOSSES
 from nnlint.reading.disk import Disk
 from nnlint.source import Source
 from nnlint.static.machine import CutShort, Frame, Machine, Surroundings
-from nnlint.static.objects import External, Module
+from nnlint.static.objects import Deferred, External, Module
 from nnlint.trace import Block
-from nnlint.values import Data, Value
+from nnlint.values import Data, Either, Value, alternatives, join_all
 
 LARGEST_IMPORT = 1_000_000
 """Bytes of an imported module that is still read: generated tables of data are larger, hand-written code is not."""
@@ -94,7 +94,7 @@ class Importer:
             return Data("name", (), machine.site(node), name=name)
         found = base.names.get(name)
         if found is not None:
-            return found
+            return self._settled(machine, base, name, found) if base.has_deferred else found
         if base.source.file is not None and base.is_package:
             file = self.folders.existing(os.path.dirname(base.source.file), [name])
             module = None if file is None else self._load(file)
@@ -102,6 +102,24 @@ class Importer:
                 self._run(machine, module)
                 return module
         return self.star_import(base, name) or Data("name", (), machine.site(node), name=name)
+
+    def _settled(self, machine: Machine, base: Module, name: str, value: Value) -> Value:
+        """The value of a package's name, imported now where that was deferred."""
+        if not any(isinstance(each, Deferred) for each in alternatives(value)):
+            return value
+        del base.names[name]  # what is imported may ask for the name, too
+        settled = join_all(self._imported(machine, each) for each in alternatives(value))
+        if isinstance(value, Either) and value.open:
+            settled = Either(alternatives(settled), open=True)
+        base.names[name] = settled
+        return settled
+
+    def _imported(self, machine: Machine, value: Value) -> Value:
+        if not isinstance(value, Deferred):
+            return value
+        statement = value.statement
+        base = self.import_name(machine, value.module, statement.module or "", statement, statement.level)
+        return self.member(machine, base, value.name, statement)
 
     def submodule(self, module: Module, name: str) -> Value | None:
         """A submodule of a package, if it was loaded."""

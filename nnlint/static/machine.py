@@ -136,6 +136,7 @@ class Frame:
     left_by_loop: list[list[Writes]] = field(default_factory=list)
     journal_depth: int = 0
     loop_depths: list[int] = field(default_factory=list)
+    is_for_types: bool = False
 
 
 class Machine:

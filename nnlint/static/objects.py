@@ -32,6 +32,7 @@ class Module(Value):
     executed: bool = False
     followed: set[ast.AST] = field(default_factory=set)
     generators: dict[ast.AST, bool] = field(default_factory=dict)
+    has_deferred: bool = False
     replaced: list[tuple[dict[Any, Value], str, Value | None]] = field(default_factory=list)
     _lines: list[str] | None = None
     _calls: Counter[str] | None = None
@@ -59,6 +60,15 @@ class Module(Value):
             found = CALLED_BACKWARDS.findall(self.source.text[::-1])
             self._calls = Counter(name[::-1] for name, defined in found if not defined)
         return self._calls
+
+
+@dataclass(eq=False, slots=True)
+class Deferred(Value):
+    """A name that a package imports for type checkers alone: who asks the package for it has it imported then."""
+
+    module: Module
+    statement: ast.ImportFrom
+    name: str
 
 
 @dataclass(eq=False, slots=True)

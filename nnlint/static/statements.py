@@ -38,6 +38,8 @@ def _if(machine: Machine, node: ast.If) -> str | None:
         return machine.execute(node.body)
     key, denies = test_key(value)
     arms, implied = (_arm(machine, node.body), _arm(machine, node.orelse)), _implied(machine, test_node)
+    if machine.frame.module.is_package and not negated and _is_for_types(test_node):
+        arms = (_deferring(machine, arms[0]), arms[1])
     if negated:
         implied = implied[::-1]
     swapped = negated is not denies
@@ -67,6 +69,26 @@ def _guards_against_none(value: Value) -> bool:
 
 def _arm(machine: Machine, statements: list[ast.stmt]) -> Arm:
     return lambda: machine.execute(statements)
+
+
+def _is_for_types(test: ast.expr) -> bool:
+    """Whether a body is for type checkers, first of all: `if TYPE_CHECKING or SLOW_IMPORT:`."""
+    first = test.values[0] if isinstance(test, ast.BoolOp) else test
+    return getattr(first, "id", getattr(first, "attr", "")) == "TYPE_CHECKING"
+
+
+def _deferring(machine: Machine, arm: Arm) -> Arm:
+    """The arm, whose imports wait until somebody asks for the names: a package of hundreds of modules is run for few of them."""
+
+    def run() -> str | None:
+        frame = machine.frame
+        frame.is_for_types = frame.module is not machine.entry
+        try:
+            return arm()
+        finally:
+            frame.is_for_types = False
+
+    return run
 
 
 def _is_main_guard(test: ast.expr) -> bool:
