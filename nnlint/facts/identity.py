@@ -29,6 +29,9 @@ LOCATORS = frozenset({"loc", "iloc", "at", "iat"})
 ALLOCATED = frozenset({"zeros", "ones", "full"})
 """Operations that make an array of constants, often to be filled later."""
 
+READERS = regex(r"^(?:pandas\.read_\w+|numpy\.(?:load|loadtxt|genfromtxt))$")
+"""Functions that give the same data each time they read the same file."""
+
 DEEPEST_KEY = 12
 LARGEST_KEY = 200
 WORDS = regex(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
@@ -54,11 +57,15 @@ def _key(value: Value | None, depth: int, room: list[int]) -> Hashable:
         return id(value)
     if isinstance(value, Items) and not value.open:
         return ("items", *(_key(item, depth - 1, room) for item in value.items))
-    if isinstance(value, Data) and value.operation in REPEATABLE:
+    if isinstance(value, Data) and (value.operation in REPEATABLE or _is_reading(value)):
         inputs = (*value.inputs[:1], *(_only_item(each) for each in value.inputs[1:]))
         options = tuple((name, _key(option, depth - 1, room)) for name, option in sorted(value.options.items()))
         return (value.operation, value.name, options, *(_key(each, depth - 1, room) for each in inputs))
     return id(value)
+
+
+def _is_reading(data: Data) -> bool:
+    return data.operation == "call" and bool(data.inputs) and READERS.match(data.name) is not None
 
 
 def _only_item(key: Value) -> Value:

@@ -64,7 +64,8 @@ def _shape_of_data(value: Data, known: Known, depth: int) -> Shape | None:
     if value.operation in SCALARS:
         return ()
     if value.operation in ELEMENTWISE:
-        return _broadcast([_shape(each, known, depth) for each in value.inputs])
+        before = _shape(value.inputs[0], known, depth) if value.inputs and _is_in_place(value) else None
+        return before or _broadcast([_shape(each, known, depth) for each in value.inputs])
     if not value.inputs or value.operation not in FOLLOWS_FIRST:
         return None
     first = _shape(value.inputs[0], known, depth)
@@ -77,6 +78,11 @@ def _shape_of_data(value: Data, known: Known, depth: int) -> Shape | None:
     if value.operation in REDUCTIONS:
         return _reduced(value, first)
     return _part(value, first) if value.operation == "index" else None
+
+
+def _is_in_place(value: Data) -> bool:
+    """Whether it is `a += b`: an array keeps its shape, only a number takes that of what is added."""
+    return isinstance(value.at, CodeSite) and isinstance(value.at.node, ast.AugAssign)
 
 
 def _literal(value: Value | None) -> Shape | None:
@@ -98,10 +104,17 @@ def _filled(data: Data) -> Shape | None:
         return None
     if given is None:
         sizes = data.inputs[:1] if spelled == "full" else data.inputs
+        if len(sizes) == 1 and isinstance(sizes[0], Data) and sizes[0].name == "shape":
+            return _shape_of_other(sizes[0])
         return tuple(size_of(each) for each in sizes if isinstance(each, Data) or number(each) is not None)
     if isinstance(given, Items):
         return None if given.open else tuple(size_of(each) for each in given.items)
     return (size_of(given),)
+
+
+def _shape_of_other(sizes: Data) -> Shape | None:
+    """Of `other.shape` the shape of that array; None where a variable of this name holds any sizes."""
+    return shape_of(sizes.inputs[0]) if sizes.operation == "attribute" and sizes.inputs else None
 
 
 def _spelled(data: Data) -> str:

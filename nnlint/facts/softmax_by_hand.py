@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
 from typing import NamedTuple
 
 from nnlint.events import Run
@@ -12,8 +11,7 @@ from nnlint.facts.layers import made_by
 from nnlint.facts.products import is_weight, product_in
 from nnlint.facts.shapes import Shape, shape_of
 from nnlint.facts.users import users
-from nnlint.graph import ancestors
-from nnlint.values import NONE, Data, Value, number
+from nnlint.values import NONE, Data, Items, Value, number
 
 LEARNED_FROM = frozenset({"subtract", "log", "argmax"})
 """What is done to the probabilities of a network, and hardly to the weights of an attention."""
@@ -87,7 +85,38 @@ def _has_several_samples(scores: Value, shape: Shape, classes: int) -> bool:
     samples = shape[1 - classes]
     if isinstance(samples, int) and samples > 1:
         return True
-    return any(_is_slice(each) for each in islice(ancestors(scores), MOST_LOOKED_AT))
+    return any(_is_slice(each) for each in _behind(scores))
+
+
+def _behind(scores: Value) -> Iterator[Data]:
+    """The data that the scores are computed from, without the weights, and not beyond one sample taken out of more."""
+    pending: list[Value] = [scores]
+    seen: set[int] = set()
+    while pending and len(seen) < MOST_LOOKED_AT:
+        current = pending.pop()
+        if not isinstance(current, Data) or id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        if not _is_one_sample(current):
+            pending.extend(_without_weights(current))
+
+
+def _without_weights(data: Data) -> tuple[Value, ...]:
+    """The inputs of an operation but for the weights that a product is made with, and the bias that is added to it."""
+    if data.operation == "matmul" and len(data.inputs) == 2:
+        return tuple(each for place, each in enumerate(data.inputs) if not is_weight(data, place))
+    if data.operation == "add":
+        return tuple(each for each in data.inputs if product_in(each) is not None) or data.inputs
+    return data.inputs
+
+
+def _is_one_sample(data: Data) -> bool:
+    """Whether it is `x[i]`, for a row that a loop counts."""
+    key: Value | None = data.inputs[1] if data.operation == "index" and len(data.inputs) > 1 else None
+    if isinstance(key, Items) and key.items:
+        key = key.items[0]
+    return isinstance(key, Data) and key.operation == "counter"
 
 
 def _is_slice(data: Data) -> bool:

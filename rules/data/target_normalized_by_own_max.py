@@ -5,8 +5,9 @@ Follows the target of a loss (or of `fit`, or of the difference in a hand-writte
 and reports the place where they are divided by their own maximum, range, sum, norm or deviation, or put through a scaler that was
 fitted on them. Columns and slices are followed: a whole array may be scaled before inputs and targets are cut from it. It is an
 `error` where nothing brings the predictions back, a `warning` for mean and deviation, and `advice` where the maximum is kept and
-multiplied back later, where mean and deviation standardise inputs and target as one array, or where a scaler was fitted on all
-rows before some were held out: what it has seen of them is the graver fault there (NN405).
+multiplied back later, where mean and deviation standardise inputs and target as one array, where the scaler of the training
+targets scales those of an evaluation, too, so that its errors have one unit, or where a scaler was fitted on all rows before some
+were held out: what it has seen of them is the graver fault there (NN405).
 
 ## Why it matters
 A maximum belongs to one set of samples. Divided by it, the target says how a sample compares with the largest of this set, not
@@ -129,7 +130,9 @@ def _severity(run: Run, comparison: Comparison, scaling: Scaling) -> Severity | 
         return None if scaling.kind in USUAL else Severity.ADVICE
     if scaling.kind == "standard":
         return _severity_of_standard(comparison, scaling)
-    if scaling.scaler is not None and _is_one_for_all(run, comparison, scaling):
+    if scaling.scaler is not None and (
+        _is_one_for_all(run, comparison, scaling) or _scales_held_out_targets(run, scaling)
+    ):
         return Severity.ADVICE
     is_mild = isinstance(scaling.scaler, Data) and scaling.scaler.name == "StandardScaler"
     return Severity.WARNING if is_mild else Severity.ERROR
@@ -141,6 +144,12 @@ def _is_one_for_all(run: Run, comparison: Comparison, scaling: Scaling) -> bool:
     return is_some_rows(comparison.target) and any(
         scaling.result is result for leak in leaks(run) for result in leak.transform.results
     )
+
+
+def _scales_held_out_targets(run: Run, scaling: Scaling) -> bool:
+    """Whether the targets of an evaluation went through the same scaler: what is learned holds for them, in its unit."""
+    asked = (each.target for each in comparisons(run) if not each.trains)
+    return any(other.scaler is scaling.scaler for target in asked for other in scalings_behind(target))
 
 
 def _severity_of_standard(comparison: Comparison, scaling: Scaling) -> Severity | None:

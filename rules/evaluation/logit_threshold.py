@@ -36,7 +36,8 @@ import ast
 from collections.abc import Iterator
 
 from nnlint.events import LossComputed, Run
-from nnlint.facts.predictions import is_logit_of, networks_that_give_logits
+from nnlint.facts.predictions import is_logit_of, networks_that_give_logits, outputs_in
+from nnlint.facts.scales import is_of_training
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.graph import ancestors
 from nnlint.mending import edits
@@ -57,12 +58,25 @@ def check(run: Run) -> Iterator[Problem]:
     losses = [event for event in run.events(LossComputed) if event.kind == LOSS]
     if not losses:
         return
-    networks = networks_that_give_logits(losses)
+    networks = networks_that_give_logits(losses) - _trained_otherwise(run, losses)
     reported: set[int] = set()
     for data, subject in (*_thresholds(run), *_roundings(run)) if networks else ():
         if isinstance(data.at, CodeSite) and id(data.at.node) not in reported and is_logit_of(subject, networks):
             reported.add(id(data.at.node))
             yield _problem(data, losses[0])
+
+
+def _trained_otherwise(run: Run, losses: list[LossComputed]) -> set[int]:
+    """The networks that learn by another loss, and of which this one is only asked: a squared error gives no logits."""
+    learning = [event for event in losses if is_of_training(event)]
+    others = [event for event in run.events(LossComputed) if event.kind != LOSS and is_of_training(event)]
+    return {_network(each) for event in others for each in outputs_in(event.prediction)} - {
+        _network(each) for event in learning for each in outputs_in(event.prediction)
+    }
+
+
+def _network(output: Data) -> int:
+    return id(output.inputs[1])
 
 
 def _thresholds(run: Run) -> Iterator[tuple[Data, Value]]:

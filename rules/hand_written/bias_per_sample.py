@@ -94,7 +94,8 @@ def _allocation(product: Value, bias: Value) -> Data | None:
     made, weighted = constructed(bias), product_in(product)
     if made is None or weighted is None or not isinstance(made.at, CodeSite):
         return None
-    names = {label_of(bias), label_of(made), *_targets(made.at)}
+    targets = _targets(made.at)
+    names = {label_of(bias), label_of(made), *(targets if len(targets) == 1 else ())}
     shape = shape_of(made)
     if shape is None or len(shape) != 2 or not any(BIAS.search(name) for name in names):
         return None

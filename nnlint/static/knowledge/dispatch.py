@@ -76,6 +76,9 @@ BATCH = frozenset(
 )
 """Keywords by which a network is given its batch, where it is called and not constructed."""
 
+BIASED = frozenset({"addmm", "addmv", "baddbmm"})
+"""Functions that add their first argument to the product of the next two."""
+
 LOSS_FUNCTIONS = {spelling: kind for kind, names in LOSSES.items() for spelling in names}
 
 
@@ -123,8 +126,16 @@ def _numeric(machine: Machine, root: str, last: str, name: str, given: Arguments
             return layers.make_layer(machine, last, given, node)
         if last in LOSS_FUNCTIONS:
             return layers.compute_loss(machine, LOSS_FUNCTIONS[last], given, node)
+    if last in BIASED and len(given.positional) > 2:
+        return _biased(machine, given, node)
     operation = FUNCTIONS.get(last)
     return None if operation is None else operate(machine, operation, given, node)
+
+
+def _biased(machine: Machine, given: Arguments, node: ast.AST) -> Data:
+    """`addmm(bias, rows, weights)`: a product, and what is added to it."""
+    product = machine.data("matmul", tuple(given.positional[1:3]), node)
+    return machine.data("add", (product, given.positional[0]), node)
 
 
 def operate(machine: Machine, operation: str, given: Arguments, node: ast.AST) -> Data:
@@ -174,6 +185,8 @@ def call_method(machine: Machine, receiver: Value, name: str, given: Arguments, 
         if result is not None:
             return result
     if isinstance(receiver, Data):
+        if name in BIASED and len(given.positional) > 1:
+            return _biased(machine, Arguments([receiver, *given.positional]), node)
         operation = OPERATIONS.get(name)
         if operation is not None:
             return operate(machine, operation, Arguments([receiver, *given.positional], given.keywords), node)
