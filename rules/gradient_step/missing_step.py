@@ -174,7 +174,9 @@ def _backward_of(run: Run, each: Trained, clears: list[GradientsCleared]) -> Bac
             for event in run.events(Backward)
             if event.iterations[-1:] == clear.iterations[-1:] and each.may_be_filled_by(event)
         ]
-        behind = [event for event in passes if event.order > clear.order] or passes
+        behind = [event for event in passes if event.order > clear.order]
+        if not _is_named(each.optimizer):
+            behind = behind or passes  # else a hook may have summed up what is thrown away, or memory is tried
         if behind and not _is_timed(behind[0]) and not any(reads_gradients(site) for site in (behind[0].at, clear.at)):
             return behind[0]
     return None
