@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from nnlint.finding import (
-    Applicability,
-    Edit,
-    Finding,
-    Fix,
-    Place,
-    Related,
-    Severity,
-    Status,
-    Verdict,
-)
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from os import PathLike
 
+    from nnlint.finding import (
+        Applicability,
+        Edit,
+        Finding,
+        Fix,
+        Place,
+        Related,
+        Severity,
+        Status,
+        Verdict,
+    )
     from nnlint.settings import Settings
-del TYPE_CHECKING
 
 __version__ = "0.1.0"
 
@@ -64,3 +62,23 @@ def lint_text(
     from nnlint import api
 
     return api.lint_text(text, path, settings)
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name):
+        """The classes of findings, imported when they are asked for.
+
+        `python -m nnlint` comes by here while a `signal.py` in the user's folder still hides that of Python.
+        """
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from nnlint import finding
+
+        return getattr(finding, name)
+
+    def __dir__():
+        return sorted({*globals(), *__all__})
+
+
+del TYPE_CHECKING

@@ -16,6 +16,7 @@ import pytest
 from nnlint.verify.child.mirror import mirror
 from nnlint.verify.exchange import Exchange
 from nnlint.verify.protocol import Record, Request
+from nnlint.verify.runner import runner
 from nnlint.verify.sandbox import Sandbox, sandbox
 from nnlint.verify.seal import LONGEST_LINE, Seal, new_key
 from tests.command import Command
@@ -184,6 +185,17 @@ def test_a_script_that_lies_in_a_hidden_folder_itself_is_seen(tmp_path: Path, mo
     monkeypatch.setattr("nnlint.verify.sandbox.HIDDEN", (str(tmp_path),))
     assert str(tmp_path) in sandbox(str(tmp_path / "folder")).hidden
     assert str(tmp_path) not in sandbox(str(tmp_path / "folder"), [str(tmp_path)]).hidden
+
+
+def test_without_bubblewrap_a_file_of_the_user_hides_no_module_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch")
+    (tmp_path / "random.py").write_text("raise SystemExit('hidden')\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("nnlint.verify.sandbox.shutil.which", lambda name: None)
+    with runner() as started:
+        assert started.run(Request("", "a.py", {"a.py": "print(1)"}))[-1]["words"]["how"] == "finished"
 
 
 def test_without_bubblewrap_there_is_no_command_around_the_server(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import nnlint
 from tests.scripts import FAULTY
 
 LARGE = (
@@ -102,3 +103,20 @@ def test_linting_loads_the_files_of_rules_that_may_find_something_in_the_run(scr
 
 def test_a_page_is_shown_without_the_files_of_other_rules() -> None:
     assert rule_files(imported("--explain", "NN102")) == {"missing_zero_grad"}
+
+
+@pytest.mark.parametrize("name", ["signal", "datetime", "enum", "click"])
+def test_a_file_of_the_user_hides_no_module_of_that_name(script: str, tmp_path: Path, name: str) -> None:
+    (tmp_path / f"{name}.py").write_text("raise SystemExit('hidden')\n", encoding="utf-8")
+    call = [sys.executable, "-m", "nnlint", "--isolated", "--no-cache", script]
+    done = subprocess.run(call, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_the_classes_of_findings_are_imported_when_they_are_asked_for() -> None:
+    show = "import sys, nnlint; print('nnlint.finding' in sys.modules, nnlint.Finding.__module__)"
+    done = subprocess.run([sys.executable, "-c", show], capture_output=True, text=True, check=True)
+    assert done.stdout == "False nnlint.finding\n"
+    assert all(getattr(nnlint, name) for name in nnlint.__all__)
+    with pytest.raises(AttributeError, match="has no attribute 'Rule'"):
+        getattr(nnlint, "Rule")  # noqa: B009

@@ -69,6 +69,7 @@ class Runner:
             [*self.box.command(), sys.executable, *server],
             pass_fds=[theirs.fileno()],
             env=self.box.environment(),
+            cwd=self.box.folder,  # in that of the user a `random.py` would be taken for that of Python
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=self.errors,
