@@ -22,7 +22,6 @@ from nnlint.values import (
     Parameters,
     State,
     Value,
-    elements,
 )
 
 LEAVES = frozenset({Constant, Instance, Layer, Parameters, type(None)})
@@ -60,7 +59,7 @@ def ancestors_of_all(
     """
     settled = _settled.get()
     origins = _Origins() if settled is None else settled.origins
-    pending = _data_within(values)
+    pending = data_in(values)
     most = MOST_VISITED * len(values)
     seen: set[Data] = set()
     while pending and len(seen) < most:
@@ -70,7 +69,7 @@ def ancestors_of_all(
         seen.add(current)
         yield current
         if filled and current.parts:
-            pending += _data_within(stored_parts(current))
+            pending += data_in(stored_parts(current))
         if stop is None or not stop(current):
             pending += origins[current]
 
@@ -81,11 +80,11 @@ class _Origins(dict[Data, list[Data]]):
     def __missing__(self, data: Data) -> list[Data]:
         given = (*data.inputs, *data.options.values()) if data.options else data.inputs
         is_sized = data.operation in MADE_TO_SIZE and not _is_drawn_around(data)
-        found = self[data] = [] if is_sized else _data_within(given)
+        found = self[data] = [] if is_sized else data_in(given)
         return found
 
 
-def _data_within(values: Iterable[Value | None]) -> list[Data]:
+def data_in(values: Iterable[Value | None]) -> list[Data]:
     """The data among values, in the order in which they stand in tuples, lists, dicts and alternatives."""
     found: list[Data] = []
     for value in values:
@@ -142,17 +141,6 @@ def _is_read_from(data: Data, key: Hashable, part: Value) -> bool:
         return False
     place = part.inputs[1]
     return isinstance(place, Constant) and place.value == key
-
-
-def data_in(values: Iterable[Value]) -> list[Data]:
-    """The data among values, in tuples, lists, dicts and on every path."""
-    found: list[Data] = []
-    for value in values:
-        if isinstance(value, Data):
-            found.append(value)
-        elif isinstance(value, (Items, Entries, Either)):
-            found.extend(each for each in elements(value) if isinstance(each, Data))
-    return found
 
 
 def is_from_data_set(data: Data) -> bool:

@@ -30,10 +30,14 @@ def make_own(machine: Machine, cls: Class, given: Arguments, node: ast.AST) -> S
     if any(name in ("zero_grad", "backward") for name, _ in _calls(cls)) or any(map(_is_optimizer, stepped)):
         return None
     arguments = given.named(_parameters(cls))
-    kind = _kind(cls, base, bool(stepped))
-    made = Scheduler(kind, _optimizer(arguments), arguments, machine.site(node))
-    machine.emit(SchedulerMade(machine.site(node), made))
-    return made
+    return made(machine, _kind(cls, base, bool(stepped)), _optimizer(arguments), arguments, node)
+
+
+def made(machine: Machine, kind: str, optimizer: Value | None, arguments: dict[str, Value], node: ast.AST) -> Scheduler:
+    """The scheduler that is constructed at a place."""
+    scheduler = Scheduler(kind, optimizer, arguments, machine.site(node))
+    machine.emit(SchedulerMade(machine.site(node), scheduler))
+    return scheduler
 
 
 def initialize(machine: Machine, instance: Instance, given: Arguments) -> None:

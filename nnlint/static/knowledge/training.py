@@ -14,12 +14,12 @@ from nnlint.events import (
     OptimizerMade,
     OptimizerStepped,
     ScalerUpdated,
-    SchedulerMade,
     SchedulerStepped,
 )
 from nnlint.graph import ancestors, content, parts_held
 from nnlint.lazy import regex
 from nnlint.static.arguments import Arguments
+from nnlint.static.knowledge import schedulers
 from nnlint.static.knowledge.common import (
     LASTING,
     NETWORKS,
@@ -119,9 +119,7 @@ def is_optimizer_class(cls: Class) -> bool:
 def make_scheduler(machine: Machine, kind: str, given: Arguments, node: ast.AST) -> Scheduler:
     """Construct a learning-rate scheduler."""
     arguments = given.named(("optimizer",))
-    made = Scheduler(kind, arguments.get("optimizer"), arguments, machine.site(node))
-    machine.emit(SchedulerMade(machine.site(node), made))
-    return made
+    return schedulers.made(machine, kind, arguments.get("optimizer"), arguments, node)
 
 
 @method("step")
