@@ -3,8 +3,9 @@
 ## What it does
 Reports a scheduler that is made anew in every pass of a training loop, over an optimizer that lives on, and stepped there:
 per epoch, per batch, or in a function that the loop calls. One per fold, trial, phase or restart is right and left alone, as
-is one that is told where it goes on (`last_epoch=epoch`), or that runs a whole cycle over the batches of each epoch. Where
-the optimizer is made anew too, that is what is reported.
+is one that is told where it goes on (`last_epoch=epoch`), or that runs a whole cycle over the batches of each epoch:
+`CosineAnnealingWarmRestarts` or `OneCycleLR`, not `CosineAnnealingLR`, which begins with the rate that it finds, and the
+first has left none. Where the optimizer is made anew too, that is what is reported.
 
 ## Why it matters
 A scheduler counts its own steps, and a new one counts from zero. The schedule never gets past its first value or two:
@@ -80,8 +81,14 @@ def _is_right(found: Remade[SchedulerMade]) -> bool:
     return "last_epoch" in scheduler.arguments or (bool(found.inner) and _is_as_long_as_an_epoch(scheduler))
 
 
+GOES_ON_FROM_HERE = "CosineAnnealingLR"
+"""A scheduler that begins with the rate that it finds: a second one stays where the first has ended, at the least rate."""
+
+
 def _is_as_long_as_an_epoch(scheduler: Scheduler) -> bool:
-    """Whether it is told the number of batches as its length, and of no more epochs than the one."""
+    """Whether it is told the number of batches as its length, and of no more epochs than the one, and begins anew each time."""
+    if scheduler.kind == GOES_ON_FROM_HERE:
+        return False
     given = {name: value for name, value in scheduler.arguments.items() if name != "optimizer"}
     lengths = [value for value in given.values() if isinstance(value, Data) and value.operation == "length"]
     return bool(lengths) and "epochs" not in given

@@ -116,9 +116,17 @@ def is_optimizer_class(cls: Class) -> bool:
     return "super" not in text and "zero_grad" not in text and ".step(" not in text
 
 
+LENGTHS = {
+    "CosineAnnealingLR": ("T_max",),
+    "CosineAnnealingWarmRestarts": ("T_0",),
+    "OneCycleLR": ("max_lr", "total_steps"),
+}
+"""What schedulers are told of their length by position."""
+
+
 def make_scheduler(machine: Machine, kind: str, given: Arguments, node: ast.AST) -> Scheduler:
     """Construct a learning-rate scheduler."""
-    arguments = given.named(("optimizer",))
+    arguments = given.named(("optimizer", *LENGTHS.get(kind, ())))
     return schedulers.made(machine, kind, arguments.get("optimizer"), arguments, node)
 
 
