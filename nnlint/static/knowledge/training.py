@@ -46,6 +46,7 @@ from nnlint.values import (
     Value,
     alternatives,
     elements,
+    join_all,
     number,
 )
 
@@ -135,10 +136,11 @@ def _step(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) ->
     if any(map(_is_parameters, given.values())):
         return None  # a moving average is told whose weights to follow; an optimizer has its own
     first = given.get(0, "optimizer", "closure")
-    stepped = next((each for each in given.values() if _is_steppable(each)), None)
+    scaler = receiver if is_scaler(receiver) else None
+    stepped = next((each for each in given.values() if _is_steppable(each, scaler is not None)), None)
     if stepped is not None:
-        scaler = receiver if is_scaler(receiver) else None
-        machine.emit(OptimizerStepped(machine.site(node), stepped, argument(machine, node, given, stepped), scaler))
+        named = argument(machine, node, given, stepped)
+        machine.emit(OptimizerStepped(machine.site(node), _optimizers_among(stepped), named, scaler))
         return NONE
     if isinstance(receiver, Scheduler):
         machine.emit(SchedulerStepped(machine.site(node), receiver, given.get(0, "metrics", "metric", "epoch")))
@@ -155,10 +157,17 @@ def _step(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) ->
     return None
 
 
-def _is_steppable(value: Value) -> bool:
-    """Whether it is an optimizer, or one of several that a setting chooses."""
-    choices = [each for each in alternatives(value) if each is not NONE]
-    return bool(choices) and all(is_optimizer_like(each) for each in choices)
+def _is_steppable(value: Value, by_scaler: bool) -> bool:
+    """Whether it is an optimizer, or one of several that a setting chooses; a scaler steps nothing else, whatever it may be."""
+    choices = [is_optimizer_like(each) for each in alternatives(value) if each is not NONE]
+    return any(choices) if by_scaler else bool(choices) and all(choices)
+
+
+def _optimizers_among(value: Value) -> Value:
+    """What of several values is an optimizer: a class of the project's own that wraps one is followed by itself."""
+    if not isinstance(value, Either):
+        return value
+    return join_all(each for each in value.alternatives if is_optimizer_like(each))
 
 
 @method("optimizer_step")
