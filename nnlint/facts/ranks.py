@@ -44,7 +44,10 @@ REDUCING = frozenset("mean sum std var norm prod argmax".split())
 PAIRS = frozenset({"max", "min", "topk"})
 NUMBERS = frozenset({"length", "item", "counter"})
 ONE_DIMENSIONAL = frozenset({"arange", "linspace", "randperm"})
-ELEMENTWISE_CALLS = frozenset("sin cos tan sinh cosh float32 float64".split())
+ELEMENTWISE_CALLS = frozenset(
+    "sin cos tan asin acos atan arcsin arccos arctan sinh cosh floor ceil trunc reciprocal rsqrt log1p expm1 erf cbrt "
+    "float32 float64".split()
+)
 LIKE_ANOTHER = frozenset({"view_as", "reshape_as", "expand_as", "resize_as"})
 FRAMES = frozenset({"pandas.read_csv", "pandas.read_excel", "pandas.read_table", "pandas.DataFrame"})
 SETS = ("sklearn.datasets.make_", "sklearn.datasets.load_", "sklearn.datasets.fetch_")
@@ -130,7 +133,7 @@ def _of_pair(pair: Data, known: Known, depth: int) -> int | None:
 
 
 def _is_elementwise_call(data: Data) -> bool:
-    return data.operation == "call" and data.name.rpartition(".")[2] in ELEMENTWISE_CALLS
+    return data.operation in ("call", "method") and data.name.rpartition(".")[2] in ELEMENTWISE_CALLS
 
 
 def _rank_by_layer(data: Data) -> int | None:
@@ -282,6 +285,8 @@ def _part(data: Data, first: int | None, known: Known, depth: int) -> int | None
     rank = first
     for each in keys:
         change = _change_by_key(each)
+        if change is None and len(keys) == 1 and _rank(each, known, depth) == 1:
+            change = 0  # rows that are drawn, or that a condition holds for
         rank = None if rank is None or change is None else rank + change
     return rank
 

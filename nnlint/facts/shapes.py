@@ -23,6 +23,8 @@ ELEMENTWISE = ACTIVATIONS | frozenset(
     "add subtract multiply divide power negative exp log sqrt square abs clamp maximum minimum where compare sign".split()
 )
 TAKES_SIZES = frozenset({"zeros", "ones", "empty", "full", "rand", "randn"})
+TAKES_SIZE_LAST = frozenset({"laplace", "normal", "randint", "uniform"})
+"""Functions of numpy that are given two numbers, and then how many to draw."""
 SCALARS = frozenset({"length", "item", "counter"})
 SAME_SHAPE = frozenset("to clone values numpy detach identity contiguous array tensor parameter".split())
 FOLLOWS_FIRST = SAME_SHAPE | REDUCTIONS | {"matmul", "transpose", "index"}
@@ -100,6 +102,10 @@ def _filled(data: Data) -> Shape | None:
     given = data.options.get("size") or data.options.get("shape")
     if given is None:
         given = next((each for each in data.inputs if isinstance(each, Items)), None)
+    if given is None and spelled in TAKES_SIZE_LAST and len(_positional(data)) == 3:
+        given = data.inputs[-1]
+        if number(given) is None and not isinstance(given, Items) and measured_by(given) is None:
+            return None  # one size, or a tuple of them
     if given is None and spelled not in TAKES_SIZES:
         return None
     if given is None:
@@ -109,6 +115,8 @@ def _filled(data: Data) -> Shape | None:
         return tuple(size_of(each) for each in sizes if isinstance(each, Data) or number(each) is not None)
     if isinstance(given, Items):
         return None if given.open else tuple(size_of(each) for each in given.items)
+    if isinstance(given, Data) and given.name == "shape":
+        return _shape_of_other(given)
     return (size_of(given),)
 
 
@@ -124,6 +132,12 @@ def _spelled(data: Data) -> str:
     return (
         function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else ""
     )
+
+
+def _positional(data: Data) -> list[ast.expr]:
+    node = data.at.node if isinstance(data.at, CodeSite) else None
+    given = node.args if isinstance(node, ast.Call) else []
+    return [] if any(isinstance(each, ast.Starred) for each in given) else given
 
 
 def size_of(value: Value) -> Size:
