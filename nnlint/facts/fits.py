@@ -21,6 +21,7 @@ LEARNS = frozenset(
 )
 """Classes of scikit-learn beside the scalers whose fit depends on the numbers that it sees."""
 
+DRAWS = frozenset({"TSNE", "MDS", "UMAP"})
 SPLITS = frozenset({"train split", "test split"})
 MOST_SLICES = 400
 
@@ -159,8 +160,16 @@ def _was_split_before(transform: LearnedTransform, split: Split) -> bool:
 
 
 def _sums_up(data: Data) -> bool:
-    """Whether the data are answers to the data behind them, or their score: no part of these rows is in them."""
-    return data.operation == "output" or (data.operation == "method" and data.name in ASKS)
+    """Whether the data are answers to the data behind them, their score, or their places in a drawing: none of these rows."""
+    if data.operation == "output":
+        return True
+    return data.operation == "method" and (data.name in ASKS or _is_drawn(data))
+
+
+def _is_drawn(data: Data) -> bool:
+    """Whether it is an embedding that is made to be looked at: t-SNE and its like place all rows at once."""
+    learner = data.inputs[0] if data.name == "fit_transform" and data.inputs else None
+    return isinstance(learner, Data) and learner.name.rpartition(".")[2] in DRAWS
 
 
 def _behind(value: Value) -> Iterator[Data]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Iterator
 
 from nnlint.events import Run
@@ -22,9 +23,12 @@ from nnlint.facts.roles import (
 from nnlint.facts.scaling import Scaling, is_per_sample, scaling_of, scalings_behind, scalings_of_columns
 from nnlint.facts.split_names import TRAINING, parts_named
 from nnlint.garbage import remembered
+from nnlint.lazy import regex
 from nnlint.records import dataclass
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Site
+
+PIXELS = regex(r"image|imgs?\b|_img|pixel", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ def _candidates(run: Run) -> list[Scaling]:
 
 
 def _is_of_data_set(scaling: Scaling) -> bool:
-    if _is_of_vector(scaling):
+    if _is_of_vector(scaling) or _is_of_pixels(scaling):
         return False
     return scaling.is_own and not is_of_batch(scaling.subject) and not is_per_sample(scaling.result)
 
@@ -70,6 +74,13 @@ def _is_of_vector(scaling: Scaling) -> bool:
         return False
     words = {*parts_named(_name(scaling)), *parts_named(label_of(scaling.subject))}
     return words.isdisjoint(ASKED_ABOUT | TRAINING)
+
+
+def _is_of_pixels(scaling: Scaling) -> bool:
+    """Whether it divides pictures by their largest value, which is that of a byte in any set of them."""
+    if scaling.kind != "ratio" or {each.operation for each in scaling.statistics} != {"max"}:
+        return False
+    return PIXELS.search(f"{label_of(scaling.subject)} {scaling.result.bound}") is not None
 
 
 def _overwritten(candidates: list[Scaling]) -> Iterator[Foreign]:

@@ -17,6 +17,7 @@ from nnlint.values import NONE, Constant, Data, Value
 IN_PLACE = frozenset({"numpy.random.shuffle", "random.shuffle"})
 """Functions that shuffle what they are given, by the generator that all share."""
 
+FITS = frozenset({"fit", "partial_fit", "train_on_batch"})
 MOST_PAIRS = 60
 
 ON_PURPOSE = regex(r"rand|perm|shuf|null|corrupt|negativ|noise|scrambl", re.IGNORECASE)
@@ -35,7 +36,7 @@ def shuffled_apart(run: Run) -> Iterator[Apart]:
     in_place = list(_in_place(run))
     if len(in_place) + len(run.operations.get("randperm", ())) < 2:
         return
-    for one, other in list(_pairs(run))[:MOST_PAIRS]:
+    for one, other in [*_fitted(run), *_pairs(run)][:MOST_PAIRS]:
         first, second = _draws(one, in_place), _draws(other, in_place)
         alone, apart = [first[key] for key in first.keys() - second], [second[key] for key in second.keys() - first]
         if alone and apart and _are_unrelated(alone[0], apart[0]):
@@ -144,6 +145,13 @@ def _pairs(run: Run) -> Iterator[tuple[Value, Value]]:
         for data in ancestors(event.prediction, stop=lambda each: each.operation == "output"):
             if data.operation == "output" and event.target is not None and len(data.inputs) == 3:
                 yield data.inputs[2], event.target
+
+
+def _fitted(run: Run) -> Iterator[tuple[Value, Value]]:
+    """What `model.fit(inputs, targets)` is given, by place or by name."""
+    for data in run.operations.get("method", ()):
+        if isinstance(data, Data) and data.name in FITS and len(data.inputs) > 2:
+            yield data.inputs[1], data.inputs[2]
 
 
 def _in_place(run: Run) -> Iterator[tuple[Data, Value]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnlint.facts.identity import is_locator, key_of
+from nnlint.facts.identity import ALLOCATED, is_locator, key_of
 from nnlint.static.machine import Machine
 from nnlint.values import FILLED_KEY, Constant, Data, Items, Value, join
 
@@ -13,6 +13,9 @@ LISTS = frozenset({"list", "iter", "enumerate", "progress", "sorted", "reversed"
 def store_part(machine: Machine, data: Data, key: Value, stored: Value) -> None:
     """`data[key] = stored`, for arrays and frames."""
     data, key = _column_by_locator(data, key)
+    whole = data.inputs[0] if data.operation == "index" and data.inputs else None
+    if isinstance(whole, Data) and whole.operation in ALLOCATED:
+        _fill(machine, whole, stored)
     if isinstance(key, Constant) and key.value.__hash__:
         machine.write(data.parts, ("index", key.value), stored)
     elif isinstance(key, Items) and key.kind != "tuple":
@@ -24,8 +27,12 @@ def store_part(machine: Machine, data: Data, key: Value, stored: Value) -> None:
     elif _runs_over_columns(machine, data, key):
         _store_every_column(machine, data, stored)
     else:
-        before = data.parts.get(FILLED_KEY)
-        machine.write(data.parts, FILLED_KEY, stored if before is None else join(before, stored))
+        _fill(machine, data, stored)
+
+
+def _fill(machine: Machine, data: Data, stored: Value) -> None:
+    before = data.parts.get(FILLED_KEY)
+    machine.write(data.parts, FILLED_KEY, stored if before is None else join(before, stored))
 
 
 def stored_part(data: Data, key: Value) -> Value | None:

@@ -3,7 +3,8 @@
 ## What it does
 Reports weights of layers that are set to zero or to one constant: by `nn.init`, by `fill_` or `zero_`, in a function that is
 applied to the network, or as an `nn.Parameter` of zeros. It is an error where a layer and the one behind it are both
-constant, as then their units never differ. A constant hidden layer between others is advice. Biases, normalisations,
+constant, as then their units never differ. A constant hidden layer between others is advice, and so are constants other than
+zero where nothing is trained: they may be there to follow the numbers by hand. Biases, normalisations,
 embeddings, the last layer, residual branches and adapters are left alone, and a network of one layer, a layer of one unit, and
 a constant that the caller has to name.
 
@@ -38,7 +39,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from nnlint.events import Run, ValueSeen, WeightsSeen, WeightsSet
+from nnlint.events import OptimizerStepped, Run, ValueSeen, WeightsSeen, WeightsSet
 from nnlint.facts.calls import called_name
 from nnlint.facts.first_values import constant_weights
 from nnlint.facts.layers import BETWEEN, is_only_shown, names_around, wiring
@@ -83,7 +84,7 @@ def check(run: Run) -> Iterator[Problem]:
         if _is_left_alone(run, data, constant[key]):
             continue
         if stays or _is_hidden(run, data):
-            yield from _problem(data, constant[key], stays)
+            yield from _problem(run, data, constant[key], stays)
 
 
 def _is_left_alone(run: Run, data: Data, place: Site) -> bool:
@@ -147,8 +148,21 @@ def _is_hidden(run: Run, data: Data) -> bool:
     )
 
 
-def _problem(data: Data, place: Site, stays: bool) -> Iterator[Problem]:
+def _may_be_meant(run: Run, place: Site) -> bool:
+    """Whether the constant may serve to follow numbers by hand, in a test say: it is not zero, and nothing steps in this run."""
+    node = place.node if isinstance(place, CodeSite) else None
+    if any(True for _ in run.events(OptimizerStepped)) or not isinstance(node, ast.Call):
+        return False
+    return called_name(Data("call", at=place)).startswith("ones") or any(
+        isinstance(part, ast.Constant) and isinstance(part.value, (int, float)) and part.value
+        for each in node.args
+        for part in ast.walk(each)
+    )
+
+
+def _problem(run: Run, data: Data, place: Site, stays: bool) -> Iterator[Problem]:
     layer = data.layer.at if data.layer is not None else None
+    is_certain = stays and not _may_be_meant(run, place)
     at_end = (
         "so its units stay alike, as those of the layer next to it are constant too"
         if stays
@@ -163,8 +177,8 @@ def _problem(data: Data, place: Site, stays: bool) -> Iterator[Problem]:
         label="one value for all weights",
         related=related,
         help="draw weights at random: `nn.init.xavier_uniform_`, or torch's own default",
-        fix=_drawn(place) if stays else None,
-        severity=None if stays else Severity.ADVICE,
+        fix=_drawn(place) if is_certain else None,
+        severity=None if is_certain else Severity.ADVICE,
     )
 
 
