@@ -391,11 +391,11 @@ def bind_target(machine: Machine, target: ast.AST, value: Value) -> None:
     if isinstance(target, ast.Name):
         _bind_name(machine, target.id, value)
     elif isinstance(target, ast.Attribute):
-        name_loader(value, target.attr)
+        name_held(value, target.attr)
         store_attribute(machine, machine.evaluate(target.value), target.attr, value)
     elif isinstance(target, ast.Subscript):
         receiver, key = machine.evaluate(target.value), machine.evaluate(target.slice)
-        name_loader(value, key.value if isinstance(key, Constant) else None)
+        name_held(value, key.value if isinstance(key, Constant) else None)
         store_index(machine, receiver, key, value)
     elif isinstance(target, (ast.Tuple, ast.List)):
         _bind_elements(machine, target.elts, value)
@@ -403,9 +403,9 @@ def bind_target(machine: Machine, target: ast.AST, value: Value) -> None:
         bind_target(machine, target.value, value)
 
 
-def name_loader(value: Value, name: object) -> None:
-    """A loader goes by the name of the attribute or entry that first holds it, too."""
-    if isinstance(value, Loader) and not value.bound and isinstance(name, str):
+def name_held(value: Value, name: object) -> None:
+    """What is no object of its own class goes by the name of the attribute or entry that first holds it, too."""
+    if isinstance(value, (Data, Loader)) and not value.bound and isinstance(name, str):
         value.bound = name
 
 

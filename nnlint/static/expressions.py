@@ -308,7 +308,7 @@ def _dict(machine: Machine, node: ast.Dict) -> Value:
         known = machine.evaluate(key)
         if isinstance(known, Constant):
             made.entries[known.value] = machine.evaluate(value)
-            calls.name_loader(made.entries[known.value], known.value)
+            calls.name_held(made.entries[known.value], known.value)
         else:
             made.open = True
             made.entries[("unknown", len(made.entries))] = machine.evaluate(value)
@@ -406,7 +406,7 @@ def _dict_comprehension(machine: Machine, node: ast.DictComp) -> Value:
     def add() -> None:
         key = machine.evaluate(node.key)
         value = live_state(machine.evaluate(node.value))
-        calls.name_loader(value, key.value if isinstance(key, Constant) else None)
+        calls.name_held(value, key.value if isinstance(key, Constant) else None)
         made.entries[key.value if isinstance(key, Constant) else ("unknown", len(made.entries))] = value
 
     made.open = not _fill(machine, node.generators, add)

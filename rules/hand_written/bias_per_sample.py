@@ -33,11 +33,12 @@ Predictions for one input depend on its row in the batch, and a batch of another
 from __future__ import annotations
 
 import ast
+import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from nnlint.events import Run, Scored
+from nnlint.events import Run, Scored, ValueSeen
 from nnlint.facts.identity import label_of
 from nnlint.facts.products import constructed, is_weight, name_of, product_in, weights_come_first
 from nnlint.facts.shapes import Shape, broadcast, dimension_of, rows_of, shape_of
@@ -52,6 +53,9 @@ from nnlint.witness import Case, confirmed, harmless_here, not_reached, numbers,
 from nnlint.words import ARRAYS, MATRICES
 
 BIAS = regex(r"bias|^_*b[a-z]?_?\d*$|^_*b_|_b\d*$", re.IGNORECASE)
+SIZES = {"row": "rows", "column": "width"}
+"""What a run measures of how many there are."""
+
 SAMPLES = regex(r"samples|examples|n_train|num_train|batch|n_data|n_points|n_obs", re.IGNORECASE)
 
 
@@ -136,7 +140,7 @@ def _flat(target: ast.expr) -> list[ast.expr]:
 
 def _broadcasts_bias(data: Data, site: CodeSite, allocated: set[str]) -> bool:
     """Whether an update of a bias gives it another shape: that of the samples."""
-    names = _targets(site)
+    names = _targets(site) | {label_of(each) for each in data.inputs[:1]}
     if len(data.inputs) != 2 or names & allocated or not any(BIAS.search(name) for name in names) or not _updates(site):
         return False
     before, change = shape_of(data.inputs[0]), shape_of(data.inputs[1])
@@ -205,7 +209,9 @@ def _updated(data: Data, site: CodeSite) -> Problem:
 
 
 def _averaged_update(data: Data, site: CodeSite) -> Fix | None:
-    """The update averaged over the rows that it adds to the bias."""
+    """The update averaged over the rows or columns that it adds to the bias; of a statement for all weights nothing is."""
+    if _is_for_any(site):
+        return None
     before, change = shape_of(data.inputs[0]), shape_of(data.inputs[1])
     after = broadcast(before, change) if before is not None and change is not None else None
     if not isinstance(site.node, ast.BinOp) or before is None or after is None:
@@ -214,6 +220,14 @@ def _averaged_update(data: Data, site: CodeSite) -> Fix | None:
     grown = [axis for axis, size in enumerate(padded) if after[axis] != size]
     return (
         edits.fix(Applicability.UNSAFE, "an update of one row", _averaged(site, grown[0])) if len(grown) == 1 else None
+    )
+
+
+def _is_for_any(site: CodeSite) -> bool:
+    """Whether the statement updates one thing after the other: `weights[name] = weights[name] - ...`."""
+    statement = site.statement
+    return isinstance(statement, ast.Assign) and any(
+        isinstance(target, ast.Subscript) and not isinstance(target.slice, ast.Constant) for target in statement.targets
     )
 
 
@@ -229,6 +243,47 @@ def _assignment(site: CodeSite) -> CodeSite:
 
 def witness(case: Case) -> Verdict:
     """Whether the bias has come to differ from row to row, so that an input is answered by its place in the batch."""
+    grown = _grown(case.values())
+    return _of_allocated(case) if grown is None else _of_grown(case, *grown)
+
+
+def _grown(seen: Sequence[ValueSeen]) -> tuple[str, Mapping[str, float]] | None:
+    """Whether an update gave what it updates more rows or columns; and the last value of the shape that came of it."""
+    for number, first in enumerate(seen):
+        part = next((part for part in SIZES if _has_more(part, first.numbers)), None)
+        if part is not None:
+            alike = [each.numbers for each in seen[number:] if _sizes(each.numbers) == _sizes(first.numbers)]
+            return part, alike[-1]
+    return None
+
+
+def _has_more(part: str, numbers: Mapping[str, float]) -> bool:
+    """Whether a sum has more rows or columns than its left side; a vector added to is one row."""
+    before = numbers.get(f"left_{SIZES[part]}", math.inf)
+    if numbers.get("left_dimensions", math.inf) < numbers.get("dimensions", 0):
+        before = 1 if part == "row" else math.inf
+    return numbers.get(SIZES[part], 0) > before
+
+
+def _sizes(numbers: Mapping[str, float]) -> tuple[float | None, ...]:
+    return tuple(numbers.get(size) for size in ("dimensions", *SIZES.values()))
+
+
+def _of_grown(case: Case, part: str, last: Mapping[str, float]) -> Verdict:
+    count, deviation = last[SIZES[part]], last.get(f"{part}_deviation", last["deviation"])
+    if deviation == 0:
+        return harmless_here(f"the bias has {count:.0f} {part}s, all alike in this run", rows=count)
+    told, scores = _moved(case)
+    return confirmed(
+        f"the bias has come to have {count:.0f} {part}s, which differ by {deviation:.2g}: one input is answered by its "
+        f"{part} in the batch{told}",
+        rows=count,
+        deviation=deviation,
+        **scores,
+    )
+
+
+def _of_allocated(case: Case) -> Verdict:
     probed = case.finding.plan.probes if case.finding.plan else ()
     seen = [*case.values(), *(case.values(*probed) if probed else [])]
     if not seen:
