@@ -33,6 +33,7 @@ The target, scaled and brought back, is not the target.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 
 from nnlint.events import Run, ValueSeen
@@ -156,6 +157,9 @@ def witness(case: Case) -> Verdict:
     scaled = [each.numbers["factor"] for each in case.related(ValueSeen) if each.numbers.get("factor")]
     if not back:
         return not_reached(case)
+    back = [each for each in back if math.isfinite(each)]
+    if not back:
+        return unverified("what is brought back is no number any more: the training has gone astray before")
     if not scaled:
         return unverified("the run did not come to the place where the target is scaled")
     trip = scaled[0] * back[0]
