@@ -2,8 +2,8 @@
 
 A difference between what a network has just given and a target is noted in the graph behind it. When a loss is differentiated,
 the graph is followed from it back over means, sums and factors to a square, a size or a norm, and on to such a difference. What
-is not clear is left out: a target that may come from a network (another one was called in between) or that is the same
-everywhere, masks and weights, parts of an output, functions that tell too high from too low.
+is not clear is left out: a target that may come from a network (another one was called in between), masks and weights, parts of
+an output, functions that tell too high from too low.
 """
 
 from __future__ import annotations
@@ -98,8 +98,7 @@ def _target(left: Any, right: Any, output: Any) -> Tensor | None:
     if fitting is None or not numbers_of.is_part(prediction, fitting):
         return None
     in_order = prediction is fitting or (prediction.is_contiguous() and fitting.is_contiguous())
-    varies = size == 1 or bool((target != target.reshape(-1)[0]).any())
-    return target if in_order and varies else None
+    return target if in_order else None
 
 
 def _compared_in(root: Any) -> list[Compared]:

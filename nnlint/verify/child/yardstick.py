@@ -67,7 +67,7 @@ class Yardstick:
         """Keep a batch: a call of a network in training, and the target that its output was compared with."""
         if self.batches and self.model() is None:
             self.batches, self.samples, self.offered, self.kind, self.is_first = [], 0, 0, "", False
-        if call is None or self._is_full():
+        if call is None or self._is_full() or (loss not in CLASS_LOSSES and _is_one_answer(target)):
             return
         model, inputs, keywords, output = call
         if self.batches and (self.model() is not model or self.kind != loss):
@@ -133,6 +133,11 @@ class Yardstick:
                 break
             outputs.append(model(*inputs, **keywords))
         return outputs
+
+
+def _is_one_answer(target: Tensor) -> bool:
+    """Whether a batch asks for the same of all of its samples: a discriminator that is shown what is real, a residual."""
+    return target.numel() > 1 and not bool((target != target.reshape(-1)[0]).any())
 
 
 def _is_same(first: Any, second: Any) -> bool:
