@@ -207,6 +207,8 @@ def parts_of(value: Value) -> frozenset[int] | None:
                 return None
             found |= inner
         return frozenset(found) or None
+    if isinstance(value, Instance) and not value.is_network:
+        return _parts_of_wrapper(value)
     if isinstance(value, (Instance, Layer)):
         return frozenset(map(id, parameters_of(value)))
     if isinstance(value, Parameters):
@@ -216,6 +218,15 @@ def parts_of(value: Value) -> frozenset[int] | None:
     if isinstance(value, (Items, Entries, Either)):
         return parts_of(Optimizer("", tuple(elements(value))))
     return None
+
+
+def _parts_of_wrapper(value: Instance) -> frozenset[int] | None:
+    """What an object that holds optimizers or networks trains or clears: an optimizer of the project's own around another."""
+    found = set(map(id, parameters_of(value)))
+    for held in value.attributes.values():
+        if isinstance(held, Optimizer):
+            found |= parts_of(held) or set()
+    return frozenset(found) or None
 
 
 def _parts_of_data(value: Data) -> frozenset[int] | None:
