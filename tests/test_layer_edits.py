@@ -60,6 +60,36 @@ def test_an_element_on_lines_of_its_own_goes_with_them() -> None:
     assert "(\n            nn.BatchNorm1d(9),  # first\n        )\n" in mended(made, CALLED)
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            "nn.BatchNorm1d(9), nn.Dropout(0.5),  # half\n            nn.ReLU()",
+            "nn.BatchNorm1d(9),  # half\n            nn.ReLU()",
+        ),
+        (
+            "nn.BatchNorm1d(9), nn.Dropout(0.5),\n            nn.ReLU(),\n",
+            "nn.BatchNorm1d(9),\n            nn.ReLU(),\n",
+        ),
+        (
+            "nn.BatchNorm1d(9),\n            nn.Dropout(0.5), nn.ReLU(),\n",
+            "nn.BatchNorm1d(9),\n            nn.ReLU(),\n",
+        ),
+    ],
+)
+def test_an_element_that_shares_its_line_goes_alone(before: str, after: str) -> None:
+    assert f"nn.Sequential({after})" in mended(f"        self.net = nn.Sequential({before})", CALLED)
+
+
+def test_the_first_element_goes_up_to_the_next() -> None:
+    used = "        x = self.drop(self.net(x))"
+    made = f"{NORMALISED}\n        self.drop = nn.Sequential({{}}nn.Linear(9, 9))"
+    first = "nn.Dropout(0.5),\n            "
+    assert mended(made.format(first), used) == SCRIPT.format(made=made.format(""), used=used)
+    first = "nn.Dropout(0.5),  # half\n            "
+    assert mended(made.format(first), used) == SCRIPT.format(made=made.format(first), used=used)
+
+
 def test_a_module_that_is_added_goes_with_its_statement() -> None:
     made = f'{NORMALISED}\n        self.net.add_module("drop", nn.Dropout(0.5))'
     assert mended(made, CALLED) == SCRIPT.format(made=NORMALISED, used=CALLED)

@@ -129,7 +129,7 @@ def _parent(top: ast.AST, node: ast.AST) -> ast.AST | None:
 def remove_element(site: Site, siblings: list[ast.expr], element: ast.expr) -> Edit | None:
     """Delete one of several elements between commas: with its lines where it has them to itself.
 
-    None where it is the only one, or where a comment stands between it and the element whose line it shares.
+    None where it is the only one, or where a comment stands between it and the element that comes in its place.
     """
     position = next((i for i, each in enumerate(siblings) if each is element), None)
     if not isinstance(site, CodeSite) or position is None or len(siblings) < 2:
@@ -139,9 +139,10 @@ def remove_element(site: Site, siblings: list[ast.expr], element: ast.expr) -> E
     tail = lines[end_line - 1][end_column - 1 :].lstrip().removeprefix(",").lstrip()
     if not lines[line - 1][: column - 1].strip() and (not tail or tail.startswith("#")):
         return _edit(site, (line, 1), (end_line + 1, 1)) if end_line < len(lines) else None
-    if position + 1 < len(siblings):
-        next_line, next_column, *_ = span(site.module, siblings[position + 1])
-        return _edit(site, (line, column), (next_line, next_column)) if next_line == end_line else None
+    following = span(site.module, siblings[position + 1])[:2] if position + 1 < len(siblings) else None
+    if following is not None and (following[0] == end_line or not position):
+        has_comment = any("#" in text for text in lines[end_line - 1 : following[0] - 1])
+        return None if has_comment else _edit(site, (line, column), following)
     _, _, last_line, last_column = span(site.module, siblings[position - 1])
     has_comment = any("#" in text for text in lines[last_line - 1 : line - 1])
     return None if has_comment else _edit(site, (last_line, last_column), (end_line, end_column))
