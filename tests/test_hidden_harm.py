@@ -13,6 +13,7 @@ from nnlint.reading.documents import read_document
 from nnlint.report import Report
 from nnlint.settings import Settings
 from nnlint.verify.runner import Runner
+from nnlint.verify.scripts import all_mended, scripts
 from nnlint.verify.verdicts import hiding, unhidden
 from nnlint.verify.verify import Limits, verified
 from nnlint.witness import confirmed, harmless, harmless_here, unverified
@@ -113,3 +114,39 @@ def test_harm_that_shows_where_another_fault_is_still_there_is_harm() -> None:
 def test_a_finding_left_open_by_made_up_data_stays_open_for_that_reason() -> None:
     reserved = replace(SPARED, status=Status.UNVERIFIED, reason="this is on made-up data")
     assert unhidden(reserved, [INIT], [], None) == reserved
+
+
+def test_of_two_findings_with_one_fix_neither_is_mended_without_the_other() -> None:
+    text = """
+import torch
+from torch import nn
+
+inputs, targets = torch.randn(64, 5), torch.randn(64, 1)
+model = nn.Sequential(
+    nn.Linear(5, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Dropout(0.5),
+    nn.Linear(32, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Dropout(0.5),
+    nn.Linear(32, 1),
+)
+optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+for step in range(100):
+    loss = nn.functional.mse_loss(model(inputs), targets)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+"""
+    settings = Settings(select=("NN301", "NN303"))
+    document = read_document("train.py", None, text.encode())
+    report = lint_documents([document], settings)
+    assert [(each.code, each.place.line) for each in report.findings] == [("NN301", 7), ("NN301", 8), ("NN303", 8)]
+    (script,) = scripts(report, [document])
+    first, second, third = script.findings
+
+    def without(code: str) -> tuple[int, list[Finding]]:
+        changed, mended = all_mended(script, lambda now: lint_documents(now, settings), code)
+        return sum(each.data.count(b"Dropout") for each in changed), mended
+
+    assert without("") == (0, [first, second, third])
+    assert without("NN303") == (1, [first])
+    assert without("NN301") == (0, [])
+    assert hiding(third, {second: confirmed("it is there"), third: harmless_here("it is not")}) == []
+    assert hiding(third, {first: confirmed("it is there"), third: harmless_here("it is not")}) == [first]

@@ -121,6 +121,12 @@ def change_of(finding: Finding) -> Fix | None:
     return (finding.plan.control if finding.plan else None) or finding.fix
 
 
+def is_same_change(first: Finding, second: Finding) -> bool:
+    """Whether two findings are mended by the same edits: whoever mends the one mends the other."""
+    one, other = change_of(first), change_of(second)
+    return one is not None and other is not None and one.edits == other.edits
+
+
 def is_mendable(finding: Finding) -> bool:
     """Whether there is a change that could alter what the network learns."""
     return change_of(finding) is not None and rules_by_code()[finding.code].trains
@@ -148,12 +154,15 @@ def mended(script: Script, finding: Finding) -> list[Document]:
 
 
 def all_mended(script: Script, lint: Lint, but: str = "") -> tuple[list[Document], list[Finding]]:
-    """The files that change when all findings that can be mended are (but those of one code), and these findings."""
+    """The files that change when all findings that can be mended are (but those of one code), and these findings.
+
+    What is mended by the same change as one of that code stays as well.
+    """
     codes = {finding.code for finding in script.findings if is_mendable(finding)} - {but}
 
     def lint_for_changes(current: Sequence[Document]) -> Report:
         report = lint(current)
-        wanted = (replace(f, fix=change_of(f)) for f in report.findings if f.code in codes)
+        wanted = (replace(f, fix=change_of(f)) for f in _apart(report.findings, but) if f.code in codes)
         return replace(report, findings=tuple(wanted))
 
     exposed = {document.path: document for document in written(script)}
@@ -161,7 +170,13 @@ def all_mended(script: Script, lint: Lint, but: str = "") -> tuple[list[Document
     fixed = fix_documents([exposed.get(each.path, each) for each in before], lint_for_changes, unsafe=True)
     left = {finding.code for finding in fixed.report.findings}
     changed = [new for old, new in zip(before, fixed.documents, strict=True) if new.data != old.data]
-    return changed, [f for f in script.findings if f.code in codes - left and is_mendable(f)]
+    return changed, [f for f in _apart(script.findings, but) if f.code in codes - left and is_mendable(f)]
+
+
+def _apart(findings: Sequence[Finding], code: str) -> list[Finding]:
+    """The findings that are mended by other changes than those of this code."""
+    kept = [finding for finding in findings if finding.code == code]
+    return [finding for finding in findings if not any(is_same_change(finding, each) for each in kept)]
 
 
 def _edited(script: Script, changes: Sequence[Fix]) -> list[Document]:

@@ -10,6 +10,7 @@ from nnlint.events import Run
 from nnlint.finding import Finding, Status, Verdict
 from nnlint.verify.ladder import has_trained, hindrance
 from nnlint.verify.made_up import reserved
+from nnlint.verify.scripts import is_same_change
 from nnlint.witness import Case, unverified
 
 INTERRUPTED = "interrupted"
@@ -39,7 +40,7 @@ def _with_trouble(verdict: Verdict, run: Run) -> Verdict:
 
 
 def hiding(finding: Finding, verdicts: Mapping[Finding, Verdict]) -> list[Finding]:
-    """The confirmed faults of a script that may hide what this finding does: those of other rules that change the training.
+    """The confirmed faults that may hide what this finding does: those of other rules that change the training.
 
     None where the verdict on the finding is no acquittal by the course of the training.
     """
@@ -48,7 +49,10 @@ def hiding(finding: Finding, verdicts: Mapping[Finding, Verdict]) -> list[Findin
     return [
         other
         for other, verdict in verdicts.items()
-        if other.code != finding.code and verdict.status is Status.CONFIRMED and rules_by_code()[other.code].trains
+        if other.code != finding.code
+        and not is_same_change(other, finding)
+        and verdict.status is Status.CONFIRMED
+        and rules_by_code()[other.code].trains
     ]
 
 
