@@ -34,7 +34,7 @@ The variance of a prediction over masks is more than a fifth of its variance ove
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from nnlint.events import ModelCalled, Run
 from nnlint.facts.layers import (
@@ -76,13 +76,23 @@ def check(run: Run) -> Iterator[Problem]:
             if isinstance(last, Data):
                 accused.update((id(dropout), (dropout, layer)) for dropout, layer in _dropouts_at(last))
     sampled = _sampled_layers(run) if accused else frozenset()
-    kept = {id(each.layer) for each in made_by(run, "dropout") if id(each) not in accused}
+    kept = {
+        id(each.layer)
+        for each in made_by(run, "dropout")
+        if id(each) not in accused and not _feeds_the_same(run, each, accused.values())
+    }
     for dropout, layer in accused.values():
         if id(dropout.layer) in sampled or any(
             each.operation in CLASSIFICATION_LOSSES for each in wiring(run).downstream(dropout)
         ):
             continue
         yield from _problem(dropout, layer, dropout.layer is None or id(dropout.layer) not in kept)
+
+
+def _feeds_the_same(run: Run, dropout: Data, accused: Iterable[tuple[Data, Data | None]]) -> bool:
+    """Whether it is another use of an accused dropout, before the same output layer: an evaluation."""
+    outputs = [id(layer.layer) for each, layer in accused if each.layer is dropout.layer and layer is not None]
+    return bool(outputs) and any(id(each.layer) in outputs for each in wiring(run).after(dropout))
 
 
 def _sampled_layers(run: Run) -> frozenset[int]:
