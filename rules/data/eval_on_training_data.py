@@ -2,8 +2,10 @@
 
 ## What it does
 Reports a loader for validation or test, by its name or by the function that makes it, over the data set that a network is
-trained on: the same object, the same arrays, or a library's data set with `train=True` once more. Parts of one data set (by
-`random_split`, subsets, samplers or masks) and loaders that are named for the training data are left alone.
+trained on: the same object, the same arrays, or a library's data set with `train=True` once more. Where no training is in
+sight, it is reported over the data set of a loader that is named for training, if held-out data beside it go into no loader.
+Parts of one data set (by `random_split`, subsets, samplers or masks) and loaders that are named for the training data are left
+alone.
 
 ## Why it matters
 The evaluation measures what the network has learned by heart. It rises to the end of the training, early stopping never stops,
@@ -35,6 +37,7 @@ from collections.abc import Iterator
 from nnlint.events import LoaderMade, Run
 from nnlint.facts.data_sets import LIBRARIES, is_for_evaluation, sampler_of, training_loaders
 from nnlint.facts.identity import label_of, same_data
+from nnlint.facts.split_names import TRAINING, is_held_out_name, parts_named
 from nnlint.finding import Severity, Verdict
 from nnlint.lazy import regex
 from nnlint.needs import needs
@@ -44,6 +47,7 @@ from nnlint.values import NONE, Constant, Data, Instance, Loader, Value, alterna
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
 from nnlint.words import NETWORKS
 
+SIBLINGS = frozenset({"dataset", "train split", "index", "call"})
 MADE_UP = regex(r"dummy|fake|mock|placeholder", re.IGNORECASE)
 """Names of data that only stand in for others."""
 
@@ -62,6 +66,7 @@ def check(run: Run) -> Iterator[Problem]:
         if not isinstance(site, CodeSite) or id(site.node) in reported or any(loader is each for each in training):
             continue
         other = next((each for each in training if _has_same_data(loader, each)), None)
+        other = other or next((each for each in made if _is_slip(run, loader, each, made)), None)
         if other is not None and other.at is not None and not _is_same_place(loader, other):
             reported.add(id(site.node))
             yield Problem(
@@ -71,6 +76,36 @@ def check(run: Run) -> Iterator[Problem]:
                 related=((other.at, "the training loader over the same data"),),
                 help="build this loader on data that the training does not see",
             )
+
+
+def _is_slip(run: Run, loader: Loader, other: Loader, made: list[Loader]) -> bool:
+    """Whether the data set of a loader that is named for training is given, while held-out data like it go into no loader."""
+    data_set = loader.dataset
+    if (
+        not isinstance(data_set, Data)
+        or data_set is not other.dataset
+        or _is_sampled(other)
+        or _is_for_trying(data_set)
+    ):
+        return False
+    if data_set.operation not in SIBLINGS or TRAINING.isdisjoint(parts_named(other.bound)):
+        return False
+    loaded = {id(each.dataset) for each in made}
+    kinds = {data_set.operation, *(("test split",) if data_set.operation == "train split" else ())}
+    others = (each for kind in kinds for each in run.operations.get(kind, ()) if isinstance(each, Data))
+    return any(
+        id(each) not in loaded
+        and _is_like(each, data_set)
+        and (each.operation == "test split" or is_held_out_name(each.bound))
+        for each in others
+    )
+
+
+def _is_like(data_set: Data, other: Data) -> bool:
+    """Whether two data sets are made by the same class, or are parts of one whole."""
+    if other.operation == "index":
+        return data_set.inputs[:1] == other.inputs[:1]
+    return data_set.name == other.name or data_set.operation == "test split"
 
 
 def _is_asked_for_training(loader: Loader) -> bool:
