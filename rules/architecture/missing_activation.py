@@ -68,6 +68,9 @@ BETWEEN = (REARRANGING - {"detach", "numpy", "tensor", "array", "values", "index
 }
 """What may stand between and leaves the whole affine, in evaluation mode at the latest."""
 
+TURNING = frozenset({"transpose", "permute"})
+"""What gives the last dimension, which a linear layer mixes, to another axis."""
+
 FACTORED = regex(
     r"lora|low_?rank|factor|proj|embed|(?:^|_)emb|query|^[qkv]$|^w_?[qkv]|_[qkv]$|qkv|pca|fpn|lateral|separable|depthwise|"
     r"pointwise|reduc|merge|adapter|neck|linear_?(?:model|net|regression|probe)|latent|(?<!en)(?<!de)code",
@@ -122,9 +125,18 @@ def _keeps_affine(data: Data) -> bool:
     return data.operation in BETWEEN
 
 
+def _mixes_another_axis(first: Data, second: Data) -> bool:
+    """Whether one linear layer mixes features and the other, behind a transposition, time steps: neither can do both."""
+    if first.operation != "linear" or second.operation != "linear":
+        return False
+    straight = before(second, lambda data: data.operation in BETWEEN - TURNING)
+    return not any(each is first for each in straight)
+
+
 def _is_redundant(run: Run, first: Data, second: Data) -> bool:
     return (
         first.layer is not second.layer
+        and not _mixes_another_axis(first, second)
         and _are_made_together(first, second)
         and not _are_alternatives(first, second)
         and not _is_commented_out(first, second)
