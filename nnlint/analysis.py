@@ -89,7 +89,8 @@ def analyse(
     analyst = _Analyst(unit, rules, disk, {} if trees is None else trees, progress)
     sources = [document.source for document in unit.documents if document.source]
     if not any(rule.code == SYNTAX_ERROR.code for rule in rules):
-        sources = [source for source in sources if source.path not in unit.idle]
+        idle = unit.idle
+        sources = [source for source in sources if source.path not in idle]
     analyst.analyse(sources)
     return analyst.analysis
 
@@ -103,6 +104,9 @@ class _Analyst:
     progress: Progress
     analysis: Analysis = field(default_factory=Analysis)
     runs_seen: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.silent = self.unit.silent
 
     def analyse(self, sources: Sequence[Source]) -> None:
         """Gathers the findings of all runs. Where the abstract run fails as a whole, each source is read by itself."""
@@ -127,7 +131,7 @@ class _Analyst:
                 self.analyse([source])
 
     def _ask_rules(self, run: Run) -> None:
-        silent, held = self.unit.silent.get(run.path, ()), held_by(run)
+        silent, held = self.silent.get(run.path, ()), held_by(run)
         for rule in [rule for rule in self.rules if rule.code not in silent and are_met(rule.needs, held)]:
             try:
                 self.analysis.add(_from_problem(rule, problem, run) for problem in rule.check(run))

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from nnlint.reading.disk import Disk
 from nnlint.reading.document import Document
-from nnlint.records import dataclass, field
-from nnlint.words import Vocabulary
+from nnlint.records import dataclass
+from nnlint.words import Silence, Vocabulary
 
 LINES_AT_ONCE = 40_000
 """Lines of one unit. A library of which every file imports another is cut into several; no training project is as large."""
@@ -22,14 +22,28 @@ LINES_AT_ONCE = 40_000
 class Unit:
     """Documents whose runs are made, and all linted documents that hang together with them, themselves included.
 
-    `silent` are the codes of the rules that have nothing to say of a document, by its path, if there are any; of the `idle`
-    documents none has, and no run is made of them.
+    `silences` tell for each of the documents which rules have nothing to say of it.
     """
 
     documents: tuple[Document, ...]
     together: tuple[Document, ...]
-    silent: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    idle: frozenset[str] = frozenset()
+    silences: tuple[Silence, ...] = ()
+
+    @property
+    def silent(self) -> dict[str, frozenset[str]]:
+        """The codes of the rules that have nothing to say of a document, by its path, if there are any."""
+        told = zip(self.documents, self.silences, strict=False)
+        return {document.path: silence.codes for document, silence in told if silence.codes}
+
+    @property
+    def idle(self) -> frozenset[str]:
+        """The paths of the documents of which no rule has anything to say: no run is made of them."""
+        told = zip(self.documents, self.silences, strict=False)
+        return frozenset(document.path for document, silence in told if silence.is_idle)
+
+    def alone(self, number: int) -> Unit:
+        """One of the documents by itself, beside the same others."""
+        return Unit(self.documents[number : number + 1], self.together, self.silences[number : number + 1])
 
     @property
     def lines(self) -> int:
@@ -71,9 +85,8 @@ def _unit_alone(document: Document, disk: Disk, vocabulary: Vocabulary) -> Unit:
 def _unit(
     portion: tuple[Document, ...], together: tuple[Document, ...], vocabulary: Vocabulary, found: Mapping[str, int]
 ) -> Unit:
-    silent = {document.path: vocabulary.silent(found[document.path]) for document in portion}
-    idle = frozenset(path for path in silent if vocabulary.is_idle(found[path]))
-    return Unit(portion, together, {path: codes for path, codes in silent.items() if codes}, idle)
+    silences = tuple(vocabulary.silence(found[document.path]) for document in portion)
+    return Unit(together if portion == together else portion, together, vocabulary.shared(silences))
 
 
 def _found_in(document: Document, vocabulary: Vocabulary) -> int:

@@ -17,6 +17,7 @@ from unicodedata import normalize
 
 from nnlint.lazy import regex
 from nnlint.operations import FUNCTIONS, LAYERS, METHODS
+from nnlint.records import dataclass
 
 Group = frozenset[str]
 Words = tuple[Group, ...]
@@ -79,6 +80,14 @@ BLANKED = "".join(chr(code) if chr(code).isalnum() or chr(code) == "_" else " " 
 PART = regex(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 
+@dataclass(frozen=True)
+class Silence:
+    """The codes of the rules that have nothing to say of a file; where that is every rule, no run is made of it."""
+
+    codes: frozenset[str]
+    is_idle: bool
+
+
 class Vocabulary:
     """The words of some rules, by code. What a text has of them is a number, and that of several texts its bitwise "or"."""
 
@@ -92,7 +101,9 @@ class Vocabulary:
                 self.whole[word] = self.whole.get(word, 0) | bit
         self.parts = {word[1:]: bits for word, bits in self.whole.items() if word[0] == "~"}
         self.stems = {word[1:-1]: bits for word, bits in self.whole.items() if word[0] == "*"}
-        self.silences: dict[int, frozenset[str]] = {self.all: frozenset()}
+        self.silences: dict[int, Silence] = {}
+        self.alike: dict[frozenset[str], Silence] = {}
+        self.together: dict[tuple[Silence, ...], tuple[Silence, ...]] = {}
 
     def found_in(self, text: str, known: int = 0) -> int:
         """What a text has, and what is known of others: that is not looked for again."""
@@ -120,16 +131,22 @@ class Vocabulary:
                 found |= bits
         return found
 
-    def silent(self, found: int) -> frozenset[str]:
-        """The codes of the rules that say nothing where only that was found."""
+    def silence(self, found: int) -> Silence:
+        """Which rules say nothing where only that was found; the same object for the same rules, as there are many files."""
         if found not in self.silences:
-            lacking = (code for code, need in self.needs.items() if need & found != need)
-            self.silences[found] = frozenset(lacking)
+            codes = frozenset(code for code, need in self.needs.items() if need & found != need)
+            if codes not in self.alike:
+                self.alike[codes] = Silence(codes, self.is_idle(codes))
+            self.silences[found] = self.alike[codes]
         return self.silences[found]
 
-    def is_idle(self, found: int) -> bool:
-        """Whether no rule says anything where only that was found."""
-        return len(self.silent(found)) == len(self.needs)
+    def shared(self, silences: tuple[Silence, ...]) -> tuple[Silence, ...]:
+        """The same silences, as one object for all files, or groups of files, with the same."""
+        return self.together.setdefault(silences, silences)
+
+    def is_idle(self, silent: frozenset[str]) -> bool:
+        """Whether no rule says anything where these are silent."""
+        return len(silent) == len(self.needs)
 
     def _need(self, words: Words) -> int:
         return sum({self.bits.setdefault(group, 1 << len(self.bits)) for group in words})

@@ -22,7 +22,7 @@ from nnlint.analyses import Group
 from nnlint.analysis import Analysed, Analysis, Progress, Work
 from nnlint.interrupts import CAN_HOLD_BACK, ENDING, held_back, let_through
 from nnlint.reading.aside import Aside, Packed, Slip
-from nnlint.records import dataclass, field, replace
+from nnlint.records import dataclass, field
 from nnlint.report import InternalError, Note
 from nnlint.shares import FORK, Method, shares
 from nnlint.units import Unit
@@ -217,7 +217,7 @@ def _take_shares(connection: Connection, todo: Sequence[Unit], work: Work) -> No
         for number, index in share:
             unit = todo[number]
             if index is not None:
-                unit = replace(unit, documents=(unit.documents[index],))
+                unit = unit.alone(index)
             _send(connection, work(unit, group.trees_of(unit), report), unit)
 
 

@@ -47,7 +47,8 @@ for x, y in torch.utils.data.DataLoader(data, 32, shuffle=True):
 
 @pytest.fixture
 def command(command: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
-    """The command line with its cache where users have it."""
+    """The command line with its cache where users have it, in a repository: the folders above hold those of other tests."""
+    (command.folder / ".git").mkdir()
     monkeypatch.setattr("nnlint.caching.cached_lint.FOLDER", ".nnlint_cache")
     return command
 

@@ -25,6 +25,7 @@ from nnlint.records import dataclass, field
 from nnlint.rule import Rule
 from nnlint.static.connections import Connections
 from nnlint.units import Unit
+from nnlint.words import Silence
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,7 @@ class Portion:
 
     parcel: int
     files: tuple[int, ...]
-    silent: dict[str, frozenset[str]]
-    idle: frozenset[str]
+    silences: tuple[Silence, ...]
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def portion(unit: Unit, parcel: int) -> Portion:
     """The unit as a part of a parcel of its files."""
     numbers = {id(document): number for number, document in enumerate(unit.together)}
     files = tuple(numbers[id(document)] for document in unit.documents)
-    return Portion(parcel, files, dict(unit.silent), unit.idle)
+    return Portion(parcel, files, unit.silences)
 
 
 def analyse_parcels(order: Order, *parcels: Parcel) -> list[Analysis | None] | OtherCode:
@@ -108,7 +108,7 @@ class _Opened:
     def analysis(self, portion: Portion, rules: Sequence[Rule]) -> Analysis | None:
         documents = self._documents = self._documents or tuple(read_document(*file) for file in self.parcel.files)
         disk = SentDisk(answers=self.parcel.answers)
-        unit = Unit(tuple(documents[n] for n in portion.files), documents, portion.silent, portion.idle)
+        unit = Unit(tuple(documents[n] for n in portion.files), documents, portion.silences)
         analysis = analyse(unit, rules, disk, self.trees)
         return None if disk.unanswered else analysis
 

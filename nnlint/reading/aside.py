@@ -59,8 +59,8 @@ class Aside:
             except OSError:  # there is no room, or no folder for such files
                 self._is_on_disk = False
             else:
-                self._end += len(data)
-                return Slip(self._file, self._end - len(data), self._end)
+                start, self._end = self._end, self._end + len(data)
+                return Slip(self._file, start, self._end)
         return Packed(_in_little_room(data))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -37,7 +38,7 @@ class Document:
     bytes as they were read, to which fixes are applied. Of many documents all but those at hand can be put aside.
     """
 
-    __slots__ = ("_aside", "_content", "_lines", "broken", "file", "notes", "path")
+    __slots__ = ("_above", "_aside", "_content", "_is_below", "_lines", "broken", "notes", "path")
 
     def __init__(
         self,
@@ -49,10 +50,17 @@ class Document:
         broken: tuple[Finding, ...] = (),
         notes: tuple[Note, ...] = (),
     ) -> None:
-        self.path, self.file, self.broken, self.notes = path, file, broken, notes
+        self.path, self.broken, self.notes = path, broken, notes
+        self._is_below = file is not None and file.endswith(path)
+        self._above = sys.intern(file.removesuffix(path)) if file is not None and self._is_below else file
         self._content: Content | None = (data, text, source)
         self._aside: Slip | Packed | None = None
         self._lines: int | None = None
+
+    @property
+    def file(self) -> str | None:
+        """Where it is on disk. Of many files below one folder, only that folder is kept."""
+        return f"{self._above}{self.path}" if self._is_below else self._above
 
     @property
     def data(self) -> bytes:

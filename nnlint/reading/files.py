@@ -27,7 +27,7 @@ SKIPPED_FOLDERS = frozenset(
     }
 )  # fmt: skip
 """Folders that hold no code of the project; a folder given by name is walked all the same."""
-MOST_AT_HAND = 1_000_000
+MOST_AT_HAND = 500_000
 """Bytes of files that are kept as they are seen, which takes five times the room. Few repositories have more."""
 VIRTUAL_ENVIRONMENT = "pyvenv.cfg"
 STANDARD_INPUT = "-"

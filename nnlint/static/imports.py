@@ -227,7 +227,7 @@ class Folders:
         return self.files[key]
 
     def above(self, folder: str, root: str) -> tuple[str, ...]:
-        """The folders in which a script of that folder may find what a name begins with, nearest first."""
+        """The folders around that one, itself included, that may hold what a name begins with, nearest first."""
         key = (folder, root)
         if key not in self.holding:
             self.holding[key] = tuple(each for each in self._searched(folder) if self._may_hold(each, root))
@@ -311,5 +311,9 @@ def _resolved(folders: Folders, folder: str, name: str, level: int) -> str | Non
         for _ in range(level - 1):
             folder = os.path.dirname(folder)
         return folders.existing(folder, parts)
-    found = (folders.existing(each, parts) for each in folders.above(folder, name.split(".")[0]))
+    return folders.existing(folder, parts) or _above(folders, folder, parts)
+
+
+def _above(folders: Folders, folder: str, parts: list[str]) -> str | None:
+    found = (folders.existing(each, parts) for each in folders.above(folder, parts[0]))
     return next(filter(None, found), None)
