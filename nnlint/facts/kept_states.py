@@ -97,18 +97,23 @@ def _protocol(run: Run, node: Any, found: list[Stale]) -> Any:
             return kept
         if kept.changed is None:
             return kept._replace(is_saved=kept.is_saved or _saves(event))
-        if not (kept.is_saved and _saves(event)):
+        if not (kept.is_saved and _loads_nothing(event)):
             found.append(Stale(kept.state, kept.changed, event))
         return kept
 
     return advance
 
 
+def _loads_nothing(event: StateUsed | Escaped) -> bool:
+    """Whether a state is only saved or returned: whoever saves it at once, and again later or for the caller, has the first
+    file. A caller that loads what is returned uses it once more."""
+    return isinstance(event, StateUsed) and event.into is None
+
+
 def _saves(event: StateUsed | Escaped) -> bool:
-    """Whether a state is written to a file: whoever saves it at once, and again later, has the first file."""
+    """Whether a state is written to a file."""
     at = event.at
-    is_call = isinstance(at, CodeSite) and isinstance(at.node, ast.Call)
-    return isinstance(event, StateUsed) and event.into is None and is_call
+    return _loads_nothing(event) and isinstance(at, CodeSite) and isinstance(at.node, ast.Call)
 
 
 def _is_not_followed_again(event: Escaped, kept: StateKept) -> bool:
