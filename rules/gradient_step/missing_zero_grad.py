@@ -44,7 +44,7 @@ from collections.abc import Hashable, Iterator
 from typing import Any, NamedTuple
 
 from nnlint.events import Backward, GradientsCleared, OptimizerStepped, Run
-from nnlint.facts.gradients import Trained, trained_apart
+from nnlint.facts.gradients import Trained, parts_of, trained_apart
 from nnlint.facts.spellings import is_bound_in, spelling
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.mending import edits
@@ -52,7 +52,7 @@ from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite, node_at
 from nnlint.trace import follow
-from nnlint.values import Data, Site, alternatives
+from nnlint.values import Data, Optimizer, Site, alternatives
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
 from nnlint.words import BACKWARD, STEPPED
 
@@ -80,6 +80,8 @@ def check(run: Run) -> Iterator[Problem]:
         faults: list[list[Pollution]] = []
         for node, (backward, step) in sorted(found.items(), key=_line):
             if _conditions_unrelated(run, each, backward, step) or _is_cleared_under_another_name(run, each, backward):
+                continue
+            if _is_for_another(run, each, backward):
                 continue
             if node not in reported:
                 reported.add(node)
@@ -124,7 +126,7 @@ def _protocol(each: Trained, found: dict[Any, tuple[Backward, OptimizerStepped]]
         if effect == "steps":
             if gradients.backward is not None and (gradients.backward.iterations or called_again):
                 found.setdefault(node_at(gradients.backward.at), (gradients.backward, event))
-            return Gradients("stepped")
+            return Gradients("clean" if gradients.state == "clean" else "stepped")  # a step on nothing leaves nothing
         return Gradients("clean")
 
     return advance
@@ -147,6 +149,22 @@ def _is_cleared_under_another_name(run: Run, each: Trained, backward: Backward) 
         and id(target) not in stepped
         and clear.iterations
         and clear.iterations[-1].loop is here
+        for clear in run.events(GradientsCleared)
+        for target in alternatives(clear.target)
+    )
+
+
+def _is_for_another(run: Run, each: Trained, backward: Backward) -> bool:
+    """Whether the loop clears another optimizer for the backward pass, one that never steps: that is told as it is."""
+    if not backward.iterations:
+        return False
+    stepped = {id(one) for step in run.events(OptimizerStepped) for one in alternatives(step.optimizer)}
+    return any(
+        isinstance(target, Optimizer)
+        and id(target) not in stepped
+        and clear.iterations[-1:] == backward.iterations[-1:]
+        and not each.may_be_cleared_by(clear)
+        and Trained(target, run.remember("parts", target, parts_of), run).may_be_filled_by(backward)
         for clear in run.events(GradientsCleared)
         for target in alternatives(clear.target)
     )
