@@ -18,6 +18,9 @@ CONSTRUCTED = regex(r"(^|\.)[A-Z][A-Za-z0-9]*$")
 LOADED = regex(r"load|pretrain|from_|hub|zoo|restore", re.I)
 """How classes are named, and functions that give networks their weights."""
 
+STEPS = regex(r"step|import\s+\*", re.I)
+"""What a file holds that may step an optimizer."""
+
 
 def is_tried_out(run: Run, data: Data, place: Site) -> bool:
     """Whether the layer is made at the top level of a file, and no backward pass of the run goes through it; or is only called
@@ -76,6 +79,19 @@ def only_shows_gradients(run: Run) -> bool:
         not run.symbolic
         and any(run.events(Backward))
         and not any(any(run.events(kind)) for kind in (OptimizerMade, OptimizerStepped, Escaped))
+    )
+
+
+def is_left_unused(run: Run, made: OptimizerMade) -> bool:
+    """Whether an optimizer is made at the top level of a file that trains nothing: nothing is differentiated or stepped, nobody
+    is handed the optimizer, and no function of the file would step it."""
+    at = made.at
+    if run.symbolic or run.cut_short or not isinstance(at, CodeSite) or at.function is not None or made.calls:
+        return False
+    if any(run.events(Backward)) or any(run.events(OptimizerStepped)) or STEPS.search(at.module.source.text):
+        return False
+    return not any(
+        each is made.optimizer for event in run.events(Escaped) for value in event.values for each in elements(value)
     )
 
 

@@ -5,7 +5,8 @@ Reports a rate above 1 for SGD, above 0.05 for Adam and its kin, below 1e-8 for 
 samples of a deep network without normalisation. A default of the command line or of a settings class is reported where it is
 written. Nothing is said where a schedule or a helper writes the rate during training, for one layer or a plain tensor, or for
 LBFGS, Adadelta, Rprop and optimizers that scale the step by themselves, where SGD's gradients are clipped, where the network
-divides its weights by their norm, or of small rates where the loss is a sum over samples or pixels.
+divides its weights by their norm, of SGD up to 10 where sigmoids are compared by squares, for an optimizer that nothing steps,
+or of small rates where the loss is a sum over samples or pixels.
 
 ## Why it matters
 Adam moves every weight by about its rate in each step, whatever the gradient: at 0.1 a few steps carry the units of a deep
@@ -35,8 +36,10 @@ from nnlint.events import GradientsClipped, OptimizerMade, OptimizerStepped, Run
 from nnlint.facts.hyper_parameters import Setting, settings
 from nnlint.facts.samples import single_sample_steps
 from nnlint.facts.schedules import sets_rate
+from nnlint.facts.squashed import compares_sigmoids
 from nnlint.facts.summed_losses import sums_its_loss
 from nnlint.facts.trained import is_deep, weighted_layers, widest_input
+from nnlint.facts.tried_out import is_left_unused
 from nnlint.finding import Fix, Place, Severity, Verdict
 from nnlint.graph import ancestors, content, parameters_of
 from nnlint.lazy import regex
@@ -65,6 +68,7 @@ LARGEST_FOR_ONE_SAMPLE = 0.05
 DEEP = 3
 NARROW = 16
 TOLERANCE_OF_NARROW = 2.0
+TOLERANCE_OF_SIGMOIDS = 10.0
 FLAT = 0.2
 """Predictions that spread by less than this part of the control's are flat."""
 
@@ -79,6 +83,8 @@ def check(run: Run) -> Iterator[Problem]:
     for made in run.events(OptimizerMade):
         optimizer = made.optimizer
         if not isinstance(optimizer, Optimizer) or optimizer.kind not in LARGEST or sets_rate(run, optimizer):
+            continue
+        if is_left_unused(run, made):
             continue
         for setting in settings(run, made, "lr"):
             message = _message(run, made, optimizer, setting)
@@ -100,7 +106,7 @@ def _message(run: Run, made: OptimizerMade, optimizer: Optimizer, setting: Setti
         return ""
     if optimizer.kind == "SGD" and _is_clipped(run, made):
         return ""
-    if largest > max(LARGEST_OF_OTHERS.get(kind, math.inf) for kind in setting.kinds) * _tolerance(optimizer):
+    if largest > max(LARGEST_OF_OTHERS.get(kind, math.inf) for kind in setting.kinds) * _tolerance(run, optimizer):
         return f"a learning rate of {largest:g} throws the weights out of range within a few {optimizer.kind} steps"
     if largest >= LARGEST_FOR_ONE_SAMPLE and _steps_on_one(run, optimizer) and _is_plain(optimizer.owners):
         return f"a learning rate of {largest:g} is too much for steps on single samples of a deep network"
@@ -125,8 +131,11 @@ def _divides_by_norm(run: Run) -> bool:
     )
 
 
-def _tolerance(optimizer: Optimizer) -> float:
-    """By how much the rate may be larger: a unit with a handful of inputs has weights as large as a large step."""
+def _tolerance(run: Run, optimizer: Optimizer) -> float:
+    """By how much the rate may be larger: a unit with a handful of inputs has weights as large as a large step, and the slope of
+    a sigmoid makes SGD's steps small."""
+    if optimizer.kind == "SGD" and compares_sigmoids(run):
+        return TOLERANCE_OF_SIGMOIDS
     widest = widest_input(optimizer.owners)
     return TOLERANCE_OF_NARROW if widest is not None and widest <= NARROW else 1.0
 
