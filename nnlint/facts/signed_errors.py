@@ -11,7 +11,7 @@ from nnlint.graph import ancestors, content, cuts_graph
 from nnlint.lazy import regex
 from nnlint.operations import TRANSPARENT
 from nnlint.static.objects import CodeSite
-from nnlint.values import NONE, Constant, Data, Either, Value, alternatives
+from nnlint.values import NONE, Constant, Data, Either, Value, alternatives, number
 
 REDUCING = frozenset({"mean", "sum"})
 KEEPS_SIGN = TRANSPARENT | {"negative", "item"}
@@ -23,6 +23,8 @@ GIVEN = frozenset(
     "zeros ones full call method".split()
 ) | {"batch part", "train split", "test split"}
 """Operations whose result may be a target: data that are drawn, loaded, or prepared."""
+
+SQUARES = frozenset({"power", "square"})
 
 WEIGHS = frozenset({"multiply", "divide", "output", "identity"})
 """Operations that weigh a term of a loss, or hand it on."""
@@ -43,12 +45,34 @@ class SignedError(NamedTuple):
 
     reduced: Data
     difference: Data
+    is_squared: bool = False
+    """Whether its mean or sum is squared, and no error by itself."""
 
 
 def signed_error(value: Value | None) -> SignedError | None:
     """The signed error that a value is, up to its sign and scale, on every path. None where it is anything else."""
     found = [_of_path(each) for each in alternatives(value) if each is not NONE]
     return found[0] if found and all(each is not None for each in found) else None
+
+
+def squared_too_late(value: Value | None) -> SignedError | None:
+    """The signed error behind the square of its mean or sum, `mean(a - b) ** 2`: in that the errors have cancelled before."""
+    for _ in range(MOST_PEELED):
+        if not isinstance(value, Data) or not value.inputs:
+            return None
+        if value.operation in SQUARES:
+            error = signed_error(value.inputs[0]) if _is_two(value.inputs[1:]) else None
+            return (
+                error._replace(is_squared=True) if error is not None and error.reduced is not error.difference else None
+            )
+        if value.operation not in KEEPS_SIGN:
+            return None
+        value = value.inputs[0]
+    return None
+
+
+def _is_two(exponent: tuple[Value, ...]) -> bool:
+    return all(number(each) == 2 for each in exponent)
 
 
 def signed_terms(loss: Value | None) -> Iterator[SignedError]:
@@ -58,7 +82,7 @@ def signed_terms(loss: Value | None) -> Iterator[SignedError]:
         if not pending:
             return
         term = pending.pop()
-        error = signed_error(term)
+        error = signed_error(term) or squared_too_late(term)
         if error is not None:
             yield error
         elif isinstance(term, Data) and term.operation in ("add", "subtract"):

@@ -2,8 +2,9 @@
 
 ## What it does
 Reports the mean or sum of a difference between prediction and target with nothing around it that takes its size (`abs`, a square,
-a norm), where it is differentiated, or where it is kept or returned as the loss. torch and numpy alike. Differences of two
-outputs (a Wasserstein critic), margins inside a relu, closed-form KL terms and a bias that is only displayed are left alone.
+a norm), where it is differentiated, or where it is kept or returned as the loss, and a mean that is only squared itself:
+`mean(a - b) ** 2`. torch and numpy alike. Differences of two outputs (a Wasserstein critic), margins inside a relu, closed-form
+KL terms and a bias that is only displayed are left alone.
 
 ## Why it matters
 Errors of opposite sign cancel: a network that is 100 too high on one half and 100 too low on the other has a loss of 0.
@@ -35,7 +36,7 @@ import ast
 from collections.abc import Iterator
 
 from nnlint.events import Accumulated, Backward, Run
-from nnlint.facts.signed_errors import SignedError, signed_error, signed_terms
+from nnlint.facts.signed_errors import SignedError, signed_error, signed_terms, squared_too_late
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.graph import content
 from nnlint.lazy import regex
@@ -52,6 +53,9 @@ OTHER_LOSS = regex(r"(?i)kl|critic|adv|gan|wasser|policy|actor|pg|entropy|bias|_
 CANCELLED = 0.95
 """A mean below this part of the mean size is one in which errors of both signs cancel."""
 
+ENDLESS = "errors of opposite sign cancel in this loss, and it has no minimum"
+SQUARED = "errors of opposite sign cancel in this loss before it is squared"
+
 VIEWS = ("item", "detach", "cpu", "numpy", "tolist", "squeeze")
 SIZES = ("abs", "square", "power", "sqrt", "norm", "relu", "clamp", "maximum")
 
@@ -65,7 +69,11 @@ def check(run: Run) -> Iterator[Problem]:
                 continue
             found[id(error.reduced)] = error
             if _trains(run, event):
-                yield _problem(error, "errors of opposite sign cancel in this loss, and it has no minimum", event.at)
+                yield _problem(error, SQUARED if error.is_squared else ENDLESS, event.at)
+    for error in _squared_too_late(run):
+        if id(error.reduced) not in found:
+            found[id(error.reduced)] = error
+            yield _problem(error, SQUARED)
     sized = _sized(run)
     for error in (*_named(run), *_kept(run)):
         if id(error.reduced) not in found and id(error.reduced) not in sized:
@@ -85,6 +93,15 @@ def _named(run: Run) -> Iterator[SignedError]:
     for operation in ("mean", "sum", "subtract"):
         for data in run.operations.get(operation, ()):
             error = signed_error(data) if isinstance(data, Data) and _is_called_loss(data) else None
+            if error is not None:
+                yield error
+
+
+def _squared_too_late(run: Run) -> Iterator[SignedError]:
+    """Means that are squared where their errors should be, and that are called a loss."""
+    for operation in ("power", "square"):
+        for data in run.operations.get(operation, ()):
+            error = squared_too_late(data) if isinstance(data, Data) and _is_called_loss(data) else None
             if error is not None:
                 yield error
 
@@ -172,7 +189,7 @@ def _problem(error: SignedError, message: str, differentiated: Site | None = Non
         label="a signed error",
         related=((differentiated, "differentiated here"),) if differentiated is not None else (),
         help="take the absolute or the squared error of each sample",
-        fix=_fix(error),
+        fix=None if error.is_squared else _fix(error),
     )
 
 
@@ -234,5 +251,5 @@ rule = Rule(
     fix=Applicability.UNSAFE,
     witness=witness,
     words=(BACKWARD | frozenset("*loss* *cost* *mae* *mse* *objective*".split()), ARRAYS | TRAINING),
-    needs=needs(("mean", "sum", "subtract", Backward, Accumulated)),
+    needs=needs(("mean", "sum", "subtract", "power", "square", Backward, Accumulated)),
 )

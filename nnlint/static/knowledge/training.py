@@ -245,7 +245,7 @@ def _in_place(machine: Machine, receiver: Value, given: Arguments, node: ast.AST
 @method("backward")
 def _backward(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
     first = given.get(0, "loss")
-    if _is_by_hand(receiver, given):
+    if _is_by_hand(receiver, given, node):
         return None
     if (isinstance(receiver, (Optimizer, Instance, Layer)) and first is not None) or (
         _is_framework(receiver) and isinstance(first, (Data, Either))
@@ -264,9 +264,16 @@ def _scaler_of(loss: Value) -> Value | None:
     return None
 
 
-def _is_by_hand(receiver: Value, given: Arguments) -> bool:
+RATE = regex(r"(?i)(?:^|_|\.)(?:rate|lr|alpha|eta|step_?size)$")
+"""Names of a learning rate: who hands it to a backward pass has the weights updated there, by hand."""
+
+
+def _is_by_hand(receiver: Value, given: Arguments, node: ast.AST) -> bool:
     """Whether a network written by hand is given the gradient of its output, and what its forward pass left: no loss."""
     rest = given.positional[1:]
+    if isinstance(receiver, Instance):
+        written = node.args[1:] if isinstance(node, ast.Call) else []
+        return any(RATE.search(ast.unparse(each)) for each in written)
     return (
         isinstance(receiver, Data)
         and NETWORKS.search(role_name(receiver)) is not None
