@@ -67,7 +67,7 @@ RULES = (
     ("loss.single_class_cross_entropy", "NN207", "error", "0.1", True, "", ("NN207.1",), (("LossComputed", "log_softmax", "softmax"),)),
     ("loss.wrong_softmax_dim", "NN208", "error", "0.1", True, "unsafe", ("NN208.1",), (("exp", "log_softmax", "softmax"),)),
     ("loss.non_differentiable_loss", "NN209", "error", "0.1", True, "", ("NN102.2",), (("Backward",), ("argmax", "attribute", "compare", "index", "round", "sign", "to"))),
-    ("loss.signed_error_loss", "NN210", "error", "0.1", True, "unsafe", ("NN210.1", "NN210.2"), (("Accumulated", "Backward", "mean", "subtract", "sum"),)),
+    ("loss.signed_error_loss", "NN210", "error", "0.1", True, "unsafe", ("NN210.1", "NN210.2"), (("Accumulated", "Backward", "mean", "power", "square", "subtract", "sum"),)),
     ("loss.probabilities_into_kl_div", "NN211", "error", "0.1", True, "unsafe", ("NN116.1",), (("LossComputed",), ("kl_div",))),
     ("architecture.batchnorm_then_dropout", "NN301", "warning", "0.1", True, "unsafe", ("NN301.1",), (("batch_norm",), ("dropout",))),
     ("architecture.bottleneck_layer", "NN302", "error", "0.1", True, "", ("NN116.1",), (("linear", "recurrent"),)),

@@ -3,7 +3,8 @@
 ## What it does
 Reports a Dropout whose result goes straight into the output layer of a network that a regression loss trains (mean squared,
 absolute, Huber), with an activation, a pooling or a reshape between at most, or that drops the predictions themselves.
-A probability of 0.1 and less is advice, and so is a half of 200 units and more: of many units the sum hardly moves.
+A probability of 0.1 and less is advice, and so is a half of 200 units and more: of many units the sum hardly moves. So is a
+dropout behind which a setting puts further layers, or none: which it is, a reading cannot tell.
 Classification is left alone, in the same network too, and so are targets that are no quantities: the constants of a GAN, one-hot
 classes, the input itself.
 
@@ -56,7 +57,7 @@ from nnlint.mending.layer_edits import without_layer
 from nnlint.needs import needs
 from nnlint.operations import WEIGHTED
 from nnlint.rule import Problem, Rule
-from nnlint.values import Data
+from nnlint.values import Data, Value
 from nnlint.witness import Case, confirmed, harmless_here, not_reached
 from nnlint.words import NETWORKS, names_of
 
@@ -71,10 +72,10 @@ SHARE = 0.2
 def check(run: Run) -> Iterator[Problem]:
     """One problem for each active dropout in front of, or behind, the last layer of a regression."""
     accused: dict[int, tuple[Data, Data | None]] = {}
-    for output in regression_outputs(run):
-        for last in sources(output, passes_between):
-            if isinstance(last, Data):
-                accused.update((id(dropout), (dropout, layer)) for dropout, layer in _dropouts_at(last))
+    ends = [each for output in regression_outputs(run) for each in sources(output, passes_between)]
+    for last in ends:
+        if isinstance(last, Data):
+            accused.update((id(dropout), (dropout, layer)) for dropout, layer in _dropouts_at(last))
     sampled = _sampled_layers(run) if accused else frozenset()
     kept = {
         id(each.layer)
@@ -86,7 +87,16 @@ def check(run: Run) -> Iterator[Problem]:
             each.operation in CLASSIFICATION_LOSSES for each in wiring(run).downstream(dropout)
         ):
             continue
-        yield from _problem(dropout, layer, dropout.layer is None or id(dropout.layer) not in kept)
+        fixable = dropout.layer is None or id(dropout.layer) not in kept
+        yield from _problem(
+            dropout, layer, fixable, is_certain=layer is not None or not _is_by_setting(run, dropout, ends)
+        )
+
+
+def _is_by_setting(run: Run, dropout: Data, ends: list[Value]) -> bool:
+    """Whether the dropout that ends one path is followed by further layers on another one, which also ends in predictions."""
+    others = {id(each) for each in ends if each is not dropout}
+    return any(id(each) in others for each in wiring(run).downstream(dropout))
 
 
 def _feeds_the_same(run: Run, dropout: Data, accused: Iterable[tuple[Data, Data | None]]) -> bool:
@@ -111,12 +121,13 @@ def _dropouts_at(last: Data) -> Iterator[tuple[Data, Data | None]]:
                 yield each, last
 
 
-def _problem(dropout: Data, layer: Data | None, fixable: bool) -> Iterator[Problem]:
+def _problem(dropout: Data, layer: Data | None, fixable: bool, is_certain: bool) -> Iterator[Problem]:
     place = place_of(dropout)
     if place is None:
         return
     output = place_of(layer) if layer is not None else None
-    severity = Severity.ADVICE if drops_little(dropout) or _hardly_moves(dropout, layer) else None
+    is_weak = not is_certain or drops_little(dropout) or _hardly_moves(dropout, layer)
+    severity = Severity.ADVICE if is_weak else None
     yield Problem(
         place,
         "the predictions of this regression follow the random mask more than the input, so the network learns to answer with "

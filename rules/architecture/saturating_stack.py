@@ -3,8 +3,9 @@
 ## What it does
 Reports four or more hidden layers in a row whose activation is a sigmoid or tanh, with no normalisation, no skip connection
 and no other activation between. An output activation does not count, and gates and recurrent cells have none of these stacks.
-Where all of them are tanh it is advice: with a careful initialisation such networks do train. A network that is called LeNet
-is left alone: it is rebuilt as it was published.
+Where all of them are tanh it is advice: with a careful initialisation such networks do train. So it is where the network's answer
+is derived by its inputs, as for a differential equation: there it has to be smooth, and a ReLU is no way out. A network that is
+called LeNet is left alone: it is rebuilt as it was published.
 
 ## Why it matters
 The slope of a sigmoid is one quarter at most, and next to nothing where it saturates: each layer takes the gradient down by a
@@ -41,15 +42,15 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from nnlint.events import Run, WeightsSeen
+from nnlint.events import Differentiated, Run, WeightsSeen
 from nnlint.facts.layers import REARRANGING, made_by, names_around, place_of, wiring
 from nnlint.finding import Applicability, Edit, Fix, Severity, Verdict
-from nnlint.graph import sources
+from nnlint.graph import ancestors, sources
 from nnlint.mending import edits
 from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
-from nnlint.values import Data, Site
+from nnlint.values import Data, Site, elements
 from nnlint.witness import Case, confirmed, not_reached, refuted
 from nnlint.words import NETWORKS, names_of
 
@@ -116,6 +117,15 @@ def _is_asked_for(place: Site) -> bool:
     return isinstance(node.func, ast.Name) and node.func.id in arguments
 
 
+def _is_derived(run: Run, activation: Data) -> bool:
+    """Whether what the network makes of the activation is derived by its inputs: a ReLU has no second derivative."""
+    return any(
+        any(data is activation for data in ancestors(value))
+        for event in run.events(Differentiated)
+        for value in elements(event.value)
+    )
+
+
 def _problem(run: Run, stack: list[Data]) -> Iterator[Problem]:
     first, last = _first_layer(stack), stack[-1]
     place = place_of(last)
@@ -125,7 +135,8 @@ def _problem(run: Run, stack: list[Data]) -> Iterator[Problem]:
         return
     following = next(iter(wiring(run).after(last, lambda each: each.operation in PASSED)), None)
     start, end = place_of(first), place_of(following) if following is not None else None
-    is_advice = all(each.operation == "tanh" for each in stack)
+    has_to_be_smooth = _is_derived(run, last)
+    is_advice = has_to_be_smooth or all(each.operation == "tanh" for each in stack)
     yield Problem(
         place,
         f"{len(stack)} saturating activations in a row let hardly any gradient through to the first layers",
@@ -134,7 +145,9 @@ def _problem(run: Run, stack: list[Data]) -> Iterator[Problem]:
             *(((end, "gets the full gradient"),) if end is not None else ()),
             *(((start, "gets what is left of it"),) if start is not None else ()),
         ),
-        help="use ReLU or its kin in hidden layers, or normalise between them",
+        help="use fewer layers, or tanh with a careful initialisation"
+        if has_to_be_smooth
+        else "use ReLU or its kin in hidden layers, or normalise between them",
         fix=None if is_advice else _rectified(stack),
         severity=Severity.ADVICE if is_advice else None,
     )
