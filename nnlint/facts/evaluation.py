@@ -13,9 +13,11 @@ from nnlint.events import (
     Backward,
     LossComputed,
     ModelCalled,
+    OptimizerMade,
     OptimizerStepped,
     Run,
 )
+from nnlint.facts.acting import WORD, chooses_action, is_action, plays, teaches
 from nnlint.facts.learned import behind_all_losses, is_learned, learned_in, values_inside
 from nnlint.facts.passed_on import is_passed_as_held_out
 from nnlint.facts.split_names import ABBREVIATED, HELD_OUT, TRAINING, is_held_out_name
@@ -45,6 +47,7 @@ EVALUATES = frozenset(
 )
 TRAINS = TRAINING | frozenset("trainer pretrain finetune fit learn update optimize".split())
 ACTS = frozenset("act action actions play rollout explore episode policy".split())
+LOSSES = frozenset({"loss", "losses", "criterion"})
 HOOK = regex(r"^(on_)?(validation|val|valid|test|predict|prediction|eval|evaluation)_(step|forward|epoch_end|batch)")
 """Methods that a framework calls, with gradients and training mode off: Lightning, Trainer, composer, mmengine."""
 
@@ -61,7 +64,6 @@ METRIC = regex(
 )
 PICKS = frozenset({"argmax", "topk", "max", "round", "compare", "index"})
 DISTANCES = frozenset({"power", "abs", "square", "norm"})
-WORD = regex(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 MOST_FOLLOWED = 400
 MOST_PARTS = 5
 
@@ -145,6 +147,7 @@ class _Reader:
         for call in run.events(ModelCalled):
             self.places.setdefault(id(call.model), set()).add(node_at(call.at))
         self.trained = self._trained()
+        self.tries_losses = not any(any(run.events(kind)) for kind in (Backward, OptimizerMade, OptimizerStepped))
         self.last_steps = {step.iterations: step.order for step in run.events(OptimizerStepped)}
 
     def _trains(self, call: ModelCalled) -> bool:
@@ -167,13 +170,21 @@ class _Reader:
             context, function = _context(call)
             fate = _fate(users(self.run), outputs)
             shared = node_at(call.at) in self.training
-            if context != "acting" and not _acts(fate, self.kept) and self.is_used(call, outputs, fate):
+            held_out, measured = _is_held_out(call) or _is_picked_out(fate), _is_measured(fate, self.losses)
+            if (
+                context != "acting"
+                and not is_action(fate, self.kept)
+                and self.is_used(call, outputs, fate)
+                and not (self.tries_losses and _is_in_loss(call))
+                and not plays(call)
+                and (held_out or measured or not teaches(call))
+            ):
                 yield Evaluation(
                     call,
                     _place(self.run, call, shared),
                     context,
-                    held_out=_is_held_out(call) or _is_picked_out(fate),
-                    measured=_is_measured(fate, self.losses),
+                    held_out=held_out,
+                    measured=measured,
                     returned=any(id(output) in self.returned for output in outputs),
                     shared=shared,
                     apart=self._is_apart(call),
@@ -314,6 +325,8 @@ def _context(call: ModelCalled) -> tuple[str, FunctionNode | None]:
     for function in reversed(functions_around(call)):
         words = words_of(function.name) if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)) else set()
         evaluates, trains = bool(words & EVALUATES), bool(words & TRAINS)
+        if chooses_action(words):
+            return "acting", function
         if evaluates and trains:
             return "both", function
         if evaluates or trains:
@@ -332,6 +345,17 @@ def functions_around(call: ModelCalled) -> list[FunctionNode]:
 def words_of(name: str) -> set[str]:
     """The words of a name in snake or camel case, in lower case."""
     return {word.lower() for word in WORD.findall(name)}
+
+
+def _is_in_loss(call: ModelCalled) -> bool:
+    """Whether a loss that is an object asks the network, by the name of its class or method, and no data set is gone through:
+    where nothing is trained, the loss is tried out."""
+    if not all(isinstance(each.loop.over, Data) and each.loop.over.operation == "range" for each in call.iterations):
+        return False
+    if isinstance(call.within, Instance) and LOSSES & words_of(call.within.cls.node.name):
+        return True
+    named = (each for each in functions_around(call) if LOSSES & words_of(getattr(each, "name", "")))
+    return any(each.args.args and each.args.args[0].arg == "self" for each in named)
 
 
 def _is_hook(run: Run, call: ModelCalled) -> bool:
@@ -405,12 +429,6 @@ def _fate(uses: Users, outputs: list[Data]) -> list[Data]:
                 found[id(user)] = user
                 pending.append(user)
     return list(found.values())
-
-
-def _acts(fate: list[Data], kept: set[int]) -> bool:
-    """Whether the answer is an action: it steps an environment, or the logarithm of its probability is kept for later."""
-    methods = [data for data in fate if data.operation == "method"]
-    return any(data.name == "step" or (data.name == "log_prob" and id(data) in kept) for data in methods)
 
 
 def _is_measured(fate: list[Data], losses: set[int]) -> bool:

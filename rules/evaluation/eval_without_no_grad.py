@@ -4,7 +4,8 @@
 Reports the call of a network whose output is measured, compared or only used, never differentiated, while gradients are being
 recorded: in a function that evaluates, on test or validation data, or in eval mode. Where the outputs or losses are kept in a
 list or a running total, graph and all, it is an error. What is asked once, outside of any loop, or drawn from a network between
-two epochs and only looked at, is advice: its graph is gone with the answer.
+two epochs and only looked at, is advice: its graph is gone with the answer. So is what a function asks to draw it, or a loop of
+a few passes: no run and no reading tells whether the few graphs matter.
 
 ## Why it matters
 Recording keeps every intermediate result of the forward pass alive: evaluation takes several times the memory and more time,
@@ -46,6 +47,7 @@ from itertools import islice
 from nnlint.events import Accumulated, Backward, Loop, ModelCalled, ModeSwitched, OptimizerMade, Run
 from nnlint.facts.callers import is_called_unrecorded
 from nnlint.facts.differentiated import wants_input_gradient
+from nnlint.facts.drawings import only_draws
 from nnlint.facts.evaluation import Evaluation, one_of_each, switched_here, trains_inside
 from nnlint.facts.live_graphs import PICKS
 from nnlint.facts.own_gradients import differentiates_inside, switches_off_inside
@@ -181,7 +183,7 @@ def _is_trained(optimizer: Value, parts: set[int]) -> bool:
 
 def _problem(run: Run, evaluation: Evaluation) -> Problem:
     call = evaluation.call
-    kept = _kept(run, evaluation)
+    kept = None if only_draws(evaluation) else _kept(run, evaluation)
     if _is_volatile(call):
         return Problem(
             evaluation.at,
@@ -197,7 +199,7 @@ def _problem(run: Run, evaluation: Evaluation) -> Problem:
             "this evaluation builds a graph for a backward pass that never comes, which costs memory and time",
             label="records gradients",
             help="evaluate under `torch.no_grad()`",
-            severity=None if _goes_on(run, evaluation) else Severity.ADVICE,
+            severity=None if _goes_on(run, evaluation) and not only_draws(evaluation) else Severity.ADVICE,
             fix=_fix(run, evaluation),
         )
     return Problem(

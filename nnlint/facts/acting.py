@@ -1,0 +1,50 @@
+"""Calls of networks that choose an action in a game or another environment, or teach another network: they evaluate nothing."""
+
+from __future__ import annotations
+
+import ast
+
+from nnlint.events import ModelCalled
+from nnlint.lazy import regex
+from nnlint.static.objects import CodeSite
+from nnlint.values import Data
+
+WORD = regex(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+GAMES = frozenset({"env", "environment", "game", "gym"})
+CHOOSES = frozenset({"select", "choose", "get", "sample", "pick", "take"})
+ACTION = frozenset({"act", "action", "actions", "move"})
+
+
+def is_action(fate: list[Data], kept: set[int]) -> bool:
+    """Whether the answer is an action: it steps an environment, or the logarithm of its probability is kept for later."""
+    methods = [data for data in fate if data.operation == "method"]
+    return any(data.name == "step" or (data.name == "log_prob" and id(data) in kept) for data in methods)
+
+
+def chooses_action(words: set[str]) -> bool:
+    """Whether the words of a function's name say that it chooses an action, in a test, too: `select_action_val`."""
+    return bool(words & CHOOSES) and bool(words & ACTION)
+
+
+def plays(call: ModelCalled) -> bool:
+    """Whether the innermost loop around, in the same function, tells a game what to do in every pass: `game.move(action)`."""
+    loop = call.iterations[-1].loop.at if call.iterations else None
+    if not isinstance(loop, CodeSite) or not isinstance(call.at, CodeSite) or loop.function is not call.at.function:
+        return False
+    nodes = (node for statement in getattr(loop.statement, "body", ()) for node in ast.walk(statement))
+    return any(_moves(node) for node in nodes)
+
+
+def _moves(node: ast.AST) -> bool:
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or not node.args:
+        return False
+    owner = node.func.value
+    name = owner.id if isinstance(owner, ast.Name) else owner.attr if isinstance(owner, ast.Attribute) else ""
+    return not GAMES.isdisjoint(word.lower() for word in WORD.findall(name))
+
+
+def teaches(call: ModelCalled) -> bool:
+    """Whether the network that is called has the name of a teacher: what it answers is for a network that learns."""
+    node = call.at.node if isinstance(call.at, CodeSite) else None
+    name = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+    return "teacher" in {word.lower() for word in WORD.findall(name)}
