@@ -4,8 +4,9 @@
 Reports a loader for validation or test, by its name or by the function that makes it, over the data set that a network is
 trained on: the same object, the same arrays, or a library's data set with `train=True` once more. Where no training is in
 sight, it is reported over the data set of a loader that is named for training, if held-out data beside it go into no loader.
-Parts of one data set (by `random_split`, subsets, samplers or masks) and loaders that are named for the training data are left
-alone.
+Parts of one data set (by `random_split`, subsets, samplers or masks), loaders that are named for the training data, and a name
+that serves a report on the training data and then one on held-out data are left alone. A loader called `eval` beside one called
+`test` over other data is advice: no run and no reading tells whether the one measures the training on purpose.
 
 ## Why it matters
 The evaluation measures what the network has learned by heart. It rises to the end of the training, early stopping never stops,
@@ -37,7 +38,7 @@ from collections.abc import Iterator
 from nnlint.events import LoaderMade, Run
 from nnlint.facts.data_sets import LIBRARIES, is_for_evaluation, sampler_of, training_loaders
 from nnlint.facts.identity import label_of, same_data
-from nnlint.facts.split_names import TRAINING, is_held_out_name, parts_named
+from nnlint.facts.split_names import HELD_OUT, TRAINING, is_held_out_name, parts_named
 from nnlint.finding import Severity, Verdict
 from nnlint.lazy import regex
 from nnlint.needs import needs
@@ -48,6 +49,7 @@ from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unver
 from nnlint.words import NETWORKS
 
 SIBLINGS = frozenset({"dataset", "train split", "index", "call"})
+EVALUATES = frozenset({"eval", "evaluate", "evaluation"})
 MADE_UP = regex(r"dummy|fake|mock|placeholder", re.IGNORECASE)
 """Names of data that only stand in for others."""
 
@@ -65,6 +67,13 @@ def check(run: Run) -> Iterator[Problem]:
         site = loader.at
         if not isinstance(site, CodeSite) or id(site.node) in reported or any(loader is each for each in training):
             continue
+        beside = [
+            each
+            for each in made
+            if each is not loader and is_for_evaluation(each) and each.dataset is not loader.dataset
+        ]
+        if any(each.bound == loader.bound for each in beside):
+            continue
         other = next((each for each in training if _has_same_data(loader, each)), None)
         other = other or next((each for each in made if _is_slip(run, loader, each, made)), None)
         if other is not None and other.at is not None and not _is_same_place(loader, other):
@@ -75,7 +84,14 @@ def check(run: Run) -> Iterator[Problem]:
                 label="over the data that the network is trained on",
                 related=((other.at, "the training loader over the same data"),),
                 help="build this loader on data that the training does not see",
+                severity=Severity.ADVICE if _may_measure_training(loader, beside) else None,
             )
+
+
+def _may_measure_training(loader: Loader, beside: list[Loader]) -> bool:
+    """Whether a loader is called for an evaluation of whatever data, beside one that is called for a test."""
+    held_out = HELD_OUT & set(parts_named(loader.bound))
+    return bool(held_out) and held_out <= EVALUATES and any("test" in parts_named(each.bound) for each in beside)
 
 
 def _is_slip(run: Run, loader: Loader, other: Loader, made: list[Loader]) -> bool:
