@@ -382,3 +382,19 @@ def test_fields_of_a_dataclass_that_is_given_unknown_settings_are_not_known() ->
     [run] = runs(text)
     assert {made.name for made in run.operations["call"] if isinstance(made, Data)} >= {"first", "second"}
     assert "third" not in {made.name for made in run.operations["call"] if isinstance(made, Data)}
+
+
+def test_a_network_does_not_escape_by_a_method_of_its_own_that_is_not_followed() -> None:
+    text = training("""
+        class Tower(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.level = nn.Linear(4, 4)
+            def climb(self, x, levels):
+                return x if levels == 0 else self.climb(self.level(x), levels - 1)
+            def forward(self, x):
+                return self.climb(x, x.shape[0])
+        tower = Tower()
+        tower(torch.rand(3, 4))
+    """)
+    assert told(text, "escape") == []

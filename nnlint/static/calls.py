@@ -229,7 +229,8 @@ def call_function(
     if value is None:
         machine.note(f"the call of {function.name} is not followed: nested too deep, or followed often enough", node)
         if not is_spent or effort.is_active:  # where nothing has happened so often, nothing happens to what it is given
-            reached = given.values() if receiver is None else (receiver, *given.values())
+            is_object = isinstance(receiver, Instance) and not receiver.is_network
+            reached = (receiver, *given.values()) if is_object and receiver is not None else given.values()
             knowledge.escape(machine, reached, function.name, node)
         return machine.data("call", given.values(), node, name=function.name)
     return value
