@@ -4,9 +4,9 @@
 Reports weights of layers that are set to zero or to one constant: by `nn.init`, by `fill_` or `zero_`, in a function that is
 applied to the network, or as an `nn.Parameter` of zeros. It is an error where a layer and the one behind it are both
 constant, as then their units never differ. A constant hidden layer between others is advice, and so are constants other than
-zero where nothing is trained: they may be there to follow the numbers by hand. Biases, normalisations,
-embeddings, the last layer, residual branches and adapters are left alone, and a network of one layer, a layer of one unit, and
-a constant that the caller has to name.
+zero where nothing is trained: they may be there to follow the numbers by hand, and one that a comment says to be there for
+demonstration. Biases, normalisations, embeddings, the last layer, residual branches and adapters are left alone, and a network of
+one layer, a layer of one unit, and a constant that the caller has to name.
 
 ## Why it matters
 Units with the same weights compute the same, get the same gradient and stay the same: a layer of 512 such units is one unit.
@@ -62,6 +62,10 @@ PASSED = BETWEEN | NORMALIZATIONS | {"dropout", "add bias"}
 MEANT = regex(r"lora|adapter|zero|gate|res|film|modulat|offset|identity|ema|mask|prefix|prompt", re.IGNORECASE)
 ALIKE = 1e-5
 """A deviation between units under this share of the largest weight is none."""
+
+LINES_ABOVE = 3
+ANNOUNCED = regex(r"#.*(?:demonstrat|on purpose|deliberate|intentional)", re.IGNORECASE)
+"""Comments that tell that a constant is meant."""
 
 
 def check(run: Run) -> Iterator[Problem]:
@@ -160,9 +164,17 @@ def _may_be_meant(run: Run, place: Site) -> bool:
     )
 
 
+def _is_announced(place: Site) -> bool:
+    """Whether a comment by the line, or closely above it, says that the constant is there to be looked at."""
+    if not isinstance(place, CodeSite) or (line := getattr(place.node, "lineno", 0)) < 1:
+        return False
+    near = place.module.source.text.splitlines()[max(line - 1 - LINES_ABOVE, 0) : line]
+    return any(ANNOUNCED.search(each) for each in near)
+
+
 def _problem(run: Run, data: Data, place: Site, stays: bool) -> Iterator[Problem]:
     layer = data.layer.at if data.layer is not None else None
-    is_certain = stays and not _may_be_meant(run, place)
+    is_certain = stays and not _may_be_meant(run, place) and not _is_announced(place)
     at_end = (
         "so its units stay alike, as those of the layer next to it are constant too"
         if stays

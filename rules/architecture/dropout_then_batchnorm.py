@@ -4,8 +4,9 @@
 Reports a Dropout with a BatchNorm downstream: convolutions, linear layers, activations and poolings may lie between, but no
 sum or concatenation. A dropout that a BatchNorm feeds directly is NN301's. It is a warning where the script trains the
 network and switches to evaluation mode; else it is advice, as some well-known architectures do it on purpose, and where no
-more than a tenth is dropped. A dropout behind the last BatchNorm, a probability of 0, and a LayerNorm or GroupNorm between
-are left alone.
+more than a tenth is dropped. So it is where feature maps are dropped between convolutions, as DenseNets and generators of GANs
+are published, and where embeddings are. A dropout behind the last BatchNorm, a probability of 0, and a LayerNorm or GroupNorm
+between are left alone.
 
 ## Why it matters
 Dropout keeps the mean of what it drops and raises its variance. The BatchNorm behind it stores the raised variance while
@@ -45,9 +46,11 @@ from collections.abc import Iterator
 
 from nnlint.events import Backward, ModeSwitched, Run
 from nnlint.facts.layers import (
+    before,
     drops_little,
     is_active_dropout,
     made_by,
+    passes_between,
     place_of,
     related_call,
     tracks_statistics,
@@ -71,6 +74,9 @@ CARRIES = (
 )
 """Operations behind which a raised variance is still there."""
 
+CONVOLUTIONS = frozenset({"convolution", "transposed_convolution"})
+RESHAPES = frozenset({"view", "reshape", "flatten", "mean"})
+
 
 def check(run: Run) -> Iterator[Problem]:
     """One problem for each active dropout on whose path a BatchNorm follows."""
@@ -83,7 +89,7 @@ def check(run: Run) -> Iterator[Problem]:
     for same in uses.values():
         shifted = [(each, behind) for each in same if (behind := _shifted(run, each)) is not None]
         if shifted and not any(normalised_by(each) for each in same):
-            yield from _problem(*shifted[0], trains, is_everywhere=len(shifted) == len(same))
+            yield from _problem(run, *shifted[0], trains, is_everywhere=len(shifted) == len(same))
 
 
 def _shifted(run: Run, dropout: Data) -> Data | None:
@@ -92,11 +98,25 @@ def _shifted(run: Run, dropout: Data) -> Data | None:
     return next((each for each in following if tracks_statistics(each)), None)
 
 
-def _problem(dropout: Data, shifted: Data, trains: bool, is_everywhere: bool) -> Iterator[Problem]:
+def _is_usual(run: Run, dropout: Data) -> bool:
+    """Whether feature maps are dropped between convolutions, or embeddings: so are many networks published, and trained well."""
+    sources = [each.operation for each in before(dropout, _keeps_maps) if isinstance(each, Data)]
+    if "embedding" in sources:
+        return True
+    is_of_maps = any(each in CONVOLUTIONS for each in sources)
+    following = wiring(run).after(dropout, _keeps_maps)
+    return is_of_maps and any(each.operation in CONVOLUTIONS or tracks_statistics(each) for each in following)
+
+
+def _keeps_maps(data: Data) -> bool:
+    return data.operation not in RESHAPES and (passes_between(data) or data.operation == "batch_norm")
+
+
+def _problem(run: Run, dropout: Data, shifted: Data, trains: bool, is_everywhere: bool) -> Iterator[Problem]:
     place, behind = place_of(dropout), place_of(shifted)
     if place is None:
         return
-    harms = trains and not drops_little(dropout)
+    harms = trains and not drops_little(dropout) and not _is_usual(run, dropout)
     yield Problem(
         place,
         "the BatchNorm behind this dropout stores a variance that dropout has raised, and divides by it in evaluation mode, when "

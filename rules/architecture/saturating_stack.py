@@ -5,7 +5,7 @@ Reports four or more hidden layers in a row whose activation is a sigmoid or tan
 and no other activation between. An output activation does not count, and gates and recurrent cells have none of these stacks.
 Where all of them are tanh it is advice: with a careful initialisation such networks do train. So it is where the network's answer
 is derived by its inputs, as for a differential equation: there it has to be smooth, and a ReLU is no way out. A network that is
-called LeNet is left alone: it is rebuilt as it was published.
+called LeNet, or whose file is, is left alone: it is rebuilt as it was published.
 
 ## Why it matters
 The slope of a sigmoid is one quarter at most, and next to nothing where it saturates: each layer takes the gradient down by a
@@ -117,6 +117,12 @@ def _is_asked_for(place: Site) -> bool:
     return isinstance(node.func, ast.Name) and node.func.id in arguments
 
 
+def _is_of_lenet(last: Data, place: Site) -> bool:
+    """Whether the network is rebuilt as it was published: its class, a function, a name or the whole file is called so."""
+    file = str(place.module.source.path).rpartition("/")[2] if isinstance(place, CodeSite) else ""
+    return any("lenet" in name.lower() for name in (file, *names_around(last)))
+
+
 def _is_derived(run: Run, activation: Data) -> bool:
     """Whether what the network makes of the activation is derived by its inputs: a ReLU has no second derivative."""
     return any(
@@ -129,7 +135,7 @@ def _is_derived(run: Run, activation: Data) -> bool:
 def _problem(run: Run, stack: list[Data]) -> Iterator[Problem]:
     first, last = _first_layer(stack), stack[-1]
     place = place_of(last)
-    if first is None or place is None or any("lenet" in name.lower() for name in names_around(last)):
+    if first is None or place is None or _is_of_lenet(last, place):
         return
     if _is_asked_for(place):
         return

@@ -3,7 +3,8 @@
 ## What it does
 Reports an attribute of a network that forward uses and that is no `nn.Parameter`: the result of an operation on one
 (`nn.Parameter(...).to(device)`, `.cuda()`, `* 0.01`), a plain tensor with `requires_grad=True`, or parameters in a plain list
-or dict. Tensors that an optimizer is given by themselves, or that are updated by hand, are left alone, and so are buffers.
+or dict. Tensors that an optimizer is given by themselves or by a method that lists them, or that are updated by hand, are left
+alone, and so are buffers.
 
 ## Why it matters
 torch registers what is assigned as an `nn.Parameter`. An operation on one gives an ordinary tensor, and the parameter behind
@@ -33,7 +34,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from nnlint.events import ModelBuilt, Run, ValueSeen
+from nnlint.events import ModelBuilt, OptimizerMade, Run, ValueSeen
 from nnlint.facts.layers import wiring
 from nnlint.facts.networks import assignment_of, networks, optimized, overrides, registered_parameters
 from nnlint.facts.tried_out import only_shows_gradients
@@ -88,6 +89,8 @@ def _problem(run: Run, network: Instance, name: str, held: Value) -> Iterator[Pr
     known = [each for each in alternatives(held) if each is not NONE]
     if not lost or len(lost) < len(known) or overrides(network, "parameters"):
         return
+    if isinstance(lost[0], (Items, Entries)) and _is_listed_for_an_optimizer(run, network, name):
+        return
     statement = assignment_of(network, name)
     if statement is None or not _is_preparing(statement) or not any(_is_used(run, each) for each in lost):
         return
@@ -138,6 +141,35 @@ def _is_listed_for_others(run: Run, network: Instance, value: Value) -> bool:
         return False
     lists = [held for held in network.attributes.values() if isinstance(held, (Items, Entries))]
     return any(each is value for held in lists for each in elements(held))
+
+
+def _is_listed_for_an_optimizer(run: Run, network: Instance, name: str) -> bool:
+    """Whether a method of the network that reads the attribute is called for an optimizer: `Adam(self.trainable())`."""
+    listing = {
+        method.name
+        for cls in network.cls.lineage()
+        for method in cls.node.body
+        if isinstance(method, (ast.FunctionDef, ast.AsyncFunctionDef)) and _reads(method, name)
+    }
+    return any(
+        isinstance(each, ast.Call) and isinstance(each.func, ast.Attribute) and each.func.attr in listing
+        for made in run.events(OptimizerMade)
+        for site in (made.at, *made.calls)
+        if isinstance(site, CodeSite)
+        for given in _given(site.node)
+        for each in ast.walk(given)
+    )
+
+
+def _reads(method: ast.AST, name: str) -> bool:
+    return any(
+        isinstance(each, ast.Attribute) and each.attr == name and isinstance(each.ctx, ast.Load)
+        for each in ast.walk(method)
+    )
+
+
+def _given(call: ast.AST) -> list[ast.expr]:
+    return [*call.args, *(each.value for each in call.keywords)] if isinstance(call, ast.Call) else []
 
 
 def _is_differentiated_by(network: Instance, value: Value) -> bool:

@@ -4,7 +4,8 @@
 Reports the mean or sum of a difference between prediction and target with nothing around it that takes its size (`abs`, a square,
 a norm), where it is differentiated, or where it is kept or returned as the loss, and a mean that is only squared itself:
 `mean(a - b) ** 2`. torch and numpy alike. Differences of two outputs (a Wasserstein critic), margins inside a relu, closed-form
-KL terms and a bias that is only displayed are left alone.
+KL terms and a bias that is only displayed are left alone. What a script computes once, outside of all loops and functions, and
+does not differentiate is advice.
 
 ## Why it matters
 Errors of opposite sign cancel: a network that is 100 too high on one half and 100 too low on the other has a loss of 0.
@@ -56,6 +57,8 @@ CANCELLED = 0.95
 ENDLESS = "errors of opposite sign cancel in this loss, and it has no minimum"
 SQUARED = "errors of opposite sign cancel in this loss before it is squared"
 
+UNTELLING = "errors of opposite sign cancel in this loss: near zero, it says nothing about the fit"
+
 VIEWS = ("item", "detach", "cpu", "numpy", "tolist", "squeeze")
 SIZES = ("abs", "square", "power", "sqrt", "norm", "relu", "clamp", "maximum")
 
@@ -78,9 +81,7 @@ def check(run: Run) -> Iterator[Problem]:
     for error in (*_named(run), *_kept(run)):
         if id(error.reduced) not in found and id(error.reduced) not in sized:
             found[id(error.reduced)] = error
-            yield _problem(
-                error, "errors of opposite sign cancel in this loss: near zero, it says nothing about the fit"
-            )
+            yield _problem(error, UNTELLING)
 
 
 def _trains(run: Run, backward: Backward) -> bool:
@@ -190,7 +191,15 @@ def _problem(error: SignedError, message: str, differentiated: Site | None = Non
         related=((differentiated, "differentiated here"),) if differentiated is not None else (),
         help="take the absolute or the squared error of each sample",
         fix=None if error.is_squared else _fix(error),
+        severity=Severity.ADVICE if differentiated is None and _is_computed_once(at) else None,
     )
+
+
+def _is_computed_once(site: Site) -> bool:
+    """Whether it stands at the top level of a script, outside of all loops: a training stands in one."""
+    if not isinstance(site, CodeSite) or site.function is not None:
+        return False
+    return not any(isinstance(each, (ast.For, ast.While)) for each in edits.blocks_around(site))
 
 
 def _fix(error: SignedError) -> Fix | None:
