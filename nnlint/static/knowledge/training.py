@@ -16,7 +16,7 @@ from nnlint.events import (
     ScalerUpdated,
     SchedulerStepped,
 )
-from nnlint.graph import ancestors, content, parts_held
+from nnlint.graph import ancestors, content, is_transparent, parts_held, sources
 from nnlint.lazy import regex
 from nnlint.static.arguments import Arguments
 from nnlint.static.knowledge import schedulers
@@ -203,22 +203,30 @@ def _zero_grad(machine: Machine, receiver: Value, given: Arguments, node: ast.AS
 @method("zero_", "zero", "fill_", "copy_")
 def _gradient_given(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
     """Gradients that are cleared, or come from elsewhere: `p.grad.zero_()`, `p.grad.copy_(mean)`, `p.grad.fill_(0.1)`."""
-    for source in content(receiver) if machine.reads_gradients else ():
-        if isinstance(source, Data) and source.operation == "attribute" and source.name == "grad":
-            replaced = bool(given.positional) and number(given.positional[0]) != 0
-            machine.emit(GradientsCleared(machine.site(node), source.inputs[0], replaced=replaced))
-            return receiver
+    for gradient in _gradients(machine, receiver):
+        replaced = bool(given.positional) and number(given.positional[0]) != 0
+        machine.emit(GradientsCleared(machine.site(node), gradient.inputs[0], replaced=replaced))
+        return receiver
     return None
+
+
+def _gradients(machine: Machine, value: Value) -> list[Data]:
+    """The gradients that a value is; none of rows or columns of them: `embedding.weight.grad[frozen].zero_()`."""
+    found = sources(value, _is_whole) if machine.reads_gradients else []
+    return [each for each in found if isinstance(each, Data) and each.operation == "attribute" and each.name == "grad"]
+
+
+def _is_whole(data: Data) -> bool:
+    return is_transparent(data) and data.operation != "index"
 
 
 @method("clamp_", "clip_")
 def _gradient_clamped(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
     """Gradients that are bounded one by one: `p.grad.data.clamp_(-1, 1)`."""
-    for source in content(receiver) if machine.reads_gradients else ():
-        if isinstance(source, Data) and source.operation == "attribute" and source.name == "grad":
-            for owner in owners_in(source.inputs[0]) or (source.inputs[0],):
-                machine.emit(GradientsClipped(machine.site(node), owner))
-            return receiver
+    for gradient in _gradients(machine, receiver):
+        for owner in owners_in(gradient.inputs[0]) or (gradient.inputs[0],):
+            machine.emit(GradientsClipped(machine.site(node), owner))
+        return receiver
     return None
 
 
