@@ -62,6 +62,9 @@ from nnlint.words import NETWORKS
 ON_PURPOSE = regex(r"overfit|debug|extract|embed|distill", re.IGNORECASE)
 """Names of functions whose loaders may well keep the order."""
 
+OVERFITS = regex(r"\boverfit", re.IGNORECASE)
+COMMENT_LINES = 5
+
 TOLD = regex(r"\.dataset\.(?:\w+\s*=(?!=)|\w*(?:shuffle|epoch|sample|reset)\w*\()")
 """What a data set is told through its loader."""
 
@@ -110,9 +113,19 @@ def _is_right(loader: Loader) -> bool:
         or is_in_random_order(loader.dataset)
         or ignores_the_index(loader.dataset)
         or is_in_order_on_purpose(loader)
+        or _is_to_overfit(site)
         or _is_chosen_by_name(site)
         or _is_asked_for(site)
     )
+
+
+def _is_to_overfit(site: Site | None) -> bool:
+    """Whether a comment right above says that the few samples are there to be overfitted."""
+    if not isinstance(site, CodeSite):
+        return False
+    first = getattr(site.statement, "lineno", 1) - 1
+    above = site.module.source.text.splitlines()[max(first - COMMENT_LINES, 0) : first]
+    return any("#" in line and OVERFITS.search(line.partition("#")[2]) for line in above)
 
 
 def _is_chosen_by_name(site: Site | None) -> bool:
