@@ -23,12 +23,16 @@ from nnlint.facts.roles import (
 from nnlint.facts.scaling import Scaling, is_per_sample, scaling_of, scalings_behind, scalings_of_columns
 from nnlint.facts.split_names import TRAINING, parts_named
 from nnlint.garbage import remembered
+from nnlint.graph import ancestors
 from nnlint.lazy import regex
 from nnlint.records import dataclass
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Site
 
 PIXELS = regex(r"image|imgs?\b|_img|pixel", re.IGNORECASE)
+
+GAME = regex(r"(?:^|\.)(?:reset|render|step)$")
+"""What an environment is asked that answers with a state."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ def _candidates(run: Run) -> list[Scaling]:
 
 
 def _is_of_data_set(scaling: Scaling) -> bool:
-    if _is_of_vector(scaling) or _is_of_pixels(scaling):
+    if _is_of_vector(scaling) or _is_of_pixels(scaling) or _is_of_game(scaling):
         return False
     return scaling.is_own and not is_of_batch(scaling.subject) and not is_per_sample(scaling.result)
 
@@ -81,6 +85,11 @@ def _is_of_pixels(scaling: Scaling) -> bool:
     if scaling.kind != "ratio" or {each.operation for each in scaling.statistics} != {"max"}:
         return False
     return PIXELS.search(f"{label_of(scaling.subject)} {scaling.result.bound}") is not None
+
+
+def _is_of_game(scaling: Scaling) -> bool:
+    """Whether it scales what an environment shows: one state, by itself."""
+    return any(data.operation in ("method", "call") and GAME.search(data.name) for data in ancestors(scaling.subject))
 
 
 def _overwritten(candidates: list[Scaling]) -> Iterator[Foreign]:
