@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from nnlint.events import LayerApplied
-from nnlint.facts.layers import before, tracks_statistics
+from nnlint.events import LayerApplied, Run
+from nnlint.facts.layers import before, tracks_statistics, wiring
 from nnlint.finding import Verdict
 from nnlint.values import Data
 from nnlint.witness import Case, confirmed, harmless_here, not_reached, refuted, unverified
@@ -19,6 +19,11 @@ def normalised_by(dropout: Data) -> list[Data]:
     feeding = before(dropout)
     found = [each for each in feeding if isinstance(each, Data) and tracks_statistics(each)]
     return found if len(found) == len(feeding) else []
+
+
+def is_scaled_anew(run: Run, shifted: Data) -> bool:
+    """Whether what a BatchNorm gives is brought to unit length next, as embeddings are: a common scale cancels out there."""
+    return any(each.operation == "normalize" for each in wiring(run).after(shifted))
 
 
 def shift_measured(case: Case) -> Verdict:

@@ -4,9 +4,9 @@
 Reports a Dropout whose input comes out of a BatchNorm, with an activation, a pooling or a reshape between at most: in a
 `Sequential`, or along `forward`, through helpers, blocks and other files. It is a warning where another BatchNorm lies
 downstream, or where the network is trained on a regression; else it is advice, as it is between convolutions, in a head of
-which every block ends in a dropout and that is not known to predict quantities, and where the dropout is known to drop no more
-than a tenth. A probability of 0 is no dropout, nor is one that is 0 unless a caller says
-otherwise, and LayerNorm, GroupNorm and InstanceNorm keep no running statistics.
+which every block ends in a dropout and that is not known to predict quantities, before a BatchNorm whose output is brought to
+unit length, and where the dropout is known to drop no more than a tenth. A probability of 0 is no dropout, nor is one that is 0
+unless a caller says otherwise, and LayerNorm, GroupNorm and InstanceNorm keep no running statistics.
 
 ## Why it matters
 While training, Dropout scales up what it keeps, so its output has a larger variance than in evaluation mode. The next
@@ -17,6 +17,7 @@ Source: Li et al., "Understanding the Disharmony between Dropout and Batch Norma
 Some published networks are built so, and trained well: between convolutions WideResNet, DeepLab's decoder, ENet, Tacotron 2 and
 ArcFace's head, in heads of linear layers PointNet++, DGCNN and the point transformers. That is why those are advice: read as
 their authors would, 15 of the last 56 warnings in public code stood in such networks: too many for a rule that is on by default.
+Of the 18 that are left in 471 repositories one is of a copy of a published head.
 
 ## Example
 ```python
@@ -63,7 +64,7 @@ from nnlint.facts.layers import (
     wiring,
 )
 from nnlint.facts.regression import regression_outputs
-from nnlint.facts.variance_shift import normalised_by, shift_measured
+from nnlint.facts.variance_shift import is_scaled_anew, normalised_by, shift_measured
 from nnlint.finding import Applicability, Severity, Verdict
 from nnlint.mending.layer_edits import without_layer
 from nnlint.needs import needs
@@ -120,7 +121,8 @@ def _problem(run: Run, dropout: Data, place: Site, downstream: list[Data], fixab
     shifted = next((each for each in downstream if tracks_statistics(each) and each is not normalised), None)
     outputs = {id(each) for each in regression_outputs(run)}
     predicts = any(id(each) in outputs for each in (dropout, *downstream))
-    harms = predicts or (shifted is not None and not _is_of_plain_head(downstream))
+    shifts = shifted is not None and not is_scaled_anew(run, shifted)
+    harms = predicts or (shifts and not _is_of_plain_head(downstream))
     is_clear = harms and not drops_little(dropout) and not _is_on_maps(run, dropout)
     related = [*related_call(dropout, "dropped here"), *_at(normalised, "normalised here")]
     if shifted is not None:

@@ -5,8 +5,8 @@ Reports a Dropout with a BatchNorm downstream: convolutions, linear layers, acti
 sum or concatenation. A dropout that a BatchNorm feeds directly is NN301's. It is a warning where the script trains the
 network and switches to evaluation mode; else it is advice, as some well-known architectures do it on purpose, and where no
 more than a tenth is dropped. So it is where feature maps are dropped between convolutions, as DenseNets and generators of GANs
-are published, and where embeddings are. A dropout behind the last BatchNorm, a probability of 0, and a LayerNorm or GroupNorm
-between are left alone.
+are published, where embeddings are, and before a BatchNorm whose output is brought to unit length. A dropout behind the last
+BatchNorm, a probability of 0, and a LayerNorm or GroupNorm between are left alone.
 
 ## Why it matters
 Dropout keeps the mean of what it drops and raises its variance. The BatchNorm behind it stores the raised variance while
@@ -56,7 +56,7 @@ from nnlint.facts.layers import (
     tracks_statistics,
     wiring,
 )
-from nnlint.facts.variance_shift import normalised_by, shift_measured
+from nnlint.facts.variance_shift import is_scaled_anew, normalised_by, shift_measured
 from nnlint.finding import Applicability, Severity, Verdict
 from nnlint.mending.layer_edits import without_layer
 from nnlint.needs import needs
@@ -116,7 +116,7 @@ def _problem(run: Run, dropout: Data, shifted: Data, trains: bool, is_everywhere
     place, behind = place_of(dropout), place_of(shifted)
     if place is None:
         return
-    harms = trains and not drops_little(dropout) and not _is_usual(run, dropout)
+    harms = trains and not drops_little(dropout) and not _is_usual(run, dropout) and not is_scaled_anew(run, shifted)
     yield Problem(
         place,
         "the BatchNorm behind this dropout stores a variance that dropout has raised, and divides by it in evaluation mode, when "

@@ -3,8 +3,7 @@
 ## What it does
 Reports four or more hidden layers in a row whose activation is a sigmoid or tanh, with no normalisation, no skip connection
 and no other activation between. An output activation does not count, and gates and recurrent cells have none of these stacks.
-Where all of them are tanh it is advice: with a careful initialisation such networks do train. So it is where the network's answer
-is derived by its inputs, as for a differential equation: there it has to be smooth, and a ReLU is no way out. A network that is
+Where all of them are tanh it is advice: with a careful initialisation such networks do train. A network that is
 called LeNet, or whose file is, is left alone: it is rebuilt as it was published.
 
 ## Why it matters
@@ -31,7 +30,8 @@ nn.Sequential(
 
 ## Fix safety
 Unsafe: every one of these activations becomes a ReLU, and saved weights were fitted with them; offered where all of them are
-written out for this stack alone.
+written out for this stack alone, and the answer is not derived by its inputs, as for a differential equation: a ReLU has no
+second derivative.
 
 ## Witness
 The gradient of the stack's first layer is under a hundredth of that of the layer behind it.
@@ -142,7 +142,7 @@ def _problem(run: Run, stack: list[Data]) -> Iterator[Problem]:
     following = next(iter(wiring(run).after(last, lambda each: each.operation in PASSED)), None)
     start, end = place_of(first), place_of(following) if following is not None else None
     has_to_be_smooth = _is_derived(run, last)
-    is_advice = has_to_be_smooth or all(each.operation == "tanh" for each in stack)
+    is_advice = all(each.operation == "tanh" for each in stack)
     yield Problem(
         place,
         f"{len(stack)} saturating activations in a row let hardly any gradient through to the first layers",
@@ -154,7 +154,7 @@ def _problem(run: Run, stack: list[Data]) -> Iterator[Problem]:
         help="use fewer layers, or tanh with a careful initialisation"
         if has_to_be_smooth
         else "use ReLU or its kin in hidden layers, or normalise between them",
-        fix=None if is_advice else _rectified(stack),
+        fix=None if is_advice or has_to_be_smooth else _rectified(stack),
         severity=Severity.ADVICE if is_advice else None,
     )
 

@@ -81,7 +81,7 @@ def check(run: Run) -> Iterator[Problem]:
         for node, (backward, step) in sorted(found.items(), key=_line):
             if _conditions_unrelated(run, each, backward, step) or _is_cleared_under_another_name(run, each, backward):
                 continue
-            if _is_for_another(run, each, backward):
+            if _is_for_another(run, each, backward) or _is_made_anew(backward, step):
                 continue
             if node not in reported:
                 reported.add(node)
@@ -142,8 +142,13 @@ def _is_cleared_under_another_name(run: Run, each: Trained, backward: Backward) 
     """Whether the loop clears what nobody steps, and steps what nobody clears, and neither is known: it may be one optimizer."""
     if not isinstance(each.optimizer, Data) or not backward.iterations:
         return False
-    stepped = {id(one) for step in run.events(OptimizerStepped) for one in alternatives(step.optimizer)}
     here = backward.iterations[-1].loop
+    stepped = {
+        id(one)
+        for step in run.events(OptimizerStepped)
+        if step.iterations and step.iterations[-1].loop is here
+        for one in alternatives(step.optimizer)
+    }
     return any(
         isinstance(target, Data)
         and id(target) not in stepped
@@ -167,6 +172,27 @@ def _is_for_another(run: Run, each: Trained, backward: Backward) -> bool:
         and Trained(target, run.remember("parts", target, parts_of), run).may_be_filled_by(backward)
         for clear in run.events(GradientsCleared)
         for target in alternatives(clear.target)
+    )
+
+
+def _is_made_anew(backward: Backward, step: OptimizerStepped) -> bool:
+    """Whether what is updated by hand is made anew in every pass of the loop, as by `picture = Variable(image)` for an attack."""
+    statement = step.at.statement if isinstance(step.at, CodeSite) else None
+    if isinstance(statement, ast.Assign):
+        target: ast.expr = statement.targets[0]
+    elif isinstance(statement, ast.AugAssign):
+        target = statement.target
+    else:
+        return False
+    while isinstance(target, ast.Attribute):
+        target = target.value
+    loops = [each for each in edits.blocks_around(backward.at) if isinstance(each, (ast.For, ast.While))]
+    return bool(loops) and any(
+        isinstance(each, ast.Assign)
+        and each is not statement
+        and isinstance(each.value, ast.Call)
+        and ast.unparse(each.targets[0]) == ast.unparse(target)
+        for each in loops[-1].body
     )
 
 
