@@ -188,7 +188,7 @@ def _own_length(instance: Instance, depth: int) -> int | None:
     ):
         first = isinstance(returned.slice, ast.Constant) and returned.slice.value == 0
         return length_of(_held(instance, returned.value.value), depth - 1) if first else None
-    known = number(_held(instance, returned))
+    known = number_of(_held(instance, returned), depth - 1)
     return None if known is None else int(known)
 
 
