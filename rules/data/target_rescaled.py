@@ -4,7 +4,8 @@
 Follows the target of a regression loss back to a multiplication or division by a constant of ten or more: where the data are
 prepared, in a data set, or in the argument of the loss. It keeps silent where the constant is undone on the predictions, where it
 is the range of pixels, where it brings the target into the range of a network that ends in a sigmoid, and where it belongs to a
-formula that makes the data up.
+formula that makes the data up. Of its 4 warnings that were read in public code 2 were true: too few to tell how often it is
+wrong.
 
 ## Why it matters
 The output must grow by the factor, and with it the weights of the last layers; gradients of a squared loss grow too. Learning

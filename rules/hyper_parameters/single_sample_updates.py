@@ -4,6 +4,7 @@
 Reports a step for each row of an array that lies in memory, and a training loader that makes batches of one with no
 accumulation. For networks over pictures to pictures, volumes and detection, where one sample may be all that fits, it is
 advice, and so it is for pictures of a folder and for 32 known rows or fewer, which may be all there is.
+Of its 5 warnings that were read in public code 4 were true: too few to tell how often it is wrong.
 
 ## Why it matters
 The gradient of one sample is mostly noise: consecutive steps undo each other, the loss jumps, a rate that does for batches is too
