@@ -28,7 +28,6 @@ class Arguments:
         return (*self.positional, *self.keywords.values())
 
     def named(self, names: tuple[str, ...]) -> dict[str, Value]:
-        """The arguments by parameter name, for a callable with these parameters."""
+        """The arguments by parameter name, for a callable with these parameters; of one given twice, which raises, the first."""
         found = dict(zip(names, self.positional, strict=False))
-        found.update(self.keywords)
-        return found
+        return {**found, **self.keywords, **found} if self.keywords else found
