@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import dedent
+from typing import Any
 
 import pytest
 
+from nnlint import api
 from nnlint.events import OptimizerStepped
+from nnlint.finding import Severity
+from nnlint.settings import Settings
 from nnlint.static.budget import MOST_CALLS, MOST_STEPS
-from nnlint.values import MOST_ALTERNATIVES
+from nnlint.static.machine import Machine
+from nnlint.static.objects import Function
+from nnlint.values import MOST_ALTERNATIVES, Value
 from tests.abstract import faults, notes, project, runs, seen, training
 
 MISSED = """
@@ -304,3 +311,42 @@ def test_follows_what_trains_from_every_script_of_a_large_project(tmp_path: Path
         )
     seen = [run.path for run in runs(files, tmp_path) if any(run.events(OptimizerStepped))]
     assert [path for path in files if path.startswith("script")] == seen
+
+
+def severities(text: str, *codes: str) -> list[Severity]:
+    """How grave each finding of these rules is."""
+    return [finding.severity for finding in api.lint_text(dedent(text), "train.py", Settings(select=codes))]
+
+
+def test_a_data_set_whose_constructor_is_not_followed_any_more_is_advice(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = """
+        import torch
+        from torch import nn
+        from torch.utils.data import DataLoader, Dataset
+
+        class Plants(Dataset):
+            def __init__(self, leaves, kinds):
+                self.leaves, self.kinds = leaves, kinds
+
+            def __len__(self):
+                return len(self.leaves)
+
+            def __getitem__(self, at):
+                return self.leaves[at], self.kinds[at]
+
+        net = nn.Sequential(nn.Linear(6, 24), nn.ReLU(), nn.Linear(24, 2))
+        optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
+        plants = Plants(torch.randn(900, 6), torch.randint(0, 2, (900,)))
+        for leaves, kinds in DataLoader(plants, batch_size=1, shuffle=True):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(net(leaves), kinds).backward()
+            optimizer.step()
+    """
+    assert severities(text, "NN603") == [Severity.WARNING]
+    follow = Machine.enter
+
+    def enter(machine: Machine, function: Function, *others: Any) -> Value | None:
+        return None if function.name == "__init__" else follow(machine, function, *others)
+
+    monkeypatch.setattr(Machine, "enter", enter)
+    assert severities(text, "NN603") == [Severity.ADVICE]

@@ -45,6 +45,13 @@ ORDERED = regex(
 """Words of tasks in which the order of the samples means something."""
 
 
+def is_constructed(value: Value | None) -> bool:
+    """Whether it is an object of the project whose constructor was followed: no more than its class is known of another."""
+    if not isinstance(value, Instance):
+        return False
+    return bool(value.attributes) or not isinstance(value.cls.find("__init__"), Function)
+
+
 def training_loaders(run: Run) -> list[tuple[Loader, ModelCalled]]:
     """The loaders on whose batches a network is trained, each with the first such call."""
     return run.remember("training loaders", run, _training_loaders)
