@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from nnlint.analysis import Analysed, Analysis, Kept, Progress, Trees, Work, analyse, analyse_asking
+from nnlint.analysis import Analysed, Analysis, Group, Kept, Progress, Trees, Work, analyse, analyse_asking
 from nnlint.catalogue_table import load_files
-from nnlint.garbage import collect_between_units, forget
 from nnlint.interrupts import let_through
 from nnlint.reading.disk import Disk
-from nnlint.reading.document import Document
-from nnlint.records import dataclass, field
 from nnlint.rule import Rule
 from nnlint.shares import FORK, method_of_starting, pays
 from nnlint.units import Unit
@@ -72,25 +69,3 @@ def _made(
             is_interrupted = True
         yield analysed
     group.leave()
-
-
-@dataclass
-class Group:
-    """Files that hang together, while one unit of them after the other is analysed in this process, and their trees."""
-
-    together: tuple[Document, ...] = ()
-    trees: Trees = field(default_factory=dict)
-
-    def trees_of(self, unit: Unit) -> Trees:
-        """The trees that serve a unit. What belongs to the files before is given up."""
-        if unit.together is not self.together:
-            self.leave()
-            self.together, self.trees = unit.together, {}
-        collect_between_units()
-        return self.trees
-
-    def leave(self) -> None:
-        """Frees what is only needed while these files are analysed."""
-        forget()
-        for document in self.together:
-            document.release()

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from nnlint.events import Run
 from nnlint.finding import Finding, Place, Plan, Related
+from nnlint.garbage import collect_between_units, forget
 from nnlint.graph import settled
 from nnlint.needs import are_met, held_by
 from nnlint.program import SYNTAX_ERROR
 from nnlint.reading.disk import DISK, Disk
+from nnlint.reading.document import Document
 from nnlint.records import dataclass, field
 from nnlint.report import InternalError, Note
 from nnlint.rule import Problem, Rule
@@ -68,6 +70,28 @@ Analysed = tuple[Analysis, "list[Answer]"]
 
 Work = Callable[[Unit, Trees, Progress], Analysed]
 """What is done to each unit, in this process or another, for which it must be picklable."""
+
+
+@dataclass
+class Group:
+    """Files that hang together, while one unit of them after the other is analysed in this process, and their trees."""
+
+    together: tuple[Document, ...] = ()
+    trees: Trees = field(default_factory=dict)
+
+    def trees_of(self, unit: Unit) -> Trees:
+        """The trees that serve a unit. What belongs to the files before is given up."""
+        if unit.together is not self.together:
+            self.leave()
+            self.together, self.trees = unit.together, {}
+        collect_between_units()
+        return self.trees
+
+    def leave(self) -> None:
+        """Frees what is only needed while these files are analysed."""
+        forget()
+        for document in self.together:
+            document.release()
 
 
 def analyse_asking(unit: Unit, rules: Sequence[Rule], disk: Disk, trees: Trees, progress: Progress) -> Analysed:

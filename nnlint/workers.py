@@ -18,8 +18,7 @@ from multiprocessing.process import BaseProcess
 from pickle import HIGHEST_PROTOCOL, dumps, loads
 from typing import Any, cast
 
-from nnlint.analyses import Group
-from nnlint.analysis import Analysed, Analysis, Progress, Work
+from nnlint.analysis import Analysed, Analysis, Group, Progress, Work
 from nnlint.interrupts import CAN_HOLD_BACK, ENDING, held_back, let_through
 from nnlint.reading.aside import Aside, Packed, Slip
 from nnlint.records import dataclass, field
