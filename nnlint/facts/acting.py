@@ -5,11 +5,10 @@ from __future__ import annotations
 import ast
 
 from nnlint.events import ModelCalled
-from nnlint.lazy import regex
+from nnlint.facts.identity import words_of
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data
 
-WORD = regex(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 GAMES = frozenset({"env", "environment", "game", "gym"})
 CHOOSES = frozenset({"select", "choose", "get", "sample", "pick", "take"})
 ACTION = frozenset({"act", "action", "actions", "move"})
@@ -40,11 +39,11 @@ def _moves(node: ast.AST) -> bool:
         return False
     owner = node.func.value
     name = owner.id if isinstance(owner, ast.Name) else owner.attr if isinstance(owner, ast.Attribute) else ""
-    return not GAMES.isdisjoint(word.lower() for word in WORD.findall(name))
+    return not GAMES.isdisjoint(words_of(name))
 
 
 def teaches(call: ModelCalled) -> bool:
     """Whether the network that is called has the name of a teacher: what it answers is for a network that learns."""
     node = call.at.node if isinstance(call.at, CodeSite) else None
     name = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
-    return "teacher" in {word.lower() for word in WORD.findall(name)}
+    return "teacher" in words_of(name)

@@ -17,7 +17,8 @@ from nnlint.events import (
     OptimizerStepped,
     Run,
 )
-from nnlint.facts.acting import WORD, chooses_action, is_action, plays, teaches
+from nnlint.facts import identity
+from nnlint.facts.acting import chooses_action, is_action, plays, teaches
 from nnlint.facts.learned import behind_all_losses, is_learned, learned_in, values_inside
 from nnlint.facts.passed_on import is_passed_as_held_out
 from nnlint.facts.split_names import ABBREVIATED, HELD_OUT, TRAINING, is_held_out_name
@@ -344,7 +345,7 @@ def functions_around(call: ModelCalled) -> list[FunctionNode]:
 
 def words_of(name: str) -> set[str]:
     """The words of a name in snake or camel case, in lower case."""
-    return {word.lower() for word in WORD.findall(name)}
+    return set(identity.words_of(name))
 
 
 def _is_in_loss(call: ModelCalled) -> bool:

@@ -101,6 +101,12 @@ def span(module: Module, node: ast.AST) -> tuple[int, int, int, int]:
     return line, column + 1, end_line, end_column + 1
 
 
+def comments(module: Module, first: int, last: int) -> list[str]:
+    """What stands behind the first `#` of each of these lines, counted from 1, both included."""
+    lines = module.lines[max(first, 1) - 1 : max(last, 0)]
+    return [line.partition("#")[2] for line in lines]
+
+
 def characters(module: Module, line: int, offset: int) -> int:
     """How many characters the first `offset` UTF-8 bytes of a line are."""
     if line > len(module.lines):

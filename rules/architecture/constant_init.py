@@ -52,7 +52,7 @@ from nnlint.mending.importing import spelled
 from nnlint.needs import needs
 from nnlint.operations import NORMALIZATIONS
 from nnlint.rule import Problem, Rule
-from nnlint.static.objects import CodeSite
+from nnlint.static.objects import CodeSite, comments
 from nnlint.values import Data, Site, number
 from nnlint.witness import Case, confirmed, not_reached, refuted
 from nnlint.words import NETWORKS
@@ -64,7 +64,7 @@ ALIKE = 1e-5
 """A deviation between units under this share of the largest weight is none."""
 
 LINES_ABOVE = 3
-ANNOUNCED = regex(r"#.*(?:demonstrat|on purpose|deliberate|intentional)", re.IGNORECASE)
+ANNOUNCED = regex(r"demonstrat|on purpose|deliberate|intentional", re.IGNORECASE)
 """Comments that tell that a constant is meant."""
 
 
@@ -168,8 +168,7 @@ def _is_announced(place: Site) -> bool:
     """Whether a comment by the line, or closely above it, says that the constant is there to be looked at."""
     if not isinstance(place, CodeSite) or (line := getattr(place.node, "lineno", 0)) < 1:
         return False
-    near = place.module.source.text.splitlines()[max(line - 1 - LINES_ABOVE, 0) : line]
-    return any(ANNOUNCED.search(each) for each in near)
+    return any(ANNOUNCED.search(each) for each in comments(place.module, line - LINES_ABOVE, line))
 
 
 def _problem(run: Run, data: Data, place: Site, stays: bool) -> Iterator[Problem]:

@@ -54,7 +54,7 @@ from nnlint.lazy import regex
 from nnlint.mending import edits
 from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
-from nnlint.static.objects import CodeSite
+from nnlint.static.objects import CodeSite, comments
 from nnlint.values import Instance, Loader, Site
 from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted
 from nnlint.words import NETWORKS
@@ -123,9 +123,8 @@ def _is_to_overfit(site: Site | None) -> bool:
     """Whether a comment right above says that the few samples are there to be overfitted."""
     if not isinstance(site, CodeSite):
         return False
-    first = getattr(site.statement, "lineno", 1) - 1
-    above = site.module.source.text.splitlines()[max(first - COMMENT_LINES, 0) : first]
-    return any("#" in line and OVERFITS.search(line.partition("#")[2]) for line in above)
+    last = getattr(site.statement, "lineno", 1) - 1
+    return any(OVERFITS.search(each) for each in comments(site.module, last + 1 - COMMENT_LINES, last))
 
 
 def _is_chosen_by_name(site: Site | None) -> bool:

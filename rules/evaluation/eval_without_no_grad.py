@@ -182,8 +182,8 @@ def _is_trained(optimizer: Value, parts: set[int]) -> bool:
 
 
 def _problem(run: Run, evaluation: Evaluation) -> Problem:
-    call = evaluation.call
-    kept = None if only_draws(evaluation) else _kept(run, evaluation)
+    call, is_drawing = evaluation.call, only_draws(evaluation)
+    kept = None if is_drawing else _kept(run, evaluation)
     if _is_volatile(call):
         return Problem(
             evaluation.at,
@@ -199,7 +199,7 @@ def _problem(run: Run, evaluation: Evaluation) -> Problem:
             "this evaluation builds a graph for a backward pass that never comes, which costs memory and time",
             label="records gradients",
             help="evaluate under `torch.no_grad()`",
-            severity=None if _goes_on(run, evaluation) and not only_draws(evaluation) else Severity.ADVICE,
+            severity=None if _goes_on(run, evaluation) and not is_drawing else Severity.ADVICE,
             fix=_fix(run, evaluation),
         )
     return Problem(
