@@ -71,7 +71,7 @@ class OptimizerMade(Event):
     """An optimizer is constructed over parameters: of the networks and layers `held`, by identity, as they are then."""
 
     optimizer: Value
-    held: frozenset[int] = frozenset()
+    held: frozenset[Value] = frozenset()
 
 
 @dataclass(eq=False, slots=True)
@@ -350,7 +350,7 @@ class Run:
     all_events: list[Event] = field(default_factory=list)
     by_kind: dict[type[Event], list[Event]] = field(default_factory=dict)
     cut_short: bool = False
-    memory: dict[tuple[str, int], Any] = field(default_factory=dict, repr=False)
+    memory: dict[tuple[str, int], tuple[Any, Any]] = field(default_factory=dict, repr=False)
     symbolic: bool = False
     before: Run | None = None
     called_again: bool = False
@@ -366,9 +366,10 @@ class Run:
     def remember(self, what: str, about: About, work_out: Callable[[About], Answer]) -> Answer:
         """The answer to a question about a value, or about the run itself, worked out once for all rules."""
         key = (what, id(about))
-        if key not in self.memory:
-            self.memory[key] = work_out(about)
-        answer: Answer = self.memory[key]
+        known = self.memory.get(key)
+        if known is None:
+            known = self.memory[key] = (about, work_out(about))  # kept: nothing else may get its identity
+        answer: Answer = known[1]
         return answer
 
     def events(self, kind: type[E_]) -> Iterator[E_]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from nnlint.static.tests import test_key as key_of_test
+from nnlint.values import Data
 from tests.abstract import faults, seen, told, training
 
 MISSED = ["NN102 4"]
@@ -413,3 +415,7 @@ def test_the_number_of_a_known_loop_is_known() -> None:
             look(size)
     """)
     assert seen(text) == ["1", "2", "3"]
+
+
+def test_conditions_on_values_that_are_gone_are_told_apart() -> None:
+    assert len({key_of_test(Data("name")) for _ in range(100)}) == 100

@@ -364,4 +364,4 @@ def _held(run: Run) -> frozenset[int]:
 
 
 def _all_held(run: Run) -> frozenset[int]:
-    return frozenset().union(*(made.held for made in _optimizers_made(run)))
+    return frozenset(id(part) for made in _optimizers_made(run) for part in made.held)

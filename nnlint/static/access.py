@@ -339,7 +339,7 @@ def store_index(machine: Machine, value: Value, key: Value, stored: Value) -> No
         for each in value.alternatives:
             store_index(machine, each, key, stored)
     elif isinstance(value, Entries):
-        known = key.value if isinstance(key, Constant) and key.value.__hash__ else ("unknown", id(stored))
+        known = key.value if isinstance(key, Constant) and key.value.__hash__ else ("unknown", stored)
         machine.write(value.entries, known, stored)
         value.open = value.open or not isinstance(key, Constant)
     elif isinstance(value, Items):

@@ -17,7 +17,11 @@ DENIALS = {"IsNot": "Is", "NotEq": "Eq", "NotIn": "In", "GtE": "Lt", "LtE": "Gt"
 
 
 def test_key(value: Value) -> tuple[Hashable, bool]:
-    """A key that equal conditions share, whatever names they go by, and whether this one holds where the key's does not."""
+    """A key that equal conditions share, whatever names they go by, and whether this one holds where the key's does not.
+
+    A value that nothing is known of stands for itself, not by its `id`, which a later value may get when this one is gone: two
+    conditions would be taken for one.
+    """
     if isinstance(value, Data) and value.operation == "compare" and value.name in DENIALS:
         return ("compare", DENIALS[value.name], *(_key(each, DEEPEST_KEY) for each in value.inputs)), True
     return _key(value, DEEPEST_KEY), False
@@ -25,7 +29,7 @@ def test_key(value: Value) -> tuple[Hashable, bool]:
 
 def _key(value: Value, depth: int) -> Hashable:
     if isinstance(value, Constant):
-        return id(value) if value.overridable else repr(value.value)
+        return value if value.overridable else repr(value.value)
     if isinstance(value, Data) and value.operation in COMPUTED and depth:
         return (value.operation, value.name, *(_key(each, depth - 1) for each in value.inputs))
-    return id(value)
+    return value

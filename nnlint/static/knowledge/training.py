@@ -101,7 +101,7 @@ def make_optimizer(machine: Machine, kind: str, given: Arguments, node: ast.AST)
     arguments = given.named(OPTIMIZERS.get(kind, ("params", "lr")))
     owners = owners_in(arguments.get("params")) or owners_in(Items(list(given.positional)))
     made = Optimizer(kind, owners, arguments, machine.site(node))
-    held = frozenset(id(part) for owner in owners for each in alternatives(owner) for part in parts_held(each))
+    held = frozenset(part for owner in owners for each in alternatives(owner) for part in parts_held(each))
     machine.emit(OptimizerMade(machine.site(node), made, held))
     return made
 
