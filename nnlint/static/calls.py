@@ -215,7 +215,7 @@ def call_function(
     activity, training = machine.activity, machine.training_events
     budget = machine.project.budget
     effort, is_own = budget.effort_of(function.node), function.module is machine.entry
-    machine.gradient = knowledge.decorated_gradient(function.decorators, before)
+    machine.gradient = within = knowledge.decorated_gradient(function.decorators, before)
     try:
         is_retry = machine.handler_depth > 0 and effort.steps > STEPS_OF_A_RETRY
         here = machine.times_followed.get(function.node, 0)
@@ -232,7 +232,10 @@ def call_function(
             is_object = isinstance(receiver, Instance) and not receiver.is_network
             reached = (receiver, *given.values()) if is_object and receiver is not None else given.values()
             knowledge.escape(machine, reached, function.name, node)
-        return machine.data("call", given.values(), node, name=function.name)
+        unfollowed = machine.data("call", given.values(), node, name=function.name)
+        if within is False:  # whatever it does, nothing of it is recorded
+            unfollowed.gradient = False
+        return unfollowed
     return value
 
 
