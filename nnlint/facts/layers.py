@@ -229,7 +229,7 @@ def _rates(dropout: Data) -> list[float | None]:
 
 def tracks_statistics(data: Data) -> bool:
     """Whether the operation is a BatchNorm with running statistics, which evaluation mode uses."""
-    if data.operation != "batch_norm":
+    if data.operation != "batch_norm" or data.option("training") is True:
         return False
     tracked = data.layer.arguments.get("track_running_stats") if data.layer is not None else None
     return getattr(tracked, "value", True) is not False
