@@ -298,14 +298,20 @@ def _is_one_of_several_calls(run: Run, call: ModelCalled) -> bool:
 
 def _in_its_place(run: Run, call: ModelCalled) -> Iterator[ModelCalled]:
     """The calls of other networks that may be made there in the place of this one."""
-    for other in run.events(ModelCalled):
+    for other in run.remember("calls by place", run, _calls_by_place)[node_at(call.at)]:
         if (
             other.model is not call.model
-            and node_at(other.at) is node_at(call.at)
             and other.iterations[-1:] == call.iterations[-1:]
             and [node_at(site) for site in other.calls] == [node_at(site) for site in call.calls]
         ):
             yield other
+
+
+def _calls_by_place(run: Run) -> dict[object, list[ModelCalled]]:
+    found: dict[object, list[ModelCalled]] = {}
+    for call in run.events(ModelCalled):
+        found.setdefault(node_at(call.at), []).append(call)
+    return found
 
 
 def _is_used(run: Run, each: Trained) -> bool:

@@ -28,7 +28,8 @@ def differentiates_inside(run: Run, model: Value) -> bool:
 
 
 def _differentiates(cls: Class) -> bool:
-    return any(_calls(node, DIFFERENTIATES) for node in cls.node.body)
+    text = "\n".join(cls.module.lines_of(cls.node))
+    return any(name in text for name in DIFFERENTIATES) and _calls(cls.node, DIFFERENTIATES)
 
 
 def switches_off_inside(call: ModelCalled) -> bool:

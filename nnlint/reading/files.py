@@ -98,7 +98,7 @@ def read_paths(
 def shown_path(path: str) -> str:
     """The path as users see it: relative to the current folder where it lies below it, with forward slashes."""
     full = os.path.abspath(path)  # noqa: PTH100 - links stay as they are named
-    folder = str(Path.cwd())
+    folder = os.getcwd()  # noqa: PTH109 - asked for each file
     inside = full.startswith(folder.rstrip(os.sep) + os.sep)
     return (os.path.relpath(full, folder) if inside else full).replace(os.sep, "/")
 

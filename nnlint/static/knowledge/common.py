@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TypeAlias
 
 from nnlint.events import Escaped
@@ -111,7 +112,11 @@ def is_optimizer_like(value: Value) -> bool:
         return True
     if not isinstance(value, Data) or value.operation not in LASTING:
         return False
-    name = role_name(value)
+    return _is_called_like_optimizer(role_name(value))
+
+
+@lru_cache(1000)
+def _is_called_like_optimizer(name: str) -> bool:
     return bool(STEPPABLE.search(name)) and not SCHEDULING.search(name)
 
 
