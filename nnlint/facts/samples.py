@@ -154,7 +154,7 @@ def _single(call: ModelCalled, iterations: tuple[Iteration, ...]) -> Loader | Da
                 loader = data.inputs[0]
                 drawn = (each for iteration in iterations for each in _drawn(iteration.loop.over))
                 return loader if _makes_ones(loader) and any(each is loader for each in drawn) else None
-            if data.operation in ("element", "index"):
+            if data.operation in ("element", "index") and data.inputs:
                 rows = _row_of(data, over, call)
                 if rows is not None:
                     return rows

@@ -16,6 +16,7 @@ from nnlint.report import CUT_SHORT
 from nnlint.static import calls
 from nnlint.static.arguments import Arguments
 from nnlint.static.calls import call_function, call_instance, instantiate
+from nnlint.static.expected import expected_arguments, expected_by_class
 from nnlint.static.knowledge.fitting import STEPS, inherited_steps, is_step, run_step
 from nnlint.static.knowledge.frameworks import is_composer
 from nnlint.static.knowledge.modules import set_mode
@@ -93,7 +94,8 @@ def _top_level(machine: Machine, module: Module) -> None:
 
 def _function_entry(function: Function) -> Callable[[Machine], None]:
     def run(machine: Machine) -> None:
-        machine.run.results.append(call_function(machine, function, Arguments(), function.node))
+        given = expected_arguments(machine, function)
+        machine.run.results.append(call_function(machine, function, given, function.node))
 
     return run
 
@@ -106,7 +108,7 @@ def _class_entry(cls: Class) -> Callable[[Machine], None]:
 
     def run(machine: Machine) -> None:
         machine.frame = Frame(cls.module, cls.module.names)
-        instance = instantiate(machine, cls, _symbolic_arguments(machine, cls), cls.node)
+        instance = instantiate(machine, cls, expected_by_class(machine, cls), cls.node)
         if not isinstance(instance, Instance):
             return
         with _pass_of_calls(machine) as first:
@@ -153,7 +155,8 @@ def _call_entry_methods(machine: Machine, cls: Class, instance: Instance) -> Ite
 
 def _called_inside(cls: Class) -> frozenset[str]:
     """The names that the class's own text calls: its bases may call whichever of its methods they know by name."""
-    return frozenset(SELF_CALLED.findall("\n".join(cls.module.lines_of(cls.node))))
+    lines = cls.module.lines[cls.node.lineno - 1 : cls.node.end_lineno]
+    return frozenset(SELF_CALLED.findall("\n".join(lines)))
 
 
 def _steps_its_own(machine: Machine, instance: Instance) -> bool:
@@ -200,7 +203,8 @@ def _call_entry_method(machine: Machine, instance: Instance, name: str, method: 
             machine.run.results.append(call_function(machine, method, Arguments(), method.node, instance))
     else:
         receiver: Value = instance.cls if method.kind == "class" else instance
-        machine.run.results.append(call_function(machine, method, Arguments(), method.node, receiver))
+        given = expected_arguments(machine, method)
+        machine.run.results.append(call_function(machine, method, given, method.node, receiver))
 
 
 def _forward_arguments(machine: Machine, forward: Function) -> Arguments:
@@ -211,10 +215,6 @@ def _forward_arguments(machine: Machine, forward: Function) -> Arguments:
         if default is None or default is NONE:
             given.keywords[parameter.arg] = symbolic_argument(machine, forward, parameter)
     return given
-
-
-def _symbolic_arguments(machine: Machine, cls: Class) -> Arguments:
-    return Arguments()
 
 
 def _roots_first(module: Module, names: list[str]) -> list[str]:

@@ -86,7 +86,7 @@ def _counts_training(machine: Machine, over: Value, body: list[ast.stmt] | None)
     counted = over.inputs[0] if isinstance(over, Data) and over.operation in ("enumerate", "progress") else over
     if not body or not (isinstance(counted, Data) and counted.operation == "range"):
         return False
-    text = "\n".join(machine.frame.module.lines_of(body[0], body[-1]))
+    text = "\n".join(machine.frame.module.lines[body[0].lineno - 1 : body[-1].end_lineno])
     return TRAINS.search(text) is not None
 
 
@@ -98,8 +98,8 @@ def _unrolled(machine: Machine, known: list[Value]) -> Iterator[Value]:
         yield value
 
 
-SETTLING = (ModeSwitched, GradientsCleared, OptimizerStepped, WeightsSet)
-"""Events of loops that do one thing to each of several objects, such as clearing one parameter after the other."""
+SETTLING = (ModeSwitched, GradientsCleared, OptimizerStepped, WeightsSet, StateKept)
+"""Events of loops that do one thing to each of several objects, such as clearing one parameter after the other, or name each."""
 
 
 def _two_passes(machine: Machine, over: Value, node: ast.AST) -> Iterator[Value]:
@@ -125,8 +125,11 @@ def _passes(machine: Machine, over: Value | None = None) -> Iterator[int]:
 
 
 def _is_all_inside(happened: Sequence[Event], depth: int) -> bool:
-    """Whether all that happened stands in loops further inside, and nothing of it may last until the next pass."""
-    if not happened or any(len(event.iterations) <= depth for event in happened):
+    """Whether all that happened stands in loops further inside, and nothing of it may last until the next pass.
+
+    A loop over all of a few elements, such as `for phase in ["train", "val"]`, comes to each but once: it repeats nothing.
+    """
+    if not happened or any(all(each.loop.whole for each in event.iterations[depth:]) for event in happened):
         return False
     return not any(map(_may_last, happened))
 

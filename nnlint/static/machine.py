@@ -81,7 +81,6 @@ class Surroundings(Protocol):
     """What a run asks of the project around it."""
 
     sources: Sequence[Source]
-    together: Sequence[Source]
     by_file: dict[str, Source]
     broken: list[SyntaxProblem]
     budget: Budget
@@ -154,7 +153,7 @@ class Machine:
             module.source.path,
             operations=self.operations,
             base_names=project.base_names,
-            sources=project.together or project.sources,
+            sources=project.sources,
         )
         self.block = self.run.trace
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import ast
 import re
 
-from nnlint.lazy import regex
 from nnlint.static.arguments import Arguments
 from nnlint.static.knowledge.common import external, is_network_like, method
 from nnlint.static.machine import Machine
 from nnlint.static.objects import Function
-from nnlint.values import RESHAPED_KEY, TRUE, Constant, Data, Items, Value
+from nnlint.values import NONE, RESHAPED_KEY, TRUE, Constant, Data, Items, Value
 
 SCALERS = frozenset(
     "StandardScaler MinMaxScaler MaxAbsScaler RobustScaler Normalizer PowerTransformer QuantileTransformer".split()
@@ -32,17 +31,21 @@ def make(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value 
             for part in ("train split", "test split"):
                 parts.append(machine.data(part, (value,), node, name=last, options=dict(sizes)))
         return Items(parts, "list")
-    return None
+    return _shuffled(machine, given, node) if name == "sklearn.utils.shuffle" and given.positional else None
 
 
-ENCODER = regex(r"(?:Encoder|Binarizer|Vectorizer)$")
-"""Classes of scikit-learn that learn words or classes, whatever a project calls their objects."""
+def _shuffled(machine: Machine, given: Arguments, node: ast.AST) -> Value:
+    """Arrays in one random order, as `sklearn.utils.shuffle` gives them: one as it is, several as a list."""
+    state = given.keywords.get("random_state", NONE)
+    order = machine.data("randperm", (), node, name="shuffle", options={} if state is NONE else {"generator": state})
+    parts: list[Value] = [machine.data("index", (value, order), node) for value in given.positional]
+    return parts[0] if len(parts) == 1 else Items(parts, "list")
 
 
 def _is_scaler(value: Value) -> bool:
-    if not isinstance(value, Data) or (value.operation == "call" and ENCODER.search(value.name)):
-        return False
-    return value.operation == "scaler" or bool(re.search("scaler|normalizer", f"{value.bound} {value.name}", re.I))
+    return isinstance(value, Data) and (
+        value.operation == "scaler" or bool(re.search("scaler|normalizer", f"{value.bound} {value.name}", re.I))
+    )
 
 
 @method("fit", "partial_fit")

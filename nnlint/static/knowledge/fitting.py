@@ -87,10 +87,17 @@ def _compute(machine: Machine, root: str, fit: Fit, given: Arguments, node: ast.
     loss = _constructed(machine, loss, _prefixed(given, "criterion__"), node)
     if loss is None or not isinstance(model, (Instance, Layer)) or _is_logarithm_taken(root, loss):
         return
+    optimizer = next((each for each in given.values() if is_optimizer_like(each)), None)
     set_mode(machine, model, True)
-    output = machine.call(model, Arguments([machine.data("element", (), node, name="inputs")]), node)
-    value = machine.call(loss, Arguments([output, machine.data("element", (), node, name="targets")]), node)
-    _update(machine, model, next((each for each in given.values() if is_optimizer_like(each)), None), value, node)
+
+    def one_batch() -> None:
+        output = machine.call(model, Arguments([machine.data("element", (), node, name="inputs")]), node)
+        value = machine.call(loss, Arguments([output, machine.data("element", (), node, name="targets")]), node)
+        _update(machine, model, optimizer, value, node)
+
+    batches = Loop(machine.site(node), "for", None, "batch in batches")
+    epochs = Loop(machine.site(node), "for", None, "epoch in epochs")
+    machine.loop(epochs, iter([lambda: machine.loop(batches, iter([one_batch]))]))
 
 
 def _update(machine: Machine, model: Value, optimizer: Value | None, loss: Value, node: ast.AST) -> None:
@@ -215,8 +222,6 @@ def run_step(machine: Machine, module: Instance, name: str, loader: Value | None
         elif optimizer is not None:
             loss = loss.entries.get("loss", loss) if isinstance(loss, Entries) else loss
             _update(machine, module, optimizer, loss, node)
-        elif training and not steps_by_hand(machine, module, node):  # which of several optimizers steps is not known
-            machine.emit(Differentiated(machine.site(step.node), loss))
         else:
             machine.run.results.append(loss)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import ast
 import re
 
-from nnlint.events import Backward, GradientsCleared, GradientsClipped, OptimizerStepped
+from nnlint.events import Backward, GradientsCleared, GradientsClipped, OptimizerStepped, StateUsed
 from nnlint.static.arguments import Arguments
 from nnlint.static.knowledge import training
 from nnlint.static.knowledge.common import EXTERNALS, external, method, role_name
+from nnlint.static.knowledge.modules import set_mode
 from nnlint.static.machine import Machine
 from nnlint.static.objects import Class
 from nnlint.values import NONE, Constant, Data, Instance, Items, Layer, Optimizer, Parameters, Value
@@ -28,6 +29,9 @@ NETWORK_BASES = frozenset(
         "BaseModel",
     }
 )
+RESTORERS = frozenset({"transformers", "diffusers", "huggingface_hub"})
+"""Libraries whose classes know how to make themselves of weights that are kept somewhere."""
+
 NETWORK_ROOTS = frozenset(
     {"torch", "pytorch_lightning", "lightning", "transformers", "torchvision", "timm", "composer"}
 )
@@ -43,9 +47,21 @@ def is_network(cls: Class) -> bool:
             return True
         if root == "torchvision" and ".models" in base:
             return True
-        if base.startswith("torch.nn.") and last[:1].isupper():
+        if base.startswith("torch.nn.") and last.lstrip("_")[:1].isupper():
             return True
     return False
+
+
+def is_restored(cls: Class) -> bool:
+    """Whether `cls.from_pretrained(...)` constructs the class by itself: it is one of transformers' or diffusers' kind."""
+    roots = {base.partition(".")[0] for base in cls.external_bases()}
+    return is_network(cls) and cls.find("from_pretrained") is None and not RESTORERS.isdisjoint(roots)
+
+
+def restore(machine: Machine, network: Value, node: ast.AST) -> None:
+    """What `from_pretrained` does with a network that it has constructed: weights are loaded; the mode depends on the release."""
+    machine.emit(StateUsed(machine.site(node), machine.data("load", (), node), network))
+    set_mode(machine, network, None)
 
 
 def is_composer(cls: Class) -> bool:
