@@ -10,7 +10,7 @@ from nnlint.events import Run
 from nnlint.facts.identity import is_part_of, key_of, uncopied, wholes
 from nnlint.facts.roles import ASKS, lower_bound_of_rows, upper_bound_of_rows
 from nnlint.facts.split_names import is_held_out_name
-from nnlint.graph import ancestors, only_looks, stored_parts
+from nnlint.graph import ancestors, stored_parts
 from nnlint.static.objects import CodeSite
 from nnlint.values import Constant, Data, Instance, Items, Site, Value
 
@@ -94,13 +94,21 @@ def _splits(run: Run) -> Iterator[Split]:
             before, behind = upper_bound_of_rows(data), lower_bound_of_rows(data)
             upper |= {before} if before is not None else set()
             lower += [(behind, data)] if behind is not None else []
-    yield from (Split(data.inputs[0], data) for bound, data in lower if bound in upper)
+    held_out = [data for bound, data in lower if bound in upper]
+    yield from (Split(data.inputs[0], data) for data in held_out)
+    orders = {id(data) for data in held_out if _is_order(data.inputs[0])}
+    for data in run.operations.get("index", ())[:MOST_SLICES] if orders else ():
+        if isinstance(data, Data) and len(data.inputs) > 1 and id(uncopied(data.inputs[1])) in orders:
+            yield Split(data.inputs[0], data)
+
+
+def _is_order(value: Value) -> bool:
+    """Whether it is a random order of rows, of which a part picks the rows that are held out."""
+    return any(isinstance(each, Data) and each.operation in ("randperm", "arange", "range") for each in wholes(value))
 
 
 def _is_slice(data: Data) -> bool:
-    whole, key = data.inputs[0], data.inputs[1] if len(data.inputs) > 1 else None
-    if isinstance(whole, Data) and only_looks(whole):
-        return False  # the last sizes of a shape are no rows
+    key = data.inputs[1] if len(data.inputs) > 1 else None
     first = key.items[0] if isinstance(key, Items) and key.items else key
     return isinstance(first, Data) and first.operation == "slice"
 

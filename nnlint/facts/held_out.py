@@ -138,10 +138,17 @@ def _foreign_to(learned: list[Scaling], asked: list[Scaling]) -> Iterator[Foreig
 
 def _by_part(candidates: list[Scaling]) -> Iterator[Foreign]:
     own = [each for each in candidates if _is_of_data_set(each)]
+    learned = [*own, *(each for each in candidates if own and _is_by_joined(each))]
     for scaling in own:
-        training = next((each for each in own if each is not scaling and _is_counterpart(each, scaling)), None)
+        training = next((each for each in learned if each is not scaling and _is_counterpart(each, scaling)), None)
         if training is not None:
             yield _foreign(scaling, training)
+
+
+def _is_by_joined(scaling: Scaling) -> bool:
+    """Whether the statistics are those of the data and others put together, as of training and validation data."""
+    parts = {key_of(base) for base in scaling.bases}
+    return len(parts) > 1 and key_of(scaling.subject) in parts
 
 
 def _is_counterpart(training: Scaling, scaling: Scaling) -> bool:

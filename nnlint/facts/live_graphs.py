@@ -61,6 +61,10 @@ MOST_VISITED = 3000
 MOST_CUTS = 19
 
 
+CALLED_LOSS = regex(r"(?:^|_)loss(?:_|\d|$)|Loss$", re.IGNORECASE)
+"""Names of losses, and of their terms."""
+
+
 @dataclass(frozen=True)
 class LossGraph:
     """Whether a backward pass reaches anything that learns; the operations that cut it off from a network; the calls
@@ -89,6 +93,16 @@ def dead_terms(run: Run, loss: Value) -> Iterator[Data]:
             elif isinstance(each, Data) and each.operation in LOSS_OPERATIONS:
                 graph = graph_behind(run, each)
                 yield from () if graph.is_live or graph.blocks else graph.cuts
+    parts = terms(loss)
+    yield from (each for each in parts if len(parts) > 1 and isinstance(each, Data) and _is_cut_loss(each))
+
+
+def _is_cut_loss(term: Data) -> bool:
+    """Whether it is what the code calls a loss, cut off: `actor_loss.item()`."""
+    inner = term.inputs[0] if term.operation in ("detach", "item") and term.inputs else None
+    if not isinstance(inner, Data) or not CALLED_LOSS.search(inner.bound):
+        return False
+    return isinstance(term.at, CodeSite) and isinstance(term.at.node, ast.Call) and _has_network(inner)
 
 
 def _before_cuts(value: Value) -> Value:

@@ -403,10 +403,15 @@ def _ends_in_one(value: Value, depth: int) -> bool:
     if value.operation == "matmul" and len(value.inputs) == 2:
         return rank_of(value.inputs[1]) in (2, 3) and ends_in_one(value.inputs[1], depth - 1)
     if value.operation in ELEMENTWISE:
-        arrays = [each for each in value.inputs if rank_of(each) != 0]
+        arrays = [each for each in value.inputs if rank_of(each) != 0 and not _is_single(each)]
         return bool(arrays) and all(ends_in_one(each, depth - 1) for each in arrays)
     keeps = value.operation in SAME_LAST or _is_elementwise_call(value)
     return keeps and bool(value.inputs) and ends_in_one(value.inputs[0], depth - 1)
+
+
+def _is_single(value: Value) -> bool:
+    """Whether it is a vector of one number, such as a bias: added to an array, it changes nothing of its shape."""
+    return isinstance(value, Data) and value.operation in FILLED and shape_of(value) == (1,)
 
 
 def _adds_last(data: Data) -> bool:

@@ -100,7 +100,16 @@ def _is_by_mistake(run: Run, each: Remade[ModelBuilt]) -> bool:
     takes_steps = not each.inner and bool(words_in(loop) & STEPS)
     if not draws_batches(loop) and (is_over_choices(loop) or not (counts_epochs(loop) or takes_steps)):
         return False
-    return _is_stepped(run, each) and not any(event.into is each.made.model for event in run.events(StateUsed))
+    return _is_stepped(run, each) and not _is_filled_there(run, each)
+
+
+def _is_filled_there(run: Run, each: Remade[ModelBuilt]) -> bool:
+    """Whether the loop loads weights into what it has made: not only what stands behind it, such as the best weights."""
+    loop = each.iteration.loop
+    return any(
+        event.into is each.made.model and any(one.loop is loop for one in event.iterations)
+        for event in run.events(StateUsed)
+    )
 
 
 def _is_bare(model: Value) -> bool:

@@ -44,12 +44,15 @@ from nnlint.lazy import regex
 from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
-from nnlint.values import NONE, Constant, Data, Instance, Loader, Value, alternatives, same_constant
+from nnlint.values import NONE, Constant, Data, Either, Instance, Loader, Value, alternatives, same_constant
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
 from nnlint.words import NETWORKS
 
 SIBLINGS = frozenset({"dataset", "train split", "index", "call"})
 EVALUATES = frozenset({"eval", "evaluate", "evaluation"})
+FOLDERS = ("torchvision.datasets.ImageFolder", "torchvision.datasets.DatasetFolder")
+TRAINING_FOLDER = regex(r"train", re.IGNORECASE)
+OTHER_FOLDER = regex(r"test|val|dev", re.IGNORECASE)
 MADE_UP = regex(r"dummy|fake|mock|placeholder", re.IGNORECASE)
 """Names of data that only stand in for others."""
 
@@ -141,8 +144,23 @@ def _is_same_place(loader: Loader, other: Loader) -> bool:
 
 def _has_same_data(loader: Loader, other: Loader) -> bool:
     first, second = _once_set(loader.dataset), _once_set(other.dataset)
-    if first is None or second is None:
+    if isinstance(first, Either) and isinstance(second, Either):
+        return _have_same_choices(first, second)
+    return first is not None and second is not None and _are_same(first, second)
+
+
+def _have_same_choices(first: Either, second: Either) -> bool:
+    """Whether a setting chooses both data sets out of the same kinds, and of one of these both are the training part."""
+    known, others = ([each for each in alternatives(value) if each is not NONE] for value in (first, second))
+    ours, theirs = (
+        [each for each in values if isinstance(each, Data) and each.operation == "call"] for values in (known, others)
+    )
+    if len(ours) != len(known) or {each.name for each in ours} != {each.name for each in theirs}:
         return False
+    return any(one is not other and _are_same(one, other) for one in ours for other in theirs)
+
+
+def _are_same(first: Value, second: Value) -> bool:
     if first is second:
         return _is_data_set(first) and not _is_for_trying(first)
     if not isinstance(first, Data) or not isinstance(second, Data) or first.operation != second.operation:
@@ -177,12 +195,20 @@ def _is_data_set(value: Value) -> bool:
 
 def _are_both_for_training(first: Data, second: Data) -> bool:
     """Whether both ask a library for the training part, at the same place of the disk."""
+    roots = [each.options.get("root", each.inputs[0] if each.inputs else None) for each in (first, second)]
+    if first.name.endswith(FOLDERS):
+        return _is_called_training(roots[0]) and same_data(roots[0], roots[1])  # type: ignore[arg-type]
     if not LIBRARIES.search(first.name) or not (first.option("train") is True and second.option("train") is True):
         return False
-    roots = [each.options.get("root", each.inputs[0] if each.inputs else None) for each in (first, second)]
     if all(isinstance(root, Constant) for root in roots):
         return same_constant(*roots)  # type: ignore[arg-type]
     return roots[0] is roots[1]
+
+
+def _is_called_training(folder: Value | None) -> bool:
+    """Whether the path of a folder, or what the code calls it, tells of training data."""
+    text = str(folder.value) if isinstance(folder, Constant) else label_of(folder)
+    return TRAINING_FOLDER.search(text) is not None and OTHER_FOLDER.search(text) is None
 
 
 def witness(case: Case) -> Verdict:

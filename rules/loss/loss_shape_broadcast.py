@@ -47,7 +47,7 @@ from nnlint.operations import REGRESSION_LOSSES
 from nnlint.records import dataclass
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
-from nnlint.values import NONE, Constant, Data, Either, Items, Site, Value, alternatives, number
+from nnlint.values import NONE, Constant, Data, Either, Items, Site, Value, alternatives, number, truth
 from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted
 from nnlint.words import BACKWARD
 
@@ -101,14 +101,30 @@ def _differences(run: Run) -> Iterator[Meeting]:
     for data in made_by(run, "subtract"):
         if id(data) not in learned or len(data.inputs) != 2 or data.at is None:
             continue
-        if sum(map(_is_predicted, data.inputs)) == 1:
+        predicted = [_is_predicted(each) for each in data.inputs]
+        if sum(predicted) == 1 and not any(map(_is_weight, ancestors(data.inputs[predicted.index(False)]))):
             node = data.at.node if isinstance(data.at, CodeSite) else None
             parts = (node.left, node.right) if isinstance(node, ast.BinOp) else None
             yield Meeting(data.at, (data.inputs[0], data.inputs[1]), parts, True)
 
 
 def _is_predicted(value: Value) -> bool:
-    return any(each.operation == "output" for each in ancestors(value, stop=cuts_graph))
+    """Whether it is what a network puts out, or a product with weights of one that is written by hand."""
+    return any(each.operation == "output" or _is_product(each) for each in ancestors(value, stop=cuts_graph))
+
+
+def _is_product(data: Data) -> bool:
+    return data.operation == "matmul" and any(_is_weight(factor) for factor in data.inputs)
+
+
+def _is_weight(value: Value) -> bool:
+    """Whether it is a tensor that was made to learn: `torch.randn(n, 1, requires_grad=True)`, `x.requires_grad_()`."""
+    if not isinstance(value, Data):
+        return False
+    node = value.at.node if isinstance(value.at, CodeSite) else None
+    called = node.func.attr if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else ""
+    asked = value.options.get("requires_grad") or value.stored("requires_grad")
+    return truth(asked) is True or value.operation == "parameter" or called == "requires_grad_"
 
 
 def _form(value: Value) -> str:
