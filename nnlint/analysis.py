@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from nnlint.events import Run
 from nnlint.finding import Finding, Place, Plan, Related
+from nnlint.frames import with_room
 from nnlint.garbage import collect_between_units, forget
 from nnlint.graph import settled
 from nnlint.needs import are_met, held_by
@@ -132,6 +133,7 @@ class _Analyst:
     def __post_init__(self) -> None:
         self.silent = self.unit.silent
 
+    @with_room
     def analyse(self, sources: Sequence[Source]) -> None:
         """Gathers the findings of all runs. Where the abstract run fails as a whole, each source is read by itself."""
         together = [document.source for document in self.unit.together if document.source]

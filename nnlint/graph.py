@@ -11,6 +11,7 @@ from typing import Any
 from nnlint.operations import TRANSPARENT
 from nnlint.values import (
     FILLED_KEY,
+    HOLDERS,
     NONE,
     Constant,
     Data,
@@ -26,9 +27,6 @@ from nnlint.values import (
 
 LEAVES = frozenset({Constant, Instance, Layer, Parameters, type(None)})
 """What most walks come upon beside data, and what no data lie behind: told apart by one look."""
-
-CONTAINERS = frozenset({Either, Items, Entries})
-"""Values that hold others, which walks look into."""
 
 MADE_TO_SIZE = frozenset({"zeros", "ones", "random", "randperm"})
 """Operations that are given sizes, or something of the same size, and take no number from what they are given."""
@@ -62,10 +60,12 @@ def ancestors_of_all(
     pending = data_in(values)
     most = MOST_VISITED * len(values)
     seen: set[Data] = set()
-    while pending and len(seen) < most:
+    while pending:
         current = pending.pop()
         if current in seen:
             continue
+        if len(seen) == most:
+            return
         seen.add(current)
         yield current
         if filled and current.parts:
@@ -90,7 +90,7 @@ def data_in(values: Iterable[Value | None]) -> list[Data]:
     for value in values:
         if isinstance(value, Data):
             found.append(value)
-        elif type(value) in CONTAINERS:
+        elif type(value) in HOLDERS:
             found += _data_held(value)
     return found
 
@@ -103,7 +103,7 @@ def _data_held(container: Value | None) -> list[Data]:
         current = pending.pop()
         if isinstance(current, Data):
             found.append(current)
-        elif type(current) in CONTAINERS and id(current) not in seen:
+        elif type(current) in HOLDERS and id(current) not in seen:
             seen.add(id(current))
             pending += reversed(_held(current))
     return found
@@ -285,8 +285,10 @@ def _parts(value: Value) -> Iterator[Value]:
         seen.add(key)
         if isinstance(current, Layer):
             yield current
-            pending += [held for held in current.attributes.values() if type(held) is not Constant]
-            pending += owners_listed(current)
+            held = [each for each in current.attributes.values() if type(each) is not Constant]
+            if held:
+                pending += held
+                pending += owners_listed(current)
         elif isinstance(current, Instance):
             if current.is_network:
                 yield current

@@ -160,7 +160,7 @@ def _gather(lint: Lint, paths: Iterable[str]) -> None:
 
 def _keep(lint: Lint, path: str, findings: Sequence[Finding]) -> None:
     ignored = [code for patterns, codes in lint.ignores if patterns.verdict(path) for code in codes]
-    rules = [rule for rule in lint.rules if not matches(ignored, rule)]
+    rules = [rule for rule in lint.rules if not matches(ignored, rule)] if ignored else lint.rules
     reported = _unsilenced(lint, path, findings, rules)
     lint.found.put(path, reported)
     for shown in {shown for finding in reported for shown in paths_of(finding)}:

@@ -28,7 +28,10 @@ def held_by(run: Run) -> Set[str]:
 
 def are_met(wanted: Needs, held: Set[str]) -> bool:
     """Whether a run that holds this may hold the fault."""
-    return not any(held.isdisjoint(group) for group in wanted)
+    for group in wanted:  # noqa: SIM110 - asked for each rule of each run
+        if held.isdisjoint(group):
+            return False
+    return True
 
 
 def _names(group: Needed | Collection[Needed]) -> Iterable[str]:

@@ -25,6 +25,9 @@ else:
     MANY = 24
     """Objects of a class: setting the fields of fewer one by one takes less time than compiling a constructor."""
 
+    LITERALS = {dict: "{}", list: "[]"}
+    """What makes the same as these factories in half of the time."""
+
     OWN_METHODS = ("__eq__", "__hash__", "__repr__", "__lt__", "__le__", "__gt__", "__ge__")
 
     class Field:
@@ -170,7 +173,8 @@ else:
             value = name
             if each.default_factory is not MISSING:
                 names[f"_made_{name}"] = each.default_factory
-                value = f"_made_{name}() if {name} is _missing else {name}" if each.init else f"_made_{name}()"
+                made = LITERALS.get(each.default_factory, f"_made_{name}()")
+                value = f"{made} if {name} is _missing else {name}" if each.init else made
             elif not each.init:
                 names[f"_default_{name}"] = each.default
                 value = f"_default_{name}"

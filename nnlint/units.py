@@ -6,11 +6,11 @@ processes, or be taken from a cache, and the findings are the same.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from nnlint.reading.disk import Disk
 from nnlint.reading.document import Document
+from nnlint.reading.real_paths import RealPaths
 from nnlint.records import dataclass
 from nnlint.words import Silence, Vocabulary
 
@@ -62,7 +62,8 @@ def units(documents: Sequence[Document], disk: Disk, vocabulary: Vocabulary) -> 
     connections = Connections(vocabulary)
     connections.add(documents, disk)
     behind = connections.found_behind()
-    reals = {document.path: os.path.realpath(document.file) for document in documents if document.file}
+    real_paths = RealPaths()
+    reals = {document.path: real_paths.of(document.file) for document in documents if document.file}
     found = {path: behind.get(real, vocabulary.all) for path, real in reals.items()}
     found.update((document.path, _found_in(document, vocabulary)) for document in documents if not document.file)
     return [

@@ -229,6 +229,9 @@ def alternatives(value: Value | None) -> tuple[Value, ...]:
     return () if value is None else (value,)
 
 
+HOLDERS = frozenset({Items, Entries, Either})
+"""Values that hold others."""
+
 MOST_ALTERNATIVES = 16
 MOST_ELEMENTS = 64
 
@@ -239,10 +242,7 @@ def join(first: Value, second: Value) -> Value:
         return first
     if isinstance(first, Constant) and isinstance(second, Constant) and same_constant(first, second):
         return first
-    found: list[Value] = []
-    for value in (*alternatives(first), *alternatives(second)):
-        if not any(value is other for other in found):
-            found.append(value)
+    found = list(dict.fromkeys((*alternatives(first), *alternatives(second))))
     if len(found) == 1:
         return found[0]
     is_open = len(found) > MOST_ALTERNATIVES or any(isinstance(each, Either) and each.open for each in (first, second))
@@ -264,7 +264,7 @@ def join_all(values: Iterable[Value]) -> Value:
 
 def elements(value: Value | None) -> Sequence[Value]:
     """The values directly inside tuples, lists, dicts and alternatives; the value itself otherwise."""
-    if not isinstance(value, (Items, Entries, Either)):
+    if value is None or type(value) not in HOLDERS:
         return () if value is None else (value,)
     found: list[Value] = []
     pending: list[Value] = [value]

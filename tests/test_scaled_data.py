@@ -101,16 +101,16 @@ def test_predictions_brought_back_by_something_else_are_found(preparation: str, 
 
 
 @pytest.mark.parametrize(
-    "line",
+    ("line", "severity"),
     [
-        "y_train, y_test = y_train / 1000.0, y_test / 1000.0",
-        "factor = 1e4; y_train *= factor",
-        "y_train = torch.mul(torch.tensor(y_train), 100)",
-        "y_train = (lambda values: values * 50)(y_train)",
+        ("y_train, y_test = y_train / 1000.0, y_test / 1000.0", "advice"),
+        ("factor = 1e4; y_train *= factor", "warning"),
+        ("y_train = torch.mul(torch.tensor(y_train), 100)", "warning"),
+        ("y_train = (lambda values: values * 50)(y_train)", "warning"),
     ],
 )
-def test_a_target_blown_up_by_a_constant_is_found(line: str) -> None:
-    assert found(line) == [("NN402", "warning")]
+def test_a_target_blown_up_by_a_constant_is_found(line: str, severity: str) -> None:
+    assert found(line) == [("NN402", severity)]
 
 
 @pytest.mark.parametrize(

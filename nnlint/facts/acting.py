@@ -6,8 +6,11 @@ import ast
 
 from nnlint.events import ModelCalled
 from nnlint.facts.identity import words_of
-from nnlint.static.objects import CodeSite
+from nnlint.garbage import remembered
+from nnlint.static.objects import CodeSite, Module
 from nnlint.values import Data
+
+MOST_LOOPS = 100
 
 GAMES = frozenset({"env", "environment", "game", "gym"})
 CHOOSES = frozenset({"select", "choose", "get", "sample", "pick", "take"})
@@ -30,8 +33,15 @@ def plays(call: ModelCalled) -> bool:
     loop = call.iterations[-1].loop.at if call.iterations else None
     if not isinstance(loop, CodeSite) or not isinstance(call.at, CodeSite) or loop.function is not call.at.function:
         return False
-    nodes = (node for statement in getattr(loop.statement, "body", ()) for node in ast.walk(statement))
-    return any(_moves(node) for node in nodes)
+    return loop.statement is not None and _tells_a_game(loop.module, loop.statement)
+
+
+@remembered(MOST_LOOPS)
+def _tells_a_game(module: Module, loop: ast.stmt) -> bool:
+    text = "\n".join(module.lines_of(loop)).lower()
+    if not any(game in text for game in GAMES):
+        return False
+    return any(_moves(node) for statement in getattr(loop, "body", ()) for node in ast.walk(statement))
 
 
 def _moves(node: ast.AST) -> bool:

@@ -7,9 +7,13 @@ import ast
 from nnlint.events import Backward, Differentiated, GradientsCleared, ModelCalled, OptimizerStepped, Run
 from nnlint.facts.gradients import parts_of
 from nnlint.facts.identity import COPIES
-from nnlint.graph import ancestors_of_all, cuts_graph
+from nnlint.graph import ancestors, ancestors_of_all, content, cuts_graph
+from nnlint.lazy import regex
 from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Optimizer, Value, alternatives, elements, truth
+
+CONSTRUCTED = regex(r"(^|\.)[A-Z][A-Za-z0-9]*$")
+"""How classes are named."""
 
 
 def behind(run: Run, value: Value) -> frozenset[int]:
@@ -110,7 +114,7 @@ def may_be_stepped_by(run: Run, step: OptimizerStepped, model: Value) -> bool:
         if isinstance(optimizer, Data) and id(optimizer) in _given(run):
             continue  # an attack moves what the network is given
         parts = run.remember("parts", optimizer, parts_of)
-        if own is None and isinstance(model, Data) and _holds_own_tensors_alone(optimizer):
+        if own is None and isinstance(model, Data) and _holds_others_alone(optimizer, model):
             continue
         if own is None or parts is None or not own.isdisjoint(parts):
             return True
@@ -127,10 +131,29 @@ def may_be_cleared_by(run: Run, clear: GradientsCleared, model: Value) -> bool:
     return False
 
 
-def _holds_own_tensors_alone(optimizer: Value) -> bool:
-    """Whether it was given nothing but parameters that the script makes itself: none of a network of somebody else's."""
+def _holds_others_alone(optimizer: Value, model: Data) -> bool:
+    """Whether it was given nothing of a network that is not at hand: parameters that the script makes itself, or networks that
+    are made without this one, and it without them."""
     owners = optimizer.owners if isinstance(optimizer, Optimizer) else ()
-    return bool(owners) and all(isinstance(each, Data) and each.operation == "parameter" for each in owners)
+    return bool(owners) and all(
+        isinstance(each, Data) and (each.operation == "parameter" or _are_made_apart(each, model)) for each in owners
+    )
+
+
+def _are_made_apart(one: Data, other: Data) -> bool:
+    made, made_too = _constructed(one), _constructed(other)
+    if made is None or made_too is None or made is made_too:
+        return False
+    return not any(each is made for each in ancestors(made_too)) and not any(
+        each is made_too for each in ancestors(made)
+    )
+
+
+def _constructed(network: Data) -> Data | None:
+    """The one call of a class that is not at hand by which a network was made, whatever device it was moved to."""
+    found = content(network)
+    made = found[0] if len(found) == 1 else None
+    return made if isinstance(made, Data) and made.operation == "call" and CONSTRUCTED.search(made.name) else None
 
 
 def may_be_stepped(run: Run, model: Value) -> bool:

@@ -49,8 +49,11 @@ EVALUATES = frozenset(
 TRAINS = TRAINING | frozenset("trainer pretrain finetune fit learn update optimize".split())
 ACTS = frozenset("act action actions play rollout explore episode policy".split())
 LOSSES = frozenset({"loss", "losses", "criterion"})
-HOOK = regex(r"^(on_)?(validation|val|valid|test|predict|prediction|eval|evaluation)_(step|forward|epoch_end|batch)")
-"""Methods that a framework calls, with gradients and training mode off: Lightning, Trainer, composer, mmengine."""
+HOOK = regex(
+    r"^(on_)?(validation|val|valid|test|predict|prediction|eval|evaluation)_(step|forward|epoch_end|batch)|"
+    r"^(simple|aug|forward)_test$"
+)
+"""Methods that a framework calls, with gradients and training mode off: Lightning, Trainer, composer, mmengine, mmcv."""
 
 TORCH = regex(
     r"^[ \t]*(?:from[ \t]+\S+[ \t]+import[ \t]+\*|(?:import|from)[ \t]+(?:[\w.]+,[ \t]*)*"

@@ -10,7 +10,7 @@ from nnlint.events import Run
 from nnlint.facts.identity import is_part_of, key_of, uncopied, wholes
 from nnlint.facts.roles import ASKS, lower_bound_of_rows, upper_bound_of_rows
 from nnlint.facts.split_names import is_held_out_name
-from nnlint.graph import ancestors, stored_parts
+from nnlint.graph import ancestors, only_looks, stored_parts
 from nnlint.static.objects import CodeSite
 from nnlint.values import Constant, Data, Instance, Items, Site, Value
 
@@ -108,7 +108,9 @@ def _is_order(value: Value) -> bool:
 
 
 def _is_slice(data: Data) -> bool:
-    key = data.inputs[1] if len(data.inputs) > 1 else None
+    whole, key = data.inputs[0], data.inputs[1] if len(data.inputs) > 1 else None
+    if isinstance(whole, Data) and only_looks(whole):
+        return False  # the last sizes of a shape are no rows
     first = key.items[0] if isinstance(key, Items) and key.items else key
     return isinstance(first, Data) and first.operation == "slice"
 

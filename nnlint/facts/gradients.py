@@ -235,6 +235,8 @@ def _parts_of_data(value: Data) -> frozenset[int] | None:
     sources = content(value)
     if any(isinstance(source, Data) and source.operation in OPEN_OPERATIONS for source in sources):
         return None
+    if any(isinstance(source, (Items, Entries)) for source in sources):
+        return None  # taken out of a collection that may hold more than is known
     return frozenset(id(source) for source in sources)
 
 

@@ -51,6 +51,9 @@ MAKES_OPTIMIZER = regex(r"^[ \t]+.*(?:parameters\(|param_group)", re.MULTILINE)
 """Code in a function, or on one of several paths, that gives parameters to an optimizer."""
 
 
+MOST_GIVEN = 200
+
+
 @dataclass(frozen=True)
 class Stale:
     """An optimizer that does not hold what is trained where it steps: `missing` is the network or layer that it lacks.
@@ -81,6 +84,8 @@ def stale_optimizers(run: Run) -> Iterator[Stale]:
             found = found or _network_missing(run, made, each, rebuilt)
         else:
             found = None if may_be_stepped_elsewhere(run, each) else _head_missing(run, made, each)
+            if found is None and _holds_made_networks(made) and not may_be_stepped_elsewhere(run, each):
+                found = _network_missing(run, made, each, rebuilt)
         if found is not None and not found.is_partly:
             yield found
         elif found is not None:
@@ -164,6 +169,19 @@ def _holds_networks_alone(made: OptimizerMade) -> bool:
     return all(isinstance(each, Layer) or (isinstance(each, Instance) and each.is_network) for each in owners)
 
 
+def _holds_made_networks(made: OptimizerMade) -> bool:
+    """Whether an optimizer was given the parameters of networks, of which some come out of functions that are not at hand."""
+    given = made.optimizer.arguments.get("params") if isinstance(made.optimizer, Optimizer) else None
+    if not isinstance(given, Parameters):
+        return False
+    owners = [each for owner in given.owners for each in alternatives(owner)]
+    return all(isinstance(each, (Layer, Instance)) or _is_made(each) for each in owners)
+
+
+def _is_made(value: Value) -> bool:
+    return isinstance(value, Data) and value.operation in ("call", "method")
+
+
 def _steps_with_passes(run: Run, each: Trained) -> Iterator[tuple[OptimizerStepped, Backward]]:
     """The steps of an optimizer with the backward passes of the same pass of a loop, or of the same call."""
     for step in run.events(OptimizerStepped):
@@ -197,27 +215,46 @@ def _network_missing(run: Run, made: OptimizerMade, each: Trained, rebuilt: set[
     A network of which only the output is differentiated (a perceptual loss, a judge) is none: it must be switched to training
     mode by itself, or two optimizers must hold the same network, of which one was meant for it.
     """
-    held, meant = _held(run), _switched_to_training(run)
     doubled = _holds_what_another_holds(run, made)
-    if not meant and not doubled:
+    if not doubled and not _switched_to_training(run):
         return None
     for step, backward in _steps_with_passes(run, each):
         for call in run.events(ModelCalled):
-            if not (doubled or id(call.model) in meant) or call.training is False:
-                continue
-            if _is_one_of_several_calls(run, call) or node_at(getattr(call.model, "at", None)) in rebuilt:
-                continue
-            if not doubled and _is_given_weights(run, call.model):
-                continue
-            layers = trainable_layers(call.model)
-            parts = {id(part) for part in parameters_of(call.model)}
-            if layers and not parts & held and _is_trained_by(run, call, backward):
+            if all(
+                _is_forgotten(run, other, backward, doubled)
+                and node_at(getattr(other.model, "at", None)) not in rebuilt
+                for other in (call, *_in_its_place(run, call))
+            ):
                 return Stale(made, step, backward, call.model, call, is_partly=True)
     return None
 
 
+def _is_forgotten(run: Run, call: ModelCalled, backward: Backward, doubled: bool) -> bool:
+    """Whether the network that is called has weights that the backward pass fills, and that no optimizer holds."""
+    network = call.model
+    if call.training is False or not (doubled or id(network) in _switched_to_training(run)):
+        return False
+    if not doubled and _is_given_weights(run, network):
+        return False
+    if not _may_be_held(run).isdisjoint(map(id, parameters_of(network))) or not _has_own_weights(network):
+        return False
+    return _is_trained_by(run, call, backward)
+
+
+def _has_own_weights(network: Value) -> bool:
+    """Whether there are layers with weights in the network, or parameters that it keeps by themselves."""
+    if trainable_layers(network):
+        return True
+    kept = [each.attributes.values() for each in parameters_of(network) if isinstance(each, Instance)]
+    return any(isinstance(each, Data) and each.operation == "parameter" for values in kept for each in values)
+
+
 def _switched_to_training(run: Run) -> set[int]:
     """The identities of the networks of which `train()` is called by itself, that no optimizer holds."""
+    return run.remember("switched to training, held by none", run, _switched_and_held_by_none)
+
+
+def _switched_and_held_by_none(run: Run) -> set[int]:
     held = _held(run)
     return {id(event.model) for event in run.events(ModeSwitched) if event.training and id(event.model) not in held}
 
@@ -291,13 +328,27 @@ def _is_one_of_several_calls(run: Run, call: ModelCalled) -> bool:
     """Whether another network, one that is not known or that an optimizer holds, may be called there in its place."""
     held = _held(run)
     return any(
-        other.model is not call.model
-        and not (isinstance(other.model, (Instance, Layer)) and _holds_none(held, other.model))
-        and node_at(other.at) is node_at(call.at)
-        and other.iterations[-1:] == call.iterations[-1:]
-        and [node_at(site) for site in other.calls] == [node_at(site) for site in call.calls]
-        for other in run.events(ModelCalled)
+        not (isinstance(other.model, (Instance, Layer)) and _holds_none(held, other.model))
+        for other in _in_its_place(run, call)
     )
+
+
+def _in_its_place(run: Run, call: ModelCalled) -> Iterator[ModelCalled]:
+    """The calls of other networks that may be made there in the place of this one."""
+    for other in run.remember("calls by place", run, _calls_by_place)[node_at(call.at)]:
+        if (
+            other.model is not call.model
+            and other.iterations[-1:] == call.iterations[-1:]
+            and [node_at(site) for site in other.calls] == [node_at(site) for site in call.calls]
+        ):
+            yield other
+
+
+def _calls_by_place(run: Run) -> dict[object, list[ModelCalled]]:
+    found: dict[object, list[ModelCalled]] = {}
+    for call in run.events(ModelCalled):
+        found.setdefault(node_at(call.at), []).append(call)
+    return found
 
 
 def _holds_none(held: frozenset[int], network: Value) -> bool:
@@ -405,3 +456,29 @@ def _held(run: Run) -> frozenset[int]:
 
 def _all_held(run: Run) -> frozenset[int]:
     return frozenset(id(part) for made in _optimizers_made(run) for part in made.held)
+
+
+def _may_be_held(run: Run) -> frozenset[int]:
+    """The identities of all that any optimizer was given, or that may be inside of what it was given."""
+    return run.remember("may be held by optimizers", run, _all_that_may_be_held)
+
+
+def _all_that_may_be_held(run: Run) -> frozenset[int]:
+    return _held(run) | {id(part) for made in _optimizers_made(run) for part in _given_to_makers(made)}
+
+
+def _given_to_makers(made: OptimizerMade) -> Iterator[Value]:
+    """The networks that were given to, or put into, what an optimizer holds, where that comes out of functions not at hand."""
+    owners = made.optimizer.owners if isinstance(made.optimizer, Optimizer) else ()
+    pending: list[Value] = [each for owner in owners for each in elements(owner) if isinstance(each, Data)]
+    for _ in range(MOST_GIVEN):
+        if not pending:
+            return
+        current = pending.pop()
+        if isinstance(current, Data):
+            values = (*current.inputs, *current.options.values(), *current.parts.values())
+            pending.extend(
+                each for value in values for each in elements(value) if isinstance(each, (Data, Instance, Layer))
+            )
+        else:
+            yield from parameters_of(current)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from nnlint.events import Escaped, Iteration, Run
 from nnlint.facts.differentiated import behind
@@ -12,7 +13,7 @@ from nnlint.garbage import remembered
 from nnlint.graph import cuts_graph, data_in
 from nnlint.lazy import regex
 from nnlint.static.objects import CodeSite, FunctionNode, Module
-from nnlint.values import Data, Instance, Layer, Optimizer, Value, alternatives, elements
+from nnlint.values import Constant, Data, Instance, Layer, Optimizer, Value, alternatives, elements
 
 READS_OPTIMIZER = regex(
     r"print|save|len|isinstance|state_dict|zero_grad|^scale$|unscale_|log|dump|format|append|sched|warmup|lr|watch|id$|str|type|"
@@ -117,10 +118,12 @@ def _given_to_unknown(run: Run) -> frozenset[int]:
     for operation in ("call", "method"):
         for made in run.operations.get(operation, ()):
             if isinstance(made, Data) and not _only_reads(made.name):
-                found.update(id(given) for value in made.inputs for given in elements(value))
+                inputs = [value for value in made.inputs if type(value) is not Constant]
+                found.update(id(given) for value in inputs for given in elements(value))
     return frozenset(found)
 
 
+@lru_cache(1000)
 def _only_reads(callee: str) -> bool:
     name = callee.rpartition(".")[2]
     return READS_OPTIMIZER.search(name) is not None and not STEPS.search(name)
@@ -135,7 +138,9 @@ def reads_gradients(site: object) -> bool:
 
 @remembered(8)
 def _names_gradients(module: Module, function: FunctionNode | None) -> bool:
-    lines = module.lines if function is None else module.lines[function.lineno - 1 : function.end_lineno]
+    lines = module.lines if function is None else module.lines_of(function)
+    if not GRADIENT.search("\n".join(lines)):
+        return False
     return any(GRADIENT.search(line.partition("#")[0]) for line in lines)
 
 

@@ -125,6 +125,21 @@ def _is_not_followed_again(event: Escaped, kept: StateKept) -> bool:
     return event.at.statement is own is not None or any(node is event.at.node for node in around)
 
 
+def is_choice(kept: StateKept) -> bool:
+    """Whether each arm of an `if` gives the name to another network: it says which one is used from now on."""
+    value = written_for(kept)
+    if not isinstance(kept.at, CodeSite) or value is None or not _is_alias(kept):
+        return False
+    around = [block for block in edits.blocks_around(kept.at) if isinstance(block, ast.If) and block.orelse]
+    named = [each for block in around for each in ast.walk(block) if isinstance(each, ast.Assign)]
+    others = [
+        each
+        for each in named
+        if each is not kept.at.statement and any(_name(part) == kept.name for part in _parts(each.targets))
+    ]
+    return any(not isinstance(each.value, ast.Constant) and ast.dump(each.value) != ast.dump(value) for each in others)
+
+
 def _node(event: StateKept) -> Any:
     return node_at(event.at)
 

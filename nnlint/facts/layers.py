@@ -28,9 +28,6 @@ ELEMENTWISE = ACTIVATIONS | REARRANGING
 BETWEEN = ELEMENTWISE | POOLINGS | {"mean"}
 """`ELEMENTWISE` with pooling; a mean is one over the pixels or the time steps."""
 
-TRAINING_OF_BATCH_NORM = 5
-"""The place of `training` among the arguments of `F.batch_norm`."""
-
 LITTLE = 0.1
 HALF = 0.5
 MOST_VISITED = 4000
@@ -232,20 +229,10 @@ def _rates(dropout: Data) -> list[float | None]:
 
 def tracks_statistics(data: Data) -> bool:
     """Whether the operation is a BatchNorm with running statistics, which evaluation mode uses."""
-    if data.operation != "batch_norm" or _is_fixed_to_batches(data):
+    if data.operation != "batch_norm" or data.option("training") is True:
         return False
     tracked = data.layer.arguments.get("track_running_stats") if data.layer is not None else None
     return getattr(tracked, "value", True) is not False
-
-
-def _is_fixed_to_batches(data: Data) -> bool:
-    """Whether it is `F.batch_norm(..., True, ...)`: normalised by each batch in either mode."""
-    node = data.at.node if data.layer is None and isinstance(data.at, CodeSite) else None
-    if not isinstance(node, ast.Call):
-        return False
-    named = [each.value for each in node.keywords if each.arg == "training"]
-    given = [*node.args[TRAINING_OF_BATCH_NORM : TRAINING_OF_BATCH_NORM + 1], *named]
-    return any(isinstance(each, ast.Constant) and each.value is True for each in given)
 
 
 def is_only_shown(run: Run, place: Site) -> bool:

@@ -9,7 +9,7 @@ from nnlint.events import ModelBuilt, OptimizerMade, OptimizerStepped, Run
 from nnlint.graph import owners_listed, parameters_of
 from nnlint.operations import LAYERS
 from nnlint.static.objects import Class, CodeSite, Function
-from nnlint.values import Data, Instance, Layer, Value, alternatives, elements
+from nnlint.values import Constant, Data, Instance, Layer, Value, alternatives, elements
 
 MOST_NETWORKS = 2000
 MOST_UPDATES = 20
@@ -38,7 +38,8 @@ def _networks(run: Run) -> tuple[Instance, ...]:
         if isinstance(current, Instance) and current.is_network:
             found[id(current)] = current
         if isinstance(current, (Instance, Layer)):
-            pending.extend(part for held in current.attributes.values() for part in elements(held))
+            held = [each for each in current.attributes.values() if type(each) is not Constant]
+            pending.extend(part for each in held for part in elements(each))
     return tuple(found.values())
 
 

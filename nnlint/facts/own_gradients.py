@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from nnlint.events import ModelCalled, Run
 from nnlint.graph import parameters_of
 from nnlint.static.objects import Class, CodeSite
-from nnlint.values import Instance, Value
+from nnlint.values import Data, Instance, Value, elements
 
 DIFFERENTIATES = frozenset({"grad", "enable_grad"})
 """What only a forward pass that differentiates has a use for; `backward` may as well stand in a network's own training."""
@@ -28,17 +28,25 @@ def differentiates_inside(run: Run, model: Value) -> bool:
 
 
 def _differentiates(cls: Class) -> bool:
-    return any(_calls(node, DIFFERENTIATES) for node in cls.node.body)
+    text = "\n".join(cls.module.lines_of(cls.node))
+    return any(name in text for name in DIFFERENTIATES) and _calls(cls.node, DIFFERENTIATES)
 
 
 def switches_off_inside(call: ModelCalled) -> bool:
-    """Whether the called network is an argument whose annotation names a class that is at hand, and records nothing."""
-    return any(
+    """Whether the network itself records nothing of what it gives: as its run shows, or as the class does that the annotation of
+    an argument names."""
+    return _gives_no_graph(call) or any(
         isinstance(node, ast.FunctionDef) and node.name in CALLED and _calls(node, SWITCHES_OFF)
         for cls in _annotated(call)
         for owner in cls.lineage()
         for node in owner.node.body
     )
+
+
+def _gives_no_graph(call: ModelCalled) -> bool:
+    """Whether all that a network at hand gives was made where nothing is recorded: its forward pass is decorated."""
+    given = [each for each in elements(call.output) if isinstance(each, Data) and each.operation == "output"]
+    return bool(given) and all(isinstance(each.inputs[0], Data) and each.inputs[0].gradient is False for each in given)
 
 
 def _annotated(call: ModelCalled) -> Iterator[Class]:

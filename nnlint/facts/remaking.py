@@ -107,7 +107,7 @@ def _resets(run: Run, made: Event, here: Iteration, owners: Sequence[Value]) -> 
     statement = here.loop.at.statement if isinstance(here.loop.at, CodeSite) else None
     if not isinstance(here.loop.at, CodeSite) or not isinstance(statement, (ast.For, ast.AsyncFor, ast.While)):
         return False
-    lines = here.loop.at.module.lines[statement.lineno - 1 : statement.end_lineno]
+    lines = here.loop.at.module.lines_of(statement)
     return any(RESETS_WEIGHTS.search(line.partition("#")[0]) for line in lines)
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from typing import TypeGuard
 
-from nnlint.events import Run
+from nnlint.events import Run, StateUsed
 from nnlint.facts.identity import PARTS, uncopied
 from nnlint.facts.inverses import unrun_code
-from nnlint.facts.roles import Comparison
+from nnlint.facts.roles import ASKS, Comparison
 from nnlint.facts.scaling import origins, scaling_of
 from nnlint.graph import ancestors, content
 from nnlint.lazy import regex
@@ -22,8 +23,17 @@ LEAST_FACTOR = 10.0
 PIXEL_RANGES = frozenset({255.0, 256.0, 127.5, 127.0, 128.0, 65535.0, 65536.0, 1023.0, 4095.0})
 """Constants that bring pixels to a unit range and back."""
 
+ASKED = regex(r"\bpredict|load_model|load_state_dict|torch\.load|no_grad|\.eval\(\)")
+"""What a script holds that asks a trained network for answers."""
+
 PICTURES = regex(r"imread|image|img|pixel|mask|depth|dispar|flow|frame_?rgb|raster|heat_?map|spectr|\bmel", re.I)
+SAVES = frozenset("save save_weights save_model save_pretrained dump save_checkpoint".split())
+"""Methods that keep a network for other scripts."""
+
 MOST_NAMED = 400
+MOST_TERMS = 5
+"""What is added in one pass of a loop that adds up is added in so few sums."""
+
 DRAWS = frozenset(
     "random arange linspace ones zeros full randperm normal uniform gamma poisson exponential choice integers beta binomial "
     "lognormal standard_normal laplace randn rand randint".split()
@@ -65,6 +75,28 @@ def rescalings_behind(value: Value) -> list[Rescaling]:
     found = [rescaling_of(each) for each in origins(value, lambda data: rescaling_of(data) is not None)]
     known = [each for each in found if each is not None]
     return known if len(known) == len(found) else []
+
+
+def is_average(rescaling: Rescaling) -> bool:
+    """Whether a sum is divided by the number of its terms, as far as a constant can be that: an average by hand."""
+    return rescaling.divides and any(_is_sum(uncopied(each)) for each in elements(rescaling.subject))
+
+
+def _is_sum(value: Value | None) -> bool:
+    """Whether the value is a sum over an array, or was added up pass by pass, beginning with 0."""
+    if not isinstance(value, Data) or value.operation not in ("add", "subtract"):
+        return isinstance(value, Data) and value.operation == "sum"
+    terms = value.inputs
+    for _ in range(MOST_TERMS):
+        added = [each for given in terms for each in elements(given)]
+        if any(number(each) == 0 for each in added):
+            return True
+        terms = tuple(term for each in added if _is_term_of_sum(each) for term in each.inputs)
+    return False
+
+
+def _is_term_of_sum(value: Value) -> TypeGuard[Data]:
+    return isinstance(value, Data) and value.operation in ("add", "subtract")
 
 
 def is_done_to_both(rescaling: Rescaling, comparison: Comparison) -> bool:
@@ -175,7 +207,9 @@ def _is_exp(data: Data) -> bool:
 
 
 def is_undone(run: Run, rescaling: Rescaling) -> bool:
-    """Whether a prediction is brought back by the constant, or scaled like the target; also in code that is not run here."""
+    """Whether a prediction is brought back by the constant, or scaled like the target; also in code that is not run here,
+    and in another script of the project.
+    """
     made = [data for name in ("multiply", "divide") for data in run.operations.get(name, ())]
     for data in made:
         if data is rescaling.result or not isinstance(data, Data) or not _has_factor(data, rescaling):
@@ -183,14 +217,39 @@ def is_undone(run: Run, rescaling: Rescaling) -> bool:
         if any(_is_prediction(side) for side in data.inputs):
             return True
     site = rescaling.result.at
-    return isinstance(site, CodeSite) and any(_undoes(function, site, rescaling) for function in unrun_code(site))
+    if not isinstance(site, CodeSite):
+        return False
+    return any(_undoes(function, site, rescaling) for function in unrun_code(site)) or _is_undone_elsewhere(
+        run, site, rescaling
+    )
+
+
+def _is_undone_elsewhere(run: Run, site: CodeSite, rescaling: Rescaling) -> bool:
+    """Whether another script that asks a network for answers undoes the constant, on a line of its own."""
+    opposite = r"\*" if rescaling.divides else "/"
+    number_written = rf"{rescaling.factor:.17g}".removesuffix(".0")
+    undone = re.compile(rf"(?<![*/]){opposite}=?\s*{re.escape(number_written)}(?:\.0*)?(?![\d.*/])")
+    here = site.module.source
+    return any(
+        source is not here and ASKED.search(source.text) and undone.search(source.text) for source in run.sources
+    )
+
+
+def may_be_undone_elsewhere(run: Run) -> bool:
+    """Whether the script saves a network, or anything else, for others to load: its answers may be brought back there."""
+    if any(event.into is None for event in run.events(StateUsed)):
+        return True
+    return any(isinstance(call, Data) and call.name in SAVES for call in run.operations.get("method", ()))
 
 
 def _is_prediction(value: Value) -> bool:
     """Whether the value is computed by weights and no measure of them, as an error or a count of hits in percent is."""
-    return any(
-        data.operation in ("output", "matmul") for data in ancestors(value, stop=_measures) if not _measures(data)
-    )
+    return any(_is_answer(data) for data in ancestors(value, stop=_measures) if not _measures(data))
+
+
+def _is_answer(data: Data) -> bool:
+    """Whether the data come out of a network, at hand or not, or out of a product with weights."""
+    return data.operation in ("output", "matmul") or (data.operation == "method" and data.name in ASKS)
 
 
 def _measures(data: Data) -> bool:

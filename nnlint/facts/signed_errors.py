@@ -210,7 +210,16 @@ def _is_learned(target: Data) -> bool:
 
 
 def _is_given(target: Data) -> bool:
-    return all(isinstance(each, Data) and each.operation in GIVEN for each in content(target))
+    return not _is_penalty(target) and all(
+        isinstance(each, Data) and each.operation in GIVEN for each in content(target)
+    )
+
+
+def _is_penalty(target: Data) -> bool:
+    """Whether it is a weighed size, as of the picture that is looked for, which nothing aims at: `rate * (picture**2).sum()`."""
+    return target.operation == "multiply" and any(
+        isinstance(each, Data) and (each.operation in REDUCING or each.operation == "norm") for each in target.inputs
+    )
 
 
 def _is_output(prediction: Data) -> bool:

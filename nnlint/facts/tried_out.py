@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 
 from nnlint.events import Backward, Escaped, ModelCalled, OptimizerMade, OptimizerStepped, Run, StateUsed
@@ -18,6 +19,7 @@ CONSTRUCTED = regex(r"(^|\.)[A-Z][A-Za-z0-9]*$")
 LOADED = regex(r"load|pretrain|from_|hub|zoo|restore", re.I)
 """How classes are named, and functions that give networks their weights."""
 
+TRIAL = regex(r"_*(?:test|dummy)_?(?:net|network|model|module)?\d*$", re.I)
 STEPS = regex(r"step|import\s+\*", re.I)
 """What a file holds that may step an optimizer."""
 
@@ -29,6 +31,15 @@ def is_tried_out(run: Run, data: Data, place: Site) -> bool:
         return True
     at_top = isinstance(place, CodeSite) and place.function is None
     return at_top and data.layer is not None and id(data.layer) not in run.remember("trained layers", run, _trained)
+
+
+def is_of_trial(place: Site) -> bool:
+    """Whether the class around goes by no other name than that of a trial: `class test(nn.Module)`."""
+    if not isinstance(place, CodeSite):
+        return False
+    line = getattr(place.node, "lineno", 0)
+    around = (each for each in place.module.tree.body if isinstance(each, ast.ClassDef))
+    return any(each.lineno <= line <= (each.end_lineno or 0) and TRIAL.match(each.name) for each in around)
 
 
 def _is_only_measured(run: Run, data: Data) -> bool:

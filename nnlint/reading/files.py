@@ -15,6 +15,7 @@ from nnlint.reading.documents import read_document
 from nnlint.reading.kinds import NOTEBOOK, is_notebook_json, why_no_python
 from nnlint.reading.patterns import IgnoreFiles, Patterns
 from nnlint.reading.raw import read_bytes
+from nnlint.reading.real_paths import RealPaths
 from nnlint.records import dataclass, field
 from nnlint.report import InternalError, Note, SourceText, outer_error
 
@@ -47,6 +48,7 @@ class Collected:
     excluded: int = 0
     at_hand: int = 0
     aside: Aside = field(default_factory=Aside)
+    real_paths: RealPaths = field(default_factory=RealPaths)
 
     def add(self, document: Document) -> None:
         """Adds what was read of a file, put aside where there is much."""
@@ -96,7 +98,7 @@ def read_paths(
 def shown_path(path: str) -> str:
     """The path as users see it: relative to the current folder where it lies below it, with forward slashes."""
     full = os.path.abspath(path)  # noqa: PTH100 - links stay as they are named
-    folder = str(Path.cwd())
+    folder = os.getcwd()  # noqa: PTH109 - asked for each file
     inside = full.startswith(folder.rstrip(os.sep) + os.sep)
     return (os.path.relpath(full, folder) if inside else full).replace(os.sep, "/")
 
@@ -141,7 +143,7 @@ def _read_file(collected: Collected, path: str, is_named: bool = False) -> None:
         if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
             collected.errors.append(outer_error(shown_path(path), "this is neither a file nor a folder"))
             return
-        full = os.path.realpath(path)
+        full = os.path.realpath(path) if is_named else collected.real_paths.of(path)
         if full in collected.seen:
             return
         collected.seen.add(full)

@@ -219,7 +219,7 @@ def call_function(
     activity, training = machine.activity, machine.training_events
     budget = machine.project.budget
     effort, is_own = budget.effort_of(function.node), function.module is machine.entry
-    machine.gradient = knowledge.decorated_gradient(function.decorators, before)
+    machine.gradient = within = knowledge.decorated_gradient(function.decorators, before)
     try:
         is_retry = machine.handler_depth > 0 and effort.steps > STEPS_OF_A_RETRY
         here = machine.times_followed.get(function.node, 0)
@@ -236,7 +236,10 @@ def call_function(
             is_object = isinstance(receiver, Instance) and not receiver.is_network
             reached = (receiver, *given.values()) if is_object and receiver is not None else given.values()
             knowledge.escape(machine, reached, function.name, node)
-        return machine.data("call", given.values(), node, name=function.name)
+        unfollowed = machine.data("call", given.values(), node, name=function.name)
+        if within is False:  # whatever it does, nothing of it is recorded
+            unfollowed.gradient = False
+        return unfollowed
     return value
 
 
@@ -247,10 +250,14 @@ def is_generator(function: Function) -> bool:
         return False
     known = function.module.generators.get(node)
     if known is None:
-        text = function.module.lines[node.lineno - 1 : node.end_lineno]
-        known = any("yield" in line for line in text) and any(_yields(statement) for statement in node.body)
+        known = _is_named_in("yield", function.module, node) and any(_yields(statement) for statement in node.body)
         function.module.generators[node] = known
     return known
+
+
+def _is_named_in(word: str, module: Module, node: ast.stmt) -> bool:
+    """Whether the word stands in the lines of a statement; asked of the whole text first, where it hardly ever does."""
+    return word in module.source.text and any(word in line for line in module.lines_of(node))
 
 
 def _yields(node: ast.AST) -> bool:

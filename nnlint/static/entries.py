@@ -155,8 +155,7 @@ def _call_entry_methods(machine: Machine, cls: Class, instance: Instance) -> Ite
 
 def _called_inside(cls: Class) -> frozenset[str]:
     """The names that the class's own text calls: its bases may call whichever of its methods they know by name."""
-    lines = cls.module.lines[cls.node.lineno - 1 : cls.node.end_lineno]
-    return frozenset(SELF_CALLED.findall("\n".join(lines)))
+    return frozenset(SELF_CALLED.findall("\n".join(cls.module.lines_of(cls.node))))
 
 
 def _steps_its_own(machine: Machine, instance: Instance) -> bool:

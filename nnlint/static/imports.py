@@ -11,6 +11,7 @@ from pathlib import Path
 
 from nnlint.operations import CONTAINERS, FUNCTIONS, LAYERS, LOSSES
 from nnlint.reading.disk import Disk
+from nnlint.reading.real_paths import RealPaths
 from nnlint.source import Source
 from nnlint.static.machine import CutShort, Frame, Machine, Surroundings
 from nnlint.static.objects import Deferred, External, Module
@@ -208,16 +209,11 @@ class Folders:
         self.files: dict[tuple[str, ...], str | None] = {}
         self.holding: dict[tuple[str, str], tuple[str, ...]] = {}
         self.beside: dict[str, tuple[str, str]] = {}
-        self.reals: dict[str, str] = {}
+        self.real_paths = RealPaths()
 
     def real(self, file: str) -> str:
-        """The path of a file without links, each folder followed once."""
-        folder, name = os.path.split(file)
-        if os.path.islink(file):
-            return os.path.realpath(file)
-        if folder not in self.reals:
-            self.reals[folder] = os.path.realpath(folder)
-        return os.path.join(self.reals[folder], name)
+        """The path of a file without links."""
+        return self.real_paths.of(file)
 
     def existing(self, folder: str, parts: list[str]) -> str | None:
         """The file of a module, or of a package, in a folder."""
@@ -259,15 +255,19 @@ class Folders:
 
     def _existing(self, folder: str, parts: list[str]) -> str | None:
         path = os.path.join(folder, *parts)
-        own = [f"{path}.py"] if parts else []
-        for candidate in (*own, os.path.join(path, "__init__.py")):
-            if self.disk.is_file(Path(candidate)):
-                return candidate
-        return None
+        is_folder_there = not parts or self._is_listed(folder, parts[0])
+        is_module_there = is_folder_there if len(parts) != 1 else self._is_listed(folder, f"{parts[0]}.py")
+        own = [f"{path}.py"] if parts and is_module_there else []
+        package = [os.path.join(path, "__init__.py")] if is_folder_there else []
+        return next((each for each in (*own, *package) if self.disk.is_file(Path(each))), None)
 
     def _may_hold(self, folder: str, root: str = "__init__") -> bool:
+        return self._is_listed(folder, root) or self._is_listed(folder, f"{root}.py")
+
+    def _is_listed(self, folder: str, name: str) -> bool:
+        """Whether there may be something of that name in a folder."""
         names = self._listed(folder)
-        return names is None or root in names or f"{root}.py" in names
+        return names is None or name in names
 
     def _listed(self, folder: str) -> frozenset[str] | None:
         if folder not in self.names:
@@ -311,9 +311,8 @@ def _resolved(folders: Folders, folder: str, name: str, level: int) -> str | Non
         for _ in range(level - 1):
             folder = os.path.dirname(folder)
         return folders.existing(folder, parts)
-    return folders.existing(folder, parts) or _above(folders, folder, parts)
-
-
-def _above(folders: Folders, folder: str, parts: list[str]) -> str | None:
-    found = (folders.existing(each, parts) for each in folders.above(folder, parts[0]))
-    return next(filter(None, found), None)
+    for around in folders.above(folder, parts[0]):
+        found = folders.existing(around, parts)
+        if found is not None:
+            return found
+    return None

@@ -81,6 +81,7 @@ class Surroundings(Protocol):
     """What a run asks of the project around it."""
 
     sources: Sequence[Source]
+    together: Sequence[Source]
     by_file: dict[str, Source]
     broken: list[SyntaxProblem]
     budget: Budget
@@ -153,7 +154,7 @@ class Machine:
             module.source.path,
             operations=self.operations,
             base_names=project.base_names,
-            sources=project.sources,
+            sources=project.together or project.sources,
         )
         self.block = self.run.trace
 

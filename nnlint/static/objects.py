@@ -44,6 +44,10 @@ class Module(Value):
             self._lines = self.source.text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
         return self._lines
 
+    def lines_of(self, first: ast.stmt | ast.expr, last: ast.stmt | ast.expr | None = None) -> list[str]:
+        """The lines on which a node stands, or a node and all up to another."""
+        return self.lines[first.lineno - 1 : (last or first).end_lineno]
+
     def give_back(self) -> None:
         """Undo what the file did to the names of other files' modules and classes: another script is another process."""
         while self.replaced:

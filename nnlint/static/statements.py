@@ -14,7 +14,7 @@ from nnlint.static.knowledge import dispatch as knowledge
 from nnlint.static.machine import Machine, executes
 from nnlint.static.objects import Function, Generator
 from nnlint.static.tests import test_key
-from nnlint.values import NONE, Constant, Data, Instance, State, Value, elements, truth
+from nnlint.values import NONE, Constant, Data, Instance, Layer, State, Value, elements, truth
 
 Arm = Callable[[], "str | None"]
 
@@ -32,6 +32,8 @@ def _if(machine: Machine, node: ast.If) -> str | None:
         known = True
     if known is None and isinstance(value, Data) and value.operation == "compare":
         known = counters.compared(machine, value)
+    if known is None and negated and _holds_already(value):
+        known = True
     if known is not None:
         return machine.execute(node.body if known is not negated else node.orelse)
     if not node.orelse and not negated and _guards_against_none(value):
@@ -44,6 +46,16 @@ def _if(machine: Machine, node: ast.If) -> str | None:
         implied = implied[::-1]
     swapped = negated is not denies
     return machine.branch(key, arms[::-1] if swapped else arms, implied[::-1] if swapped else implied)
+
+
+def _holds_already(test: Value) -> bool:
+    """Whether the test is `hasattr(self, "head")` of a network or layer that was stored there: it is not made a second time."""
+    if not isinstance(test, Data) or test.name != "builtins.hasattr" or len(test.inputs) != 2:
+        return False
+    holder, name = test.inputs
+    if not isinstance(holder, Instance) or not isinstance(name, Constant):
+        return False
+    return isinstance(holder.attributes.get(name.value), (Instance, Layer))
 
 
 def _ends_true(machine: Machine, test: ast.BoolOp) -> bool:

@@ -40,7 +40,7 @@ from collections.abc import Iterator
 
 from nnlint.events import LayerApplied, Run
 from nnlint.facts.layers import REARRANGING, before, made_by, place_of, wiring
-from nnlint.facts.tried_out import is_tried_out, only_shows_gradients
+from nnlint.facts.tried_out import is_of_trial, is_tried_out, only_shows_gradients
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.lazy import regex
 from nnlint.mending import edits
@@ -109,7 +109,7 @@ def _problem(run: Run, second: Data) -> Iterator[Problem]:
     if any(first.layer is None or not _is_redundant(run, first, second) for first in firsts):
         return
     place, behind = place_of(second), place_of(firsts[0])
-    if place is None or behind is None or is_tried_out(run, second, place):
+    if place is None or behind is None or is_tried_out(run, second, place) or is_of_trial(place):
         return
     yield Problem(
         place,

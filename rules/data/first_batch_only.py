@@ -2,7 +2,8 @@
 
 ## What it does
 Reports `next(iter(loader))` inside a training loop, where what is drawn is trained on: written in one expression, by an iterator
-that is made in the same pass, or in a helper that the loop calls. A batch that is drawn once before the loop (the network is to
+that is made in the same pass, or in a helper that the loop calls. So is a loop of an evaluation whose every pass measures the
+loss of the first batch of a loader that keeps its order. A batch that is drawn once before the loop (the network is to
 learn one batch by heart), previews, and iterators that are made anew when they are exhausted are left alone.
 
 ## Why it matters
@@ -32,13 +33,13 @@ Every batch that is drawn there is the first one of its pass.
 from __future__ import annotations
 
 import ast
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from itertools import combinations
 from typing import NamedTuple
 
-from nnlint.events import BatchDrawn, Iteration, LoaderMade, ModelCalled, Run
+from nnlint.events import BatchDrawn, Iteration, LoaderMade, LossComputed, ModelCalled, Run
 from nnlint.facts.data_sets import is_one_batch, keeps_order
-from nnlint.facts.differentiated import training_calls
+from nnlint.facts.differentiated import differentiated, training_calls
 from nnlint.facts.layers import made_by
 from nnlint.facts.loops import counts_epochs
 from nnlint.finding import Severity, Verdict
@@ -47,7 +48,7 @@ from nnlint.mending import edits
 from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
-from nnlint.values import Data, Instance, Loader
+from nnlint.values import Data, Instance, Loader, elements
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
 from nnlint.words import NETWORKS
 
@@ -66,14 +67,39 @@ def check(run: Run) -> Iterator[Problem]:
     first = {id(data) for data in made_by(run, "batch") if _is_first(data)} if any(run.events(LoaderMade)) else ()
     if not first:
         return
+    training = training_calls(run)
+    for again in _drawn_again(training, first):
+        yield _problem(again)
+    trained_in = {id(call.iterations[-1].loop) for call in training if call.iterations}
+    measured = _measured(run)
+    asked = [call for call in run.events(ModelCalled) if not measured.isdisjoint(map(id, elements(call.output)))]
+    for again in _drawn_again(asked, first):
+        loop = _innermost(again).loop
+        if id(loop) not in trained_in and not counts_epochs(loop) and keeps_order(again.loader):
+            yield _problem_of_evaluation(again)
+
+
+def _drawn_again(calls: Iterable[ModelCalled], first: Container[int]) -> Iterator[Draw]:
+    """One draw for each place whose first batches the calls get in one pass of a loop after the other."""
     passes: dict[int, list[Draw]] = {}
-    for call in training_calls(run):
+    for call in calls:
         for draw in _first_batches(call, first) if call.iterations else ():
             passes.setdefault(id(draw.at.node), []).append(draw)
     for draws in passes.values():
         again = next((other for one, other in combinations(draws, 2) if _is_another_pass(one, other)), None)
         if again is not None and not is_one_batch(again.loader):
-            yield _problem(again)
+            yield again
+
+
+def _measured(run: Run) -> frozenset[int]:
+    """The identities of all data of which a loss is computed that nothing differentiates."""
+    learned = differentiated(run)
+    return frozenset(
+        id(data)
+        for event in run.events(LossComputed)
+        if not any(id(each) in learned for each in elements(event.value))
+        for data in ancestors(event.prediction)
+    )
 
 
 def _is_first(batch: Data) -> bool:
@@ -135,6 +161,17 @@ def _problem(draw: Draw) -> Problem:
         related=((draw.call.at, "trained on it here"),),
         help="loop over the loader, or make the iterator once before the loop and again when it is exhausted",
         severity=_severity(draw, repeats),
+    )
+
+
+def _problem_of_evaluation(draw: Draw) -> Problem:
+    return Problem(
+        draw.at,
+        "this evaluation measures the same first batch in every pass of its loop",
+        label="always the first batch",
+        related=((draw.call.at, "asked about it here"),),
+        help="loop over the loader",
+        severity=Severity.WARNING,
     )
 
 

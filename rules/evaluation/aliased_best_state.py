@@ -4,7 +4,8 @@
 Reports weights that a training loop keeps for later, as a `state_dict()` or as the model under another name, and that later
 steps of the same model change before they are restored, saved or returned. Copies, states that are saved at once, and states kept
 right before the loop ends are left alone, and those that are kept for the number of their epoch: they are meant as the last
-ones. A shallow `state_dict().copy()` is no copy: its tensors are the live ones.
+ones. A name that each arm of an `if` gives to another network says which one is used, and keeps nothing. A shallow
+`state_dict().copy()` is no copy: its tensors are the live ones.
 
 ## Why it matters
 `state_dict()` holds references to the parameters that the optimizer updates in place. What is restored as the best model is the
@@ -39,7 +40,7 @@ import ast
 from collections.abc import Iterator
 
 from nnlint.events import OptimizerStepped, Run, StateKept, ValueSeen
-from nnlint.facts.kept_states import Stale, is_kept_last, stale_states, written_for
+from nnlint.facts.kept_states import Stale, is_choice, is_kept_last, stale_states, written_for
 from nnlint.finding import Applicability, Edit, Fix, Severity, Verdict
 from nnlint.mending import edits
 from nnlint.mending.importing import spelled
@@ -53,7 +54,7 @@ from nnlint.words import TRAINING
 def check(run: Run) -> Iterator[Problem]:
     """One problem for each place that keeps live weights."""
     for stale in stale_states(run):
-        if not is_kept_last(stale.kept):
+        if not is_kept_last(stale.kept) and not is_choice(stale.kept):
             yield _problem(stale)
 
 

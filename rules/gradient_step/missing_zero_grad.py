@@ -139,9 +139,13 @@ def _filled(before: Gradients, backward: Backward) -> Gradients:
 
 
 def _is_cleared_under_another_name(run: Run, each: Trained, backward: Backward) -> bool:
-    """Whether the loop clears what nobody steps, and steps what nobody clears, and neither is known: it may be one optimizer."""
+    """Whether the loop clears what nobody steps, and steps what nobody clears, and neither is known: it may be one optimizer.
+
+    A name that is never bound is a slip of another, of whatever the loop clears.
+    """
     if not isinstance(each.optimizer, Data) or not backward.iterations:
         return False
+    is_unbound = each.optimizer.operation == "name"
     here = backward.iterations[-1].loop
     stepped = {
         id(one)
@@ -150,8 +154,7 @@ def _is_cleared_under_another_name(run: Run, each: Trained, backward: Backward) 
         for one in alternatives(step.optimizer)
     }
     return any(
-        isinstance(target, Data)
-        and id(target) not in stepped
+        ((isinstance(target, Data) and id(target) not in stepped) or is_unbound)
         and clear.iterations
         and clear.iterations[-1].loop is here
         for clear in run.events(GradientsCleared)

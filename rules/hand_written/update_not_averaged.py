@@ -36,6 +36,7 @@ from collections.abc import Iterator
 from nnlint.events import OptimizerMade, Run
 from nnlint.facts.identity import COPIES, uncopied
 from nnlint.facts.layers import made_by
+from nnlint.facts.roles import is_computed_by_weights
 from nnlint.facts.shapes import shape_of
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.graph import ancestors
@@ -109,7 +110,10 @@ def _product(change: Value) -> Data | None:
 
 
 def _is_sum_over_samples(product: Data) -> bool:
-    """Whether one factor is transposed, and has several samples in the dimension that is summed over."""
+    """Whether one factor is transposed, has several samples in the dimension that is summed over, and the other is an error.
+
+    An error that is handed in, as to the `backward` of a layer, may be averaged by whoever made it.
+    """
     if len(product.inputs) != 2:
         return False
     for position in (0, 1):
@@ -117,8 +121,17 @@ def _is_sum_over_samples(product: Data) -> bool:
         if isinstance(side, Data) and side.operation == "transpose" and len(side.inputs) == 1:
             shape = shape_of(side.inputs[0])
             if shape is not None and len(shape) == 2 and shape[position] not in (None, 1):
-                return isinstance(shape[position], int) or _is_data(side.inputs[0])
+                is_several = isinstance(shape[position], int) or _is_data(side.inputs[0])
+                return is_several and _is_error(product.inputs[1 - position])
     return False
+
+
+def _is_error(value: Value) -> bool:
+    """Whether a difference between what weights put out and anything else is behind the value."""
+    return any(
+        data.operation == "subtract" and any(is_computed_by_weights(side) for side in data.inputs)
+        for data in ancestors(value)
+    )
 
 
 def _is_data(value: Value) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
+from nnlint.lazy import regex
 from nnlint.static.arguments import Arguments
 from nnlint.static.knowledge.common import external, is_network_like, method
 from nnlint.static.machine import Machine
@@ -42,10 +43,14 @@ def _shuffled(machine: Machine, given: Arguments, node: ast.AST) -> Value:
     return parts[0] if len(parts) == 1 else Items(parts, "list")
 
 
+ENCODER = regex(r"(?:Encoder|Binarizer|Vectorizer)$")
+"""Classes of scikit-learn that learn words or classes, whatever a project calls their objects."""
+
+
 def _is_scaler(value: Value) -> bool:
-    return isinstance(value, Data) and (
-        value.operation == "scaler" or bool(re.search("scaler|normalizer", f"{value.bound} {value.name}", re.I))
-    )
+    if not isinstance(value, Data) or (value.operation == "call" and ENCODER.search(value.name)):
+        return False
+    return value.operation == "scaler" or bool(re.search("scaler|normalizer", f"{value.bound} {value.name}", re.I))
 
 
 @method("fit", "partial_fit")

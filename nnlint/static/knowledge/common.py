@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TypeAlias
 
 from nnlint.events import Escaped
@@ -48,17 +49,21 @@ NETWORKS = regex(
     r"model|net|encoder|decoder|generator|discriminator|backbone|classifier|critic|actor|policy|^[dg]$|learner|student",
     re.IGNORECASE,
 )
+NAMED_NETWORK = regex(r"(?:^|_)(?:net|network|model)$", re.IGNORECASE)
 PIPELINE = regex(r"pipeline(_cls|_class|For\w*)?(\.from_\w+)?(?: |$)", re.IGNORECASE)
 """What makes a ready-made pipeline, which asks its networks without recording, by whatever name it is kept."""
 
+KINDS = r"_(?:class|cls|type|builder|factory|fn|func|function|constructor|creator|maker|name|path|zoo)$"
 MAKES = regex(
     r"^_*(?:get|build|make|create|construct|instantiate|define|load|download|init|initialize|setup|set|prepare|configure|resolve|"
     r"register|wrap|to|from|convert|export|save|compile|count|num|parse|check|is|has|reset|freeze|unfreeze|select|copy|clone|"
-    r"average|merge|update|print|show|plot|log|list|find|add|new)_|"
-    r"_(?:class|cls|type|builder|factory|fn|func|function|constructor|creator|maker|name|path|zoo)$",
+    r"average|merge|update|print|show|plot|log|list|find|add|new)_|" + KINDS,
     re.IGNORECASE,
 )
 """Names of functions that have to do with networks and are none: `build_model`, `to_captum_model`, `net_factory`."""
+
+MAKERS = regex(KINDS, re.IGNORECASE)
+"""Names under which a class or function is kept that makes networks: `network_class = find_class(name)`."""
 
 REGISTRY = regex(r"_?(?:dict|map|mapping|zoo|registry|factory|table|classes|types)$", re.IGNORECASE)
 CLASS_NAME = regex(r"^[A-Z][A-Za-z0-9]*[a-z]")
@@ -107,7 +112,11 @@ def is_optimizer_like(value: Value) -> bool:
         return True
     if not isinstance(value, Data) or value.operation not in LASTING:
         return False
-    name = role_name(value)
+    return _is_called_like_optimizer(role_name(value))
+
+
+@lru_cache(1000)
+def _is_called_like_optimizer(name: str) -> bool:
     return bool(STEPPABLE.search(name)) and not SCHEDULING.search(name)
 
 
@@ -138,10 +147,31 @@ def is_network_like(value: Value) -> bool:
     return is_called_so and not _is_maker(value) and PIPELINE.search(value.name) is None
 
 
+def stands_for_network(value: Value) -> bool:
+    """Whether a value is a network, or an object that holds one: a policy, a player. A function is given these, no network is."""
+    if isinstance(value, Layer):
+        return True
+    if isinstance(value, Instance):
+        return value.is_network or any(_is_known_network(each) for each in value.attributes.values())
+    return isinstance(value, Data) and (_is_known_network(value) or _is_made_of_network(value))
+
+
+def _is_known_network(value: Value) -> bool:
+    if isinstance(value, Data):
+        return MODE_KEY in value.parts or NAMED_NETWORK.search(role_name(value)) is not None
+    return isinstance(value, Layer) or (isinstance(value, Instance) and value.is_network)
+
+
+def _is_made_of_network(value: Data) -> bool:
+    """Whether code that is not at hand was given a network to make it of: `build_policy(self.network)`."""
+    given = value.inputs[1:] if value.operation == "method" else value.inputs
+    return value.operation in ("call", "method") and any(_is_known_network(each) for each in given)
+
+
 def _is_maker(value: Data) -> bool:
     """Whether unknown data goes by the name of a function, class or registry that makes networks, not by that of a network."""
     if value.bound:
-        return False
+        return MAKERS.search(value.bound) is not None
     if value.operation == "index":
         return _is_registered(value)
     if value.operation not in ("name", "attribute", "argument"):

@@ -33,6 +33,7 @@ from nnlint.static.knowledge.common import (
     escape,
     is_network_like,
     role_name,
+    stands_for_network,
     wrap_output,
 )
 from nnlint.static.machine import Machine
@@ -133,6 +134,8 @@ def _numeric(machine: Machine, root: str, last: str, name: str, given: Arguments
     if last in BIASED and len(given.positional) > 2:
         return _biased(machine, given, node)
     operation = FUNCTIONS.get(last)
+    if operation == "tensor" and ".sparse." in name:
+        return None  # the first argument says where the numbers stand
     return None if operation is None else operate(machine, operation, given, node)
 
 
@@ -208,7 +211,8 @@ def _reached(receiver: Value, given: Arguments) -> tuple[Value, ...]:
 def call_unknown(machine: Machine, callee: Data, given: Arguments, node: ast.AST) -> Value:
     """Call something unknown: a network, if it is called like one; else anything."""
     is_given = bool(given.positional) or MODE_KEY in callee.parts or given.open or not BATCH.isdisjoint(given.keywords)
-    if callee.operation == "detach" or (not machine.is_inside_network and is_network_like(callee) and is_given):
+    is_network_called = not machine.is_inside_network and is_given and is_network_like(callee)
+    if callee.operation == "detach" or (is_network_called and not any(map(stands_for_network, given.positional))):
         made = machine.data("call", (callee, *given.values()), node, name=role_name(callee))
         inner = zoo.apply_own_head(machine, callee, made, node)
         output = wrap_output(machine, callee, inner, given.values(), node)

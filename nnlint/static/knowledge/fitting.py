@@ -222,6 +222,8 @@ def run_step(machine: Machine, module: Instance, name: str, loader: Value | None
         elif optimizer is not None:
             loss = loss.entries.get("loss", loss) if isinstance(loss, Entries) else loss
             _update(machine, module, optimizer, loss, node)
+        elif training and not steps_by_hand(machine, module, node):  # which of several optimizers steps is not known
+            machine.emit(Differentiated(machine.site(step.node), loss))
         else:
             machine.run.results.append(loss)
 

@@ -149,6 +149,8 @@ def _dict(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value
     made = Entries(dict(given.keywords), given.open, machine.site(node))
     if given.positional:
         first = given.positional[0]
+        if isinstance(first, Generator):
+            first = Items(list(machine.draw(first)), "list", True)
         if isinstance(first, State):
             return State(first.owner, machine.site(node), first.copied)
         if isinstance(first, Entries):

@@ -77,13 +77,11 @@ FRAMEWORK_BACKWARD = regex(r"accel|fabric|engine|scaler|manager|trainer|optim|st
 def make(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value | None:
     """What a class or function that is not at hand makes, if that is an optimizer or a scheduler."""
     last = name.rpartition(".")[2]
-    if ".lr_scheduler." in name or (_takes_optimizer(given) and SCHEDULING.search(last)):
+    if ".lr_scheduler." in name or (SCHEDULING.search(last) and _takes_optimizer(given)):
         return make_scheduler(machine, last, given, node)
     if name.startswith("torch.optim.") and last in OPTIMIZERS:
         return make_optimizer(machine, last, given, node)
-    if any(_is_parameters(value) for value in given.values()) and last[:1].isupper():
-        return make_optimizer(machine, last, given, node)
-    if any(_is_parameters(value) for value in given.values()) and re.search(r"opt", last, re.I):
+    if (last[:1].isupper() or "opt" in last.lower()) and any(map(_is_parameters, given.values())):
         return make_optimizer(machine, last, given, node)
     return None
 
@@ -93,7 +91,7 @@ def _is_parameters(value: Value) -> bool:
 
 
 def _takes_optimizer(given: Arguments) -> bool:
-    return any(isinstance(each, Optimizer) or is_optimizer_like(each) for each in given.values())
+    return any(map(is_optimizer_like, given.values()))
 
 
 def make_optimizer(machine: Machine, kind: str, given: Arguments, node: ast.AST) -> Optimizer:
@@ -113,7 +111,7 @@ def is_optimizer_class(cls: Class) -> bool:
     step = cls.find("step")
     if not isinstance(step, Function):
         return True
-    text = "\n".join(step.module.lines[step.node.lineno - 1 : step.node.end_lineno])
+    text = "\n".join(step.module.lines_of(step.node))
     return "super" not in text and "zero_grad" not in text and ".step(" not in text
 
 
