@@ -76,12 +76,12 @@ def _never_reached(run: Run) -> tuple[NeverReached, ...]:
         return ()
     if not all(graph_behind(run, event.loss).is_live for event in run.events(Backward)):
         return ()  # nothing is trained at all, which has a cause of its own
-    if any(each.operation == "name" for each in ancestors_of_all([event.loss for event in run.events(Backward)])):
-        return ()  # what nobody assigned may be what any layer put out
     held = _held(run)
     cut_off = list(_cut_off(run, held)) if held else []
     if not cut_off or len(reached(run)) >= MOST_VISITED:
         return ()
+    if any(each.operation == "name" for each in ancestors_of_all([event.loss for event in run.events(Backward)])):
+        return ()  # what nobody assigned may be what any layer put out
     given_values = _given_values(run)
     found: dict[object, NeverReached] = {}
     for outputs in cut_off:
