@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from nnlint.events import ModelBuilt, ModelCalled, OptimizerStepped, Run, StateUsed
 from nnlint.facts.differentiated import differentiated, may_be_stepped, training_calls
 from nnlint.facts.loops import counts_epochs, draws_batches, is_over_choices, words_in
-from nnlint.facts.remaking import Remade, holds_own_training, remade
+from nnlint.facts.remaking import Remade, holds_own_training, is_periodic, remade
 from nnlint.graph import parameters_of
 from nnlint.operations import ACTIVATIONS, CONTAINERS, LOSS_OPERATIONS
 from nnlint.static.objects import Function, node_at
@@ -95,7 +95,12 @@ def _is_by_mistake(run: Run, each: Remade[ModelBuilt]) -> bool:
     loop = each.iteration.loop
     if _is_bare(each.made.model) and _trains_what_stays(run, each):
         return False
-    if each.guarded or holds_own_training(each) or not all(draws_batches(inner.loop) for inner in each.inner):
+    if (
+        each.guarded
+        or is_periodic(each)
+        or holds_own_training(each)
+        or not all(draws_batches(inner.loop) for inner in each.inner)
+    ):
         return False
     takes_steps = not each.inner and bool(words_in(loop) & STEPS)
     if not draws_batches(loop) and (is_over_choices(loop) or not (counts_epochs(loop) or takes_steps)):

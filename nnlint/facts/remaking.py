@@ -75,6 +75,22 @@ def holds_own_training(found: Remade[Made]) -> bool:
     return len(inner) > 1 or is_over_choices(loop) or not draws_batches(inner[-1].loop)
 
 
+def is_periodic(found: Remade[Made]) -> bool:
+    """Whether the guard holds again and again: `epoch % 10 == 0`."""
+    sites = (*found.made.calls, found.made.at)
+    return any(_stands_under_modulo(site) for site in sites if isinstance(site, CodeSite))
+
+
+def _stands_under_modulo(site: CodeSite) -> bool:
+    top = site.function if site.function is not None else site.module.tree
+    for node in ast.walk(top):
+        if isinstance(node, ast.If) and any(isinstance(part, ast.Mod) for part in ast.walk(node.test)):
+            body = (part for statement in node.body for part in ast.walk(statement))
+            if any(part is site.statement for part in body):
+                return True
+    return False
+
+
 def _shared(made: Event, used: Event) -> tuple[Iteration, ...]:
     count = 0
     for first, second in zip(made.iterations, used.iterations, strict=False):

@@ -45,7 +45,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from nnlint.events import OptimizerMade, OptimizerStepped, Run
 from nnlint.facts.loops import counts_epochs, header_of
-from nnlint.facts.remaking import Remade, holds_own_training, remade
+from nnlint.facts.remaking import Remade, holds_own_training, is_periodic, remade
 from nnlint.finding import Applicability, Severity, Verdict
 from nnlint.lazy import regex
 from nnlint.mending.hoisting import hoisted
@@ -167,7 +167,7 @@ def _problem(found: Remade[OptimizerMade]) -> Iterator[Problem]:
             help="construct it once, before the loop; a new rate goes into its `param_groups` or a scheduler",
             fix=hoisted(found.made.at, "construct the optimizer before the loop"),
         )
-    elif _is_periodic(found):
+    elif is_periodic(found):
         yield Problem(
             found.made.at,
             "the optimizer starts again without its state whenever this condition holds",
@@ -176,22 +176,6 @@ def _problem(found: Remade[OptimizerMade]) -> Iterator[Problem]:
             help="to change the rate alone, set it in its `param_groups` or use a scheduler",
             severity=Severity.ADVICE,
         )
-
-
-def _is_periodic(found: Remade[OptimizerMade]) -> bool:
-    """Whether the guard holds again and again: `epoch % 10 == 0`."""
-    sites = (*found.made.calls, found.made.at)
-    return any(_stands_under_modulo(site) for site in sites if isinstance(site, CodeSite))
-
-
-def _stands_under_modulo(site: CodeSite) -> bool:
-    top = site.function if site.function is not None else site.module.tree
-    for node in ast.walk(top):
-        if isinstance(node, ast.If) and any(isinstance(part, ast.Mod) for part in ast.walk(node.test)):
-            body = (part for statement in node.body for part in ast.walk(statement))
-            if any(part is site.statement for part in body):
-                return True
-    return False
 
 
 def witness(case: Case) -> Verdict:

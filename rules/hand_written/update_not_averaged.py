@@ -31,7 +31,7 @@ The step is the rate times the sum over all samples, of which there are several.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from nnlint.events import OptimizerMade, Run
 from nnlint.facts.identity import COPIES, uncopied
@@ -71,20 +71,25 @@ def check(run: Run) -> Iterator[Problem]:
     """One problem for each update by a sum over the samples."""
     if not run.operations.get("matmul") or any(run.events(OptimizerMade)):
         return
-    for operation in ("subtract", "add"):
-        for data in made_by(run, operation):
-            update = _update(data)
-            if update is not None:
-                yield _problem(update)
+    changed = [data for name in ("subtract", "add") for data in made_by(run, name) if _changes(data)]
+    weights = frozenset(id(uncopied(data.inputs[0])) for data in changed)
+    for data in changed:
+        update = _update(data, weights)
+        if update is not None:
+            yield _problem(update)
 
 
-def _update(data: Data) -> Update | None:
+def _changes(data: Data) -> bool:
+    return isinstance(data.at, CodeSite) and len(data.inputs) == 2 and _is_update(data.at)
+
+
+def _update(data: Data, weights: Container[int]) -> Update | None:
     site = data.at
-    if not isinstance(site, CodeSite) or len(data.inputs) != 2 or not _is_update(site):
-        return None
     rank = shape_of(data.inputs[0])
-    product = _product(data.inputs[1])
-    if product is None or rank is None or len(rank) != 2 or _is_averaged(data.inputs[1]):
+    if not isinstance(site, CodeSite) or rank is None or len(rank) != 2:
+        return None
+    product = _product(data.inputs[1], weights)
+    if product is None or _is_averaged(data.inputs[1]):
         return None
     return Update(data, site, data.inputs[1], product, _rate(data.inputs[1]))
 
@@ -99,27 +104,28 @@ def _is_update(site: CodeSite) -> bool:
     return ast.unparse(node.left) == ast.unparse(statement.targets[0])
 
 
-def _product(change: Value) -> Data | None:
+def _product(change: Value, weights: Container[int]) -> Data | None:
     """The product of transposed inputs and errors that a change is a multiple of; it has to be the only one."""
     found = [
         each
         for each in ancestors(change, stop=lambda each: each.operation not in SUMMANDS)
         if each.operation == "matmul"
     ]
-    return found[0] if len(found) == 1 and _is_sum_over_samples(found[0]) else None
+    return found[0] if len(found) == 1 and _is_sum_over_samples(found[0], weights) else None
 
 
-def _is_sum_over_samples(product: Data) -> bool:
+def _is_sum_over_samples(product: Data, weights: Container[int]) -> bool:
     """Whether one factor is transposed, has several samples in the dimension that is summed over, and the other is an error.
 
-    An error that is handed in, as to the `backward` of a layer, may be averaged by whoever made it.
+    An error that is handed in, as to the `backward` of a layer, may be averaged by whoever made it. A product with transposed
+    `weights` brings the error back to what they were given: it is no sum over the samples.
     """
     if len(product.inputs) != 2:
         return False
     for position in (0, 1):
         side = product.inputs[position]
         if isinstance(side, Data) and side.operation == "transpose" and len(side.inputs) == 1:
-            shape = shape_of(side.inputs[0])
+            shape = None if id(uncopied(side.inputs[0])) in weights else shape_of(side.inputs[0])
             if shape is not None and len(shape) == 2 and shape[position] not in (None, 1):
                 is_several = isinstance(shape[position], int) or _is_data(side.inputs[0])
                 return is_several and _is_error(product.inputs[1 - position])
