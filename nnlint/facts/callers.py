@@ -42,6 +42,41 @@ def _is_unrecorded_everywhere(run: Run, name: str, on_the_way: frozenset[str]) -
     )
 
 
+def is_always_given(run: Run, function: ast.FunctionDef | ast.AsyncFunctionDef, name: str, default: ast.AST) -> bool:
+    """Whether all calls by that name, in all files of the project, pass the parameter which has this default.
+
+    Nothing is said of a function or class that nobody calls. What is spread (`*args`, `**options`) may hold it.
+    """
+    arguments = [*function.args.posonlyargs, *function.args.args]
+    places = arguments[len(arguments) - len(function.args.defaults) :]
+    pairs = [*zip(places, function.args.defaults, strict=True)]
+    pairs += [
+        (each, given) for each, given in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True) if given
+    ]
+    parameter = next((each for each, given in pairs if given is default), None)
+    if parameter is None:
+        return False
+    position = arguments.index(parameter) if parameter in arguments else MOST_CALLERS
+    if arguments and arguments[0].arg in ("self", "cls"):
+        position -= 1
+    called = re.compile(rf"(?<!def )(?<!class )\b{re.escape(name)}\s*\(")
+    trees = [_tree(source.text) for source in run.sources if called.search(source.text) is not None]
+    calls = [
+        node
+        for tree in trees
+        if tree is not None
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and name in (getattr(node.func, "id", ""), getattr(node.func, "attr", ""))
+    ]
+    return bool(calls) and all(_gives(call, parameter.arg, position) for call in calls)
+
+
+def _gives(call: ast.Call, name: str, position: int) -> bool:
+    if any(keyword.arg in (name, None) for keyword in call.keywords):
+        return True
+    return len(call.args) > position or any(isinstance(each, ast.Starred) for each in call.args)
+
+
 def _callers(run: Run, name: str) -> Iterator[str | None]:
     """For each call of that name: None where it stands under a switch, else the function around; "" for no function."""
     is_called = re.compile(rf"(?<!def )\b{re.escape(name)}\s*\(")

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator
 
 from nnlint.events import OptimizerMade, Run
+from nnlint.facts.callers import is_always_given
 from nnlint.mending import edits
 from nnlint.records import dataclass
 from nnlint.static.objects import CodeSite
@@ -46,6 +47,25 @@ class Setting:
 
 def settings(run: Run, made: OptimizerMade, name: str) -> Iterator[Setting]:
     """The numbers given for an option such as "lr", for the whole optimizer and for each of its parameter groups."""
+    for setting in _settings(run, made, name):
+        if not (setting.default and _is_never_used(run, setting)):
+            yield setting
+
+
+def _is_never_used(run: Run, setting: Setting) -> bool:
+    """Whether the number is the default of a parameter that everybody who calls the function gives another value."""
+    written = setting.written
+    function = written.statement if isinstance(written, CodeSite) else None
+    if not isinstance(written, CodeSite) or not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return False
+    holder = edits.holder_of(written)
+    is_constructor = function.name == "__init__" and isinstance(holder, ast.ClassDef)
+    return is_always_given(
+        run, function, getattr(holder, "name", "") if is_constructor else function.name, written.node
+    )
+
+
+def _settings(run: Run, made: OptimizerMade, name: str) -> Iterator[Setting]:
     optimizer = made.optimizer
     if not isinstance(optimizer, Optimizer):
         return

@@ -3,8 +3,9 @@
 ## What it does
 Reports a weight decay of 0.5 or more given to an optimizer that adds it to the gradient (SGD, Adam, RMSprop and their kin), and
 of 2 or more given to AdamW, which multiplies it by the learning rate. Where a search tries several values, the largest counts. A
-default of the command line or of a settings class is reported where it is written. Of its 4 warnings that were read in public
-code 3 were true: too few to tell how often it is wrong.
+default of the command line or of a settings class is reported where it is written, but none that every caller at hand gives
+another value. All of 13 warnings that were read in public code are true by now. Ten of them are copies of the script of one
+course, whose network then gives all users the same answer.
 
 ## Why it matters
 Usual values lie between 1e-6 and 1e-2. At 0.5 and above the weights shrink to nearly nothing, whatever the data say, and the
