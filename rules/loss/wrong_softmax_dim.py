@@ -79,7 +79,7 @@ class Misplaced:
 def check(run: Run) -> Iterator[Problem]:
     """One problem for each softmax over a wrong dimension, and one for each that leaves its dimension to be guessed."""
     found: set[int] = set()
-    for misplaced in (*_before_losses(run), *_put_out(run), *_picked_from(run)):
+    for misplaced in (*_before_losses(run), *_put_out(run), *_picked_from(run), *_drawn_from(run)):
         if id(misplaced.data) not in found:
             found.add(id(misplaced.data))
             yield _problem(misplaced)
@@ -102,6 +102,18 @@ def _before_losses(run: Run) -> Iterator[Misplaced]:
             misplaced = _misplaced(event, ending)
             if misplaced is not None:
                 yield misplaced
+
+
+def _drawn_from(run: Run) -> Iterator[Misplaced]:
+    """Softmaxes over the samples whose rows a distribution takes for the probabilities of each sample: a policy's, say."""
+    for data in made_by(run, "call"):
+        if not data.name.startswith("torch.distributions.") or not data.name.endswith("Categorical"):
+            continue
+        for ending in (each for value in (*data.inputs, *data.options.values()) for each in _softmaxes(value)):
+            rank = rank_of(ending.data.inputs[0]) if ending.data.inputs else None
+            over_samples = rank == 2 and _taken(ending.data, rank) == 0 and ending.passed <= IN_PLACE
+            if over_samples and _is_of_layer(ending.data):
+                yield Misplaced(ending.data, 0, LAST, data.at)
 
 
 def _softmaxes(value: Value | None) -> list[Ending]:
