@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
+from itertools import islice
 
 from nnlint.events import Backward, Differentiated, GradientsCleared, ModelCalled, OptimizerStepped, Run
 from nnlint.facts.gradients import parts_of
-from nnlint.facts.identity import COPIES
 from nnlint.graph import ancestors, ancestors_of_all, content, cuts_graph
 from nnlint.lazy import regex
 from nnlint.static.objects import CodeSite
@@ -14,6 +14,9 @@ from nnlint.values import Data, Optimizer, Value, alternatives, elements, truth
 
 CONSTRUCTED = regex(r"(^|\.)[A-Z][A-Za-z0-9]*$")
 """How classes are named."""
+
+MOST_PARTS = 60
+"""Operations between a point that is made up and what a network is asked about."""
 
 
 def behind(run: Run, value: Value) -> frozenset[int]:
@@ -110,15 +113,24 @@ def _stepped(run: Run) -> set[int] | None:
 def may_be_stepped_by(run: Run, step: OptimizerStepped, model: Value) -> bool:
     """Whether a step may change any part of the network: unless it is known to change others alone."""
     own = run.remember("parts", model, parts_of)
-    for optimizer in alternatives(step.optimizer):
-        if isinstance(optimizer, Data) and id(optimizer) in _given(run):
+    for stepped in alternatives(step.optimizer):
+        if isinstance(stepped, Data) and id(stepped) in _given(run):
             continue  # an attack moves what the network is given
+        optimizer = _unwrapped(stepped)
         parts = run.remember("parts", optimizer, parts_of)
         if own is None and isinstance(model, Data) and _holds_others_alone(optimizer, model):
             continue
         if own is None or parts is None or not own.isdisjoint(parts):
             return True
     return False
+
+
+def _unwrapped(optimizer: Value) -> Value:
+    """The optimizer that a class not at hand was given as all there is to step: `LARS(SGD(network.parameters(), lr=0.1))`."""
+    if not isinstance(optimizer, Data) or optimizer.operation != "call" or not CONSTRUCTED.search(optimizer.name):
+        return optimizer
+    held = [each for each in optimizer.inputs if isinstance(each, Optimizer)]
+    return held[0] if len(held) == 1 else optimizer
 
 
 def may_be_cleared_by(run: Run, clear: GradientsCleared, model: Value) -> bool:
@@ -169,11 +181,16 @@ def wants_input_gradient(call: ModelCalled) -> bool:
 
 
 def _has_gradient(value: Value) -> bool:
-    current: Value | None = value
-    while isinstance(current, Data):
-        node = current.at.node if isinstance(current.at, CodeSite) else None
-        asks = isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "requires_grad_"
-        if asks or truth(current.parts.get("requires_grad")) or truth(current.options.get("requires_grad")):
-            return True
-        current = current.inputs[0] if current.operation in COPIES and current.inputs else None
-    return False
+    """Whether it was told to have a gradient, or comes from something that was: `rand(n, 1, requires_grad=True) * side`."""
+    behind = ancestors(value, stop=_has_gradient_anyway)
+    return any(_asks_for_gradient(each) for each in islice(behind, MOST_PARTS) if not _has_gradient_anyway(each))
+
+
+def _has_gradient_anyway(data: Data) -> bool:
+    return cuts_graph(data) or data.operation in ("output", "parameter", "weight")
+
+
+def _asks_for_gradient(data: Data) -> bool:
+    node = data.at.node if isinstance(data.at, CodeSite) else None
+    asks = isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "requires_grad_"
+    return asks or bool(truth(data.parts.get("requires_grad")) or truth(data.options.get("requires_grad")))

@@ -195,14 +195,15 @@ def _kept_zeros(constructor: ast.FunctionDef) -> set[str]:
 
 
 def drops_in_every_mode(data: Data) -> bool:
-    """Whether a dropout is a function that is not told the mode: what it does is the same in both."""
+    """Whether a dropout is a function that is not told the mode, or told another setting: what it does is the same in both."""
     node = data.at.node if isinstance(data.at, CodeSite) else None
-    return (
-        data.layer is None
-        and isinstance(node, ast.Call)
-        and "training" not in data.options
-        and not any(isinstance(each, ast.Starred) for each in node.args)
-        and not any(each.arg is None for each in node.keywords)
+    if data.layer is not None or not isinstance(node, ast.Call):
+        return False
+    if "training" in data.options:
+        names = {getattr(each, "attr", getattr(each, "id", "")) for each in ast.walk(node)}
+        return data.option("training") is True and "training" not in names
+    return not any(isinstance(each, ast.Starred) for each in node.args) and not any(
+        each.arg is None for each in node.keywords
     )
 
 

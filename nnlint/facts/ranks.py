@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
+from nnlint.facts.calls import called_name
 from nnlint.facts.identity import is_locator
 from nnlint.facts.shapes import FILLED, shape_of
 from nnlint.graph import kept_while_settled
@@ -224,10 +225,18 @@ def _permuted(data: Data, first: int | None, known: Known, depth: int) -> int | 
     return first if sizes is None else len(sizes)
 
 
+MAKES_TABLES = frozenset({"column_stack", "vstack", "row_stack"})
+"""Functions that make rows or columns of what has one dimension, before they join them. (`np.c_` is none: it is not called.)"""
+
+
 def _joined(data: Data, first: int | None, known: Known, depth: int) -> int | None:
     inner = data.inputs[0].items[0] if isinstance(data.inputs[0], Items) and data.inputs[0].items else None
     rank = _rank(inner, known, depth)
-    return None if rank is None else rank + (data.operation == "stack")
+    if rank is None:
+        return None
+    if data.operation == "stack":
+        return rank + 1
+    return max(rank, 2) if called_name(data) in MAKES_TABLES else rank
 
 
 def _reduced(data: Data, first: int | None, known: Known, depth: int) -> int | None:

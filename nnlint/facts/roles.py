@@ -14,10 +14,11 @@ from collections.abc import Hashable, Iterator
 from nnlint.events import Backward, LossComputed, ModelCalled, Run
 from nnlint.facts.differentiated import differentiated
 from nnlint.facts.identity import key_of, label_of, uncopied, wholes, words_of
+from nnlint.facts.rebuilt_models import is_weightless
 from nnlint.facts.split_names import HELD_OUT, PREFIXED, TRAINING, parts_named
 from nnlint.facts.users import users
 from nnlint.garbage import remembered
-from nnlint.graph import ancestors
+from nnlint.graph import ancestors, ancestors_of_all
 from nnlint.lazy import regex
 from nnlint.operations import REGRESSION_LOSSES
 from nnlint.records import dataclass
@@ -109,12 +110,23 @@ def _by_difference(run: Run) -> Iterator[Comparison]:
 
 
 def _network_difference(run: Run, data: Data) -> Iterator[Comparison]:
-    if id(data) not in differentiated(run):
+    if id(data) not in run.remember("nearest to losses", run, _nearest_to_losses):
         return
     predicted = [any(each.operation == "output" for each in ancestors(side)) for side in data.inputs]
     if predicted in ([True, False], [False, True]):
         prediction, target = data.inputs if predicted[0] else data.inputs[::-1]
         yield Comparison(prediction, target, data.at, True)
+
+
+def _nearest_to_losses(run: Run) -> frozenset[int]:
+    """The identities of all data behind losses that are no question to another network: a picture that a classifier is asked
+    about on the way back from noise is no error."""
+    losses = [event.loss for event in run.events(Backward)]
+    return frozenset(map(id, ancestors_of_all(losses, _is_answer, filled=True)))
+
+
+def _is_answer(data: Data) -> bool:
+    return data.operation == "output" and not is_weightless(data.inputs[1])
 
 
 def _hand_written_difference(data: Data) -> Iterator[Comparison]:

@@ -47,6 +47,7 @@ from collections.abc import Iterator
 from nnlint.events import Backward, ModeSwitched, Run
 from nnlint.facts.layers import (
     before,
+    drops_in_every_mode,
     drops_little,
     is_active_dropout,
     made_by,
@@ -84,7 +85,7 @@ def check(run: Run) -> Iterator[Problem]:
     trains = not run.symbolic and any(run.events(Backward)) and evaluates
     uses: dict[int, list[Data]] = {}
     for dropout in made_by(run, "dropout"):
-        if is_active_dropout(dropout):
+        if is_active_dropout(dropout) and not drops_in_every_mode(dropout):
             uses.setdefault(id(dropout.layer or dropout), []).append(dropout)
     for same in uses.values():
         shifted = [(each, behind) for each in same if (behind := _shifted(run, each)) is not None]

@@ -53,7 +53,7 @@ from nnlint.mending import edits
 from nnlint.mending.importing import spelled
 from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
-from nnlint.static.objects import CodeSite
+from nnlint.static.objects import CodeSite, node_at
 from nnlint.values import FROZEN_KEY, Data, Entries, Instance, Items, Layer, Value, alternatives, elements, truth
 from nnlint.witness import Case, confirmed, not_reached, refuted
 from nnlint.words import NETWORKS
@@ -74,7 +74,7 @@ def check(run: Run) -> Iterator[Problem]:
 
 
 def _problem(run: Run, network: Instance, name: str, containers: list[Items | Entries]) -> Iterator[Problem]:
-    missing = [part for held in containers for part in elements(held) if _is_missing(run, part)]
+    missing = [part for held in containers for part in _missing_of(run, held)]
     statement = assignment_of(network, name) if missing else None
     if statement is None or _is_hidden_on_purpose(network, statement) or _registers_by_text(network):
         return
@@ -93,6 +93,15 @@ def _problem(run: Run, network: Instance, name: str, containers: list[Items | En
         help=f"keep them in an `{better}`",
         fix=_registering(statement, containers),
     )
+
+
+def _missing_of(run: Run, container: Items | Entries) -> list[Value]:
+    """What of a container is not registered. Of layers that one constructor makes in a loop, all are, where any is: the loop that
+    registers them one by one may be followed for one pass alone."""
+    parts = elements(container)
+    taken = {node_at(getattr(part, "at", None)) for part in parts if is_module(part) and id(part) in registered(run)}
+    alike = taken if container.open else set()
+    return [part for part in parts if _is_missing(run, part) and node_at(getattr(part, "at", None)) not in alike]
 
 
 def _distinct(sites: list[object]) -> list[CodeSite]:
