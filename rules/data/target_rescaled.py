@@ -7,8 +7,8 @@ is the range of pixels, where it brings the target into the range of a network t
 formula that makes the data up, and where a sum is divided by the number of its terms. A division is advice: it mostly brings the
 target nearer to where a network begins, as in prices by the thousand. So is any constant where the trained network is saved, as
 what brings its answers back may stand in another script. Of 15 warnings that were read in public code, before that was so, 2 were
-true: eleven of the others are silent or advice now, and the last two of kinds that are. How often a warning is wrong now is not
-known.
+true: eleven of the others are silent or advice now, and the last two, whose code could not be read again, were of targets whose
+answers are brought back elsewhere. How often a warning is wrong now is not known.
 
 ## Why it matters
 The output must grow by the factor, and with it the weights of the last layers; gradients of a squared loss grow too. Learning
