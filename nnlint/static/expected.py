@@ -7,21 +7,27 @@ called with an optimizer: run with its default, it would show nothing.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
+from typing import NamedTuple
 
+from nnlint.garbage import remembered
 from nnlint.static.arguments import Arguments
 from nnlint.static.machine import Machine
 from nnlint.static.objects import Class, Function
 from nnlint.static.parameters import symbolic_argument
 from nnlint.values import NONE
 
+MOST_SCOPES = 50
 TESTING = (ast.If, ast.While, ast.IfExp, ast.Assert)
 
 
 def expected_arguments(machine: Machine, function: Function) -> Arguments:
     """Arguments for the parameters of a function that it takes for more than their default, None."""
     names = _left_out(function)
-    return _given(machine, function, names & _needed(function.node) if names else names)
+    if names:
+        uses = _uses(function.node)
+        names &= uses.objects - uses.tested - uses.stored
+    return _given(machine, function, names)
 
 
 def expected_by_class(machine: Machine, cls: Class) -> Arguments:
@@ -31,17 +37,18 @@ def expected_by_class(machine: Machine, cls: Class) -> Arguments:
     if not names or not isinstance(constructor, Function):
         return Arguments()
     held = {name: _attributes_of(constructor, name) for name in names}
-    needed, in_class = _needed(constructor.node), _needed(cls.node, of_attributes=True)
-    tested = _tested(cls.node, of_attributes=True) | _tested(constructor.node)
+    inside, whole = _uses(constructor.node), _uses(cls.node)
+    needed, attributes = inside.objects - inside.tested - inside.stored, whole.own - whole.tested
+    tested = whole.tested | inside.stored
     taken = {
         name
         for name in names
-        if (name in needed or held[name] & in_class) and not tested.intersection({name}, held[name])
+        if (name in needed or held[name] & attributes) and not tested.intersection({name}, held[name])
     }
     return _given(machine, constructor, taken)
 
 
-def _given(machine: Machine, function: Function, names: set[str] | frozenset[str]) -> Arguments:
+def _given(machine: Machine, function: Function, names: Set[str]) -> Arguments:
     arguments = function.node.args
     parameters = [each for each in (*arguments.args, *arguments.kwonlyargs) if each.arg in names]
     return Arguments(keywords={each.arg: symbolic_argument(machine, function, each) for each in parameters})
@@ -62,35 +69,35 @@ def _attributes_of(constructor: Function, name: str) -> set[str]:
     }
 
 
-def _needed(scope: ast.AST, of_attributes: bool = False) -> set[str]:
-    """The names, or the attributes of `self`, that are called, or asked for attributes, and never tested."""
-    kind = ast.Attribute if of_attributes else ast.Name
-    found = {
-        _name(used)
-        for node in ast.walk(scope)
-        for used in _objects(node)
-        if isinstance(used, kind) and (not of_attributes or _is_own(used))
-    }
-    return found - _tested(scope, of_attributes)
+class Uses(NamedTuple):
+    """What code does with names and with attributes of `self`.
+
+    `objects` are the names, and `own` the attributes, that are called or asked for attributes; `tested` are names and attributes
+    that a condition asks about, and `stored` the names that are set.
+    """
+
+    objects: set[str]
+    own: set[str]
+    tested: set[str]
+    stored: set[str]
 
 
-def _objects(node: ast.AST) -> Iterator[ast.expr]:
-    if isinstance(node, ast.Attribute):
-        yield node.value
-    elif isinstance(node, ast.Call):
-        yield node.func
-
-
-def _tested(scope: ast.AST, of_attributes: bool = False) -> set[str]:
-    """The names, or attributes, that a condition asks about, or that are set to something else."""
-    found: set[str] = set()
+@remembered(MOST_SCOPES)
+def _uses(scope: ast.AST) -> Uses:
+    found = Uses(set(), set(), set(), set())
     for node in ast.walk(scope):
-        if isinstance(node, TESTING):
-            found.update(map(_name, _leaves(node.test)))
+        if isinstance(node, (ast.Attribute, ast.Call)):
+            used = node.value if isinstance(node, ast.Attribute) else node.func
+            if isinstance(used, ast.Name):
+                found.objects.add(used.id)
+            elif isinstance(used, ast.Attribute) and isinstance(used.value, ast.Name) and used.value.id == "self":
+                found.own.add(used.attr)
+        elif isinstance(node, TESTING):
+            found.tested.update(map(_name, _leaves(node.test)))
         elif isinstance(node, (ast.BoolOp, ast.Compare)):
-            found.update(map(_name, _leaves(node)))
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and not of_attributes:
-            found.add(node.id)
+            found.tested.update(map(_name, _leaves(node)))
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.stored.add(node.id)
     return found
 
 
@@ -105,10 +112,6 @@ def _leaves(test: ast.expr) -> Iterator[ast.expr]:
         yield from test.comparators
     else:
         yield test
-
-
-def _is_own(node: ast.expr) -> bool:
-    return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self"
 
 
 def _name(node: ast.expr) -> str:
