@@ -47,25 +47,6 @@ class Setting:
 
 def settings(run: Run, made: OptimizerMade, name: str) -> Iterator[Setting]:
     """The numbers given for an option such as "lr", for the whole optimizer and for each of its parameter groups."""
-    for setting in _settings(run, made, name):
-        if not (setting.default and _is_never_used(run, setting)):
-            yield setting
-
-
-def _is_never_used(run: Run, setting: Setting) -> bool:
-    """Whether the number is the default of a parameter that everybody who calls the function gives another value."""
-    written = setting.written
-    function = written.statement if isinstance(written, CodeSite) else None
-    if not isinstance(written, CodeSite) or not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
-        return False
-    holder = edits.holder_of(written)
-    is_constructor = function.name == "__init__" and isinstance(holder, ast.ClassDef)
-    return is_always_given(
-        run, function, getattr(holder, "name", "") if is_constructor else function.name, written.node
-    )
-
-
-def _settings(run: Run, made: OptimizerMade, name: str) -> Iterator[Setting]:
     optimizer = made.optimizer
     if not isinstance(optimizer, Optimizer):
         return
@@ -82,6 +63,22 @@ def _settings(run: Run, made: OptimizerMade, name: str) -> Iterator[Setting]:
         constant = group.entries.get(name)
         if isinstance(constant, Constant) and number(constant) is not None:
             yield _setting(run, made, constant, None, name)
+
+
+def is_never_used(run: Run, setting: Setting) -> bool:
+    """Whether the number is the default of a parameter that everybody who calls the function gives another value.
+
+    All files of the project are looked through for that: to be asked of what is about to be reported.
+    """
+    written = setting.written if setting.default else None
+    function = written.statement if isinstance(written, CodeSite) else None
+    if not isinstance(written, CodeSite) or not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return False
+    holder = edits.holder_of(written)
+    is_constructor = function.name == "__init__" and isinstance(holder, ast.ClassDef)
+    return is_always_given(
+        run, function, getattr(holder, "name", "") if is_constructor else function.name, written.node
+    )
 
 
 def _setting(run: Run, made: OptimizerMade, constant: Constant, argument: Site | None, name: str) -> Setting:

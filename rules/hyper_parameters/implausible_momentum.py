@@ -32,7 +32,7 @@ import math
 from collections.abc import Iterator
 
 from nnlint.events import OptimizerMade, OptimizerStepped, Run
-from nnlint.facts.hyper_parameters import Setting, settings
+from nnlint.facts.hyper_parameters import Setting, is_never_used, settings
 from nnlint.finding import Fix, Severity, Verdict
 from nnlint.mending.controls import other_number
 from nnlint.needs import needs
@@ -61,7 +61,7 @@ def check(run: Run) -> Iterator[Problem]:
         for name in SHARES.get(optimizer.kind, ()) if isinstance(optimizer, Optimizer) else ():
             for setting in settings(run, made, name):
                 wrong = [each for each in setting.tried if not 0 <= each < 1]
-                if wrong and isinstance(optimizer, Optimizer):
+                if wrong and isinstance(optimizer, Optimizer) and not is_never_used(run, setting):
                     yield _problem(made, optimizer, setting, name, wrong[0])
 
 

@@ -32,7 +32,7 @@ import math
 from collections.abc import Iterator
 
 from nnlint.events import OptimizerMade, OptimizerStepped, Run
-from nnlint.facts.hyper_parameters import Setting, settings
+from nnlint.facts.hyper_parameters import Setting, is_never_used, settings
 from nnlint.facts.summed_losses import sums_its_loss
 from nnlint.facts.trained import is_deep
 from nnlint.finding import Severity, Verdict
@@ -64,7 +64,9 @@ def check(run: Run) -> Iterator[Problem]:
         decoupled = truth(optimizer.arguments.get("decoupled_weight_decay")) is True
         for setting in settings(run, made, "weight_decay"):
             limit = DECOUPLED if decoupled else max(LIMITS.get(kind, math.inf) for kind in setting.kinds)
-            if max(setting.tried) >= limit and is_deep(run, optimizer) and not sums_its_loss(run):
+            if max(setting.tried) < limit or not is_deep(run, optimizer) or sums_its_loss(run):
+                continue
+            if not is_never_used(run, setting):
                 yield _problem(made, optimizer, setting)
 
 
