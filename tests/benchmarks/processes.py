@@ -8,6 +8,9 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+CLEAN, FINDINGS = 0, 1
+"""The exit statuses of a linter that has done its work."""
+
 
 def environment() -> dict[str, str]:
     """That of this process, but that modules are compiled once, whatever the machine is set to: a tool that is installed finds
@@ -22,7 +25,11 @@ def children() -> float:
 
 
 def process_time(command: Sequence[str], folder: Path | None = None) -> float:
-    """The processor time of a command, whatever it finds."""
+    """The processor time of a command, whatever it finds. Raises RuntimeError for one that fails instead."""
     before = children()
-    subprocess.run(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment())
+    done = subprocess.run(
+        command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment(), text=True
+    )
+    if done.returncode not in (CLEAN, FINDINGS):
+        raise RuntimeError(f"{' '.join(command[:3])} failed: {done.stderr[-500:]}")
     return children() - before
