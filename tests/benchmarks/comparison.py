@@ -4,6 +4,7 @@
 
 A path is a script or a repository. Tools that live in an environment of their own are named with its Python
 (`--tool torchfix=DIR/bin/python`, `fixit=`, `pylint=`); those that are not named, and not installed beside nnlint, are left out.
+`nnlint=` is an environment into which it was installed as users do it.
 Measured are whole commands, start and imports included: processor time, which hardly depends on how busy the machine is, and time
 on the clock, which is what a person waits for and what two workers shorten. TorchFix opens only files with the word
 "torch" in them, and gets these alone; all others get all Python files. Every tool asks its default rules, TorchFix all it
@@ -62,7 +63,7 @@ class Seconds:
 
 def tools(pythons: Mapping[str, str], cache: str) -> Iterator[Tool]:
     """nnlint in three ways, and what there is to compare it with."""
-    nnlint = (sys.executable, "-m", "nnlint", "--isolated", "--quiet")
+    nnlint = (pythons.get("nnlint", sys.executable), "-m", "nnlint", "--isolated", "--quiet")
     yield Tool(REFERENCE, (*nnlint, "--no-cache", "--jobs=1"))
     yield Tool("nnlint, two workers", (*nnlint, "--no-cache", "--jobs=2"))
     yield Tool("nnlint, warm", (*nnlint, f"--cache-dir={cache}"))
@@ -79,13 +80,14 @@ def tools(pythons: Mapping[str, str], cache: str) -> Iterator[Tool]:
             yield Tool(tool.name, (python, *tool.command), tool.only_torch)
 
 
-def measured(tool: Tool, files: Sequence[str], limit: float) -> Seconds:
-    """The seconds a tool takes for these files, whatever it finds."""
+def measured(tool: Tool, files: Sequence[str], limit: float, folder: str) -> Seconds:
+    """The seconds a tool takes for these files, whatever it finds; it is called in a folder without sources of its own."""
     before, start, whole = children(), time.perf_counter(), True
     with subprocess.Popen(
         [*tool.command, *files],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        cwd=folder,
         env=environment(),
         start_new_session=True,
     ) as running:
@@ -106,9 +108,11 @@ def compare(path: str, pythons: Mapping[str, str], rounds: int, limit: float) ->
     with TemporaryDirectory() as cache:
         all_tools = [*tools(pythons, cache)]
         for tool in all_tools:
-            measured(tool, files if "warm" in tool.name else files[:1], limit)  # writes byte code, and fills the cache
+            measured(
+                tool, files if "warm" in tool.name else files[:1], limit, cache
+            )  # writes byte code, and fills the cache
         turns = [
-            {tool.name: measured(tool, torch_files if tool.only_torch else files, limit) for tool in all_tools}
+            {tool.name: measured(tool, torch_files if tool.only_torch else files, limit, cache) for tool in all_tools}
             for _ in range(rounds)
         ]
     for tool in all_tools:
