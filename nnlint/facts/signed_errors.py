@@ -24,7 +24,8 @@ GIVEN = frozenset(
 ) | {"batch part", "train split", "test split"}
 """Operations whose result may be a target: data that are drawn, loaded, or prepared."""
 
-SQUARES = frozenset({"power", "square"})
+TAKEN = {"power": "square", "square": "square", "sqrt": "root"}
+"""What operations take of a mean; of powers, the second."""
 
 WEIGHS = frozenset({"multiply", "divide", "output", "identity"})
 """Operations that weigh a term of a loss, or hand it on."""
@@ -45,8 +46,8 @@ class SignedError(NamedTuple):
 
     reduced: Data
     difference: Data
-    is_squared: bool = False
-    """Whether its mean or sum is squared, and no error by itself."""
+    taken: str = ""
+    """What is taken of its mean or sum, and not of each error: "square" or "root"."""
 
 
 def signed_error(value: Value | None) -> SignedError | None:
@@ -55,17 +56,16 @@ def signed_error(value: Value | None) -> SignedError | None:
     return found[0] if found and all(each is not None for each in found) else None
 
 
-def squared_too_late(value: Value | None) -> SignedError | None:
-    """The signed error behind the square of its mean or sum, `mean(a - b) ** 2`: in that the errors have cancelled before."""
+def taken_too_late(value: Value | None) -> SignedError | None:
+    """The signed error behind the square or the root of its mean or sum, `mean(a - b) ** 2`: the errors have cancelled before."""
     for _ in range(MOST_PEELED):
         if not isinstance(value, Data) or not value.inputs:
             return None
-        if value.operation in SQUARES:
-            error = signed_error(value.inputs[0]) if _is_two(value.inputs[1:]) else None
-            return (
-                error._replace(is_squared=True) if error is not None and error.reduced is not error.difference else None
-            )
-        if value.operation not in KEEPS_SIGN:
+        if value.operation in TAKEN and _is_two(value.inputs[1:]):
+            error = signed_error(value.inputs[0])
+            if error is not None and error.reduced is not error.difference:
+                return error._replace(taken=TAKEN[value.operation])
+        if value.operation not in KEEPS_SIGN and value.operation != "sqrt":
             return None
         value = value.inputs[0]
     return None
@@ -82,7 +82,7 @@ def signed_terms(loss: Value | None) -> Iterator[SignedError]:
         if not pending:
             return
         term = pending.pop()
-        error = signed_error(term) or squared_too_late(term)
+        error = signed_error(term) or taken_too_late(term)
         if error is not None:
             yield error
         elif isinstance(term, Data) and term.operation in ("add", "subtract"):

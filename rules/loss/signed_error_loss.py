@@ -2,10 +2,10 @@
 
 ## What it does
 Reports the mean or sum of a difference between prediction and target with nothing around it that takes its size (`abs`, a square,
-a norm), where it is differentiated, or where it is kept or returned as the loss, and a mean that is only squared itself:
-`mean(a - b) ** 2`. torch and numpy alike. Differences of two outputs (a Wasserstein critic), margins inside a relu, closed-form
-KL terms and a bias that is only displayed are left alone. What a script computes once, outside of all loops and functions, and
-does not differentiate is advice.
+a norm), where it is differentiated, or where it is kept or returned as the loss, and a mean that is only squared itself, or of
+which a root is taken: `mean(a - b) ** 2`, `sqrt(mean(a - b))`. torch and numpy alike. Differences of two outputs (a Wasserstein
+critic), margins inside a relu, closed-form KL terms and a bias that is only displayed are left alone. What a script computes
+once, outside of all loops and functions, and does not differentiate is advice.
 
 ## Why it matters
 Errors of opposite sign cancel: a network that is 100 too high on one half and 100 too low on the other has a loss of 0.
@@ -37,7 +37,7 @@ import ast
 from collections.abc import Iterator
 
 from nnlint.events import Accumulated, Backward, Run
-from nnlint.facts.signed_errors import SignedError, signed_error, signed_terms, squared_too_late
+from nnlint.facts.signed_errors import SignedError, signed_error, signed_terms, taken_too_late
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.graph import content
 from nnlint.lazy import regex
@@ -55,7 +55,10 @@ CANCELLED = 0.95
 """A mean below this part of the mean size is one in which errors of both signs cancel."""
 
 ENDLESS = "errors of opposite sign cancel in this loss, and it has no minimum"
-SQUARED = "errors of opposite sign cancel in this loss before it is squared"
+TAKEN_TOO_LATE = {
+    "square": "errors of opposite sign cancel in this loss before it is squared",
+    "root": "errors of opposite sign cancel in this loss, and where they add up to less than zero its root is no number",
+}
 
 UNTELLING = "errors of opposite sign cancel in this loss: near zero, it says nothing about the fit"
 
@@ -72,11 +75,11 @@ def check(run: Run) -> Iterator[Problem]:
                 continue
             found[id(error.reduced)] = error
             if _trains(run, event):
-                yield _problem(error, SQUARED if error.is_squared else ENDLESS, event.at)
-    for error in _squared_too_late(run):
+                yield _problem(error, TAKEN_TOO_LATE.get(error.taken, ENDLESS), event.at)
+    for error in _taken_too_late(run):
         if id(error.reduced) not in found:
             found[id(error.reduced)] = error
-            yield _problem(error, SQUARED)
+            yield _problem(error, TAKEN_TOO_LATE[error.taken])
     sized = _sized(run)
     for error in (*_named(run), *_kept(run)):
         if id(error.reduced) not in found and id(error.reduced) not in sized:
@@ -98,11 +101,11 @@ def _named(run: Run) -> Iterator[SignedError]:
                 yield error
 
 
-def _squared_too_late(run: Run) -> Iterator[SignedError]:
-    """Means that are squared where their errors should be, and that are called a loss."""
-    for operation in ("power", "square"):
+def _taken_too_late(run: Run) -> Iterator[SignedError]:
+    """Means that are squared where their errors should be, or of which a root is taken, and that are called a loss."""
+    for operation in ("power", "square", "sqrt"):
         for data in run.operations.get(operation, ()):
-            error = squared_too_late(data) if isinstance(data, Data) and _is_called_loss(data) else None
+            error = taken_too_late(data) if isinstance(data, Data) and _is_called_loss(data) else None
             if error is not None:
                 yield error
 
@@ -190,7 +193,7 @@ def _problem(error: SignedError, message: str, differentiated: Site | None = Non
         label="a signed error",
         related=((differentiated, "differentiated here"),) if differentiated is not None else (),
         help="take the absolute or the squared error of each sample",
-        fix=None if error.is_squared else _fix(error),
+        fix=None if error.taken else _fix(error),
         severity=Severity.ADVICE if differentiated is None and _is_computed_once(at) else None,
     )
 
