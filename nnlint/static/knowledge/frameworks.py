@@ -106,6 +106,12 @@ def _unwrapped(machine: Machine, receiver: Value, given: Arguments, node: ast.AS
     return given.positional[0]
 
 
+@method("accumulate", "no_sync", "no_backward_sync", "join_uneven_inputs", "save_model", "register_for_checkpointing")
+def _left_as_it_is(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
+    """What accelerate and fabric do around a network, or write of it: its weights and its mode stay."""
+    return machine.data("method", (receiver,), node) if _is_accelerator(receiver) else None
+
+
 def _is_accelerator(value: Value) -> bool:
     return isinstance(value, Data) and re.search("accel|fabric", role_name(value), re.I) is not None
 
