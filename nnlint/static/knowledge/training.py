@@ -11,6 +11,7 @@ from nnlint.events import (
     GradientsCleared,
     GradientsClipped,
     GradientsUnscaled,
+    Loop,
     OptimizerMade,
     OptimizerStepped,
     ScalerUpdated,
@@ -32,7 +33,7 @@ from nnlint.static.knowledge.common import (
     role_name,
 )
 from nnlint.static.machine import Machine
-from nnlint.static.objects import Class, CodeSite, External, Function
+from nnlint.static.objects import Bound, Class, CodeSite, External, Function
 from nnlint.values import (
     NONE,
     Data,
@@ -143,16 +144,30 @@ def _step(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) ->
     if isinstance(receiver, Scheduler):
         machine.emit(SchedulerStepped(machine.site(node), receiver, given.get(0, "metrics", "metric", "epoch")))
         return NONE
-    if isinstance(first, Function) and (isinstance(receiver, Data) or is_optimizer_like(receiver)):
-        result = machine.call(first, Arguments(), node)
-        machine.emit(OptimizerStepped(machine.site(node), receiver, _receiver(machine, node)))
-        return result
+    is_closure = isinstance(first, Function) or (isinstance(first, Bound) and first.function is not None)
+    if first is not None and is_closure and (isinstance(receiver, Data) or is_optimizer_like(receiver)):
+        return _step_with_closure(machine, receiver, first, node)
     if is_optimizer_like(receiver) and not (isinstance(receiver, Data) and given.positional):
         machine.emit(OptimizerStepped(machine.site(node), receiver, _receiver(machine, node)))
         return NONE
     if isinstance(receiver, Data) and SCHEDULING.search(role_name(receiver)):
         return NONE
     return None
+
+
+def _step_with_closure(machine: Machine, receiver: Value, closure: Value, node: ast.AST) -> Value:
+    """LBFGS calls the closure again after each of its updates: a single step is a loop. One in a loop is passed twice anyway."""
+    results: list[Value] = []
+
+    def once() -> None:
+        results.append(machine.call(closure, Arguments(), node))
+        machine.emit(OptimizerStepped(machine.site(node), receiver, _receiver(machine, node)))
+
+    if isinstance(receiver, Optimizer) and receiver.kind == "LBFGS" and not machine.iterations:
+        machine.loop(Loop(machine.site(node), "while", None, "closure"), iter([once, once]))
+    else:
+        once()
+    return results[-1]
 
 
 def _is_steppable(value: Value, by_scaler: bool) -> bool:
