@@ -181,6 +181,16 @@ def test_a_link_to_a_file_is_the_file(command: Command) -> None:
     assert paths(command, ".") == ["a.py"]
 
 
+@posix
+@made_up
+def test_a_file_is_known_by_its_own_name_whatever_links_lead_to_it(command: Command) -> None:
+    command.write("src/train.py", FAULTY)
+    (command.folder / "a_link.py").symlink_to("src/train.py")
+    (command.folder / "src" / "b.py").symlink_to("train.py")
+    assert paths(command, ".") == ["src/train.py"]
+    assert paths(command, "a_link.py") == ["a_link.py"], "one that is named itself keeps its name"
+
+
 @made_up
 def test_a_folder_that_cannot_be_read_is_an_error(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     command.write("a.py", FAULTY)

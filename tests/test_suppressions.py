@@ -105,6 +105,10 @@ def test_several_codes_in_one_comment(command: Command) -> None:
         ("x = 1  # nnlint: skip\n", "not of a form that nnlint knows"),
         ("x = 1  # nnlint: ignore[]\n", "not of a form that nnlint knows"),
         ("x = 1  # nnlint: ignore[NN101\n", "not of a form that nnlint knows"),
+        ("x = 1  # nnlint: ignore NN102\n", "not of a form that nnlint knows"),
+        ("x = 1  # nnlint: ignore: NN101, NN102\n", "not of a form that nnlint knows"),
+        ("x = 1  # nnlint: ignore (plain-fault)\n", "not of a form that nnlint knows"),
+        ("x = 1  # nnlint: ignore-file NN101\n", "not of a form that nnlint knows"),
     ],
 )
 def test_what_silences_nothing_is_reported(command: Command, text: str, message: str) -> None:

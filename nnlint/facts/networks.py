@@ -136,8 +136,11 @@ def _updated_by_hand(run: Run) -> Iterator[Layer]:
                 yield current
 
 
-def assignment_of(network: Instance, name: str) -> CodeSite | None:
-    """Where the class of a network, or one of its bases, first assigns `self.name`: the statement. None if it does not."""
+def assignment_of(network: Instance, name: str, among_others: bool = False) -> CodeSite | None:
+    """Where the class of a network, or one of its bases, first assigns `self.name`: the statement. None if it does not.
+
+    Statements that assign it `among_others`, `self.name, self.other = [], []`, count only where they are asked for.
+    """
     if not isinstance(network.cls, Class):
         return None
     for cls in network.cls.lineage():
@@ -145,13 +148,19 @@ def assignment_of(network: Instance, name: str) -> CodeSite | None:
             if not isinstance(method, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 continue
             for node in ast.walk(method):
-                if isinstance(node, (ast.Assign, ast.AnnAssign)) and _binds(node, name) and node.value is not None:
+                if (
+                    isinstance(node, (ast.Assign, ast.AnnAssign))
+                    and _binds(node, name, among_others)
+                    and node.value is not None
+                ):
                     return CodeSite(cls.module, node, node, method)
     return None
 
 
-def _binds(node: ast.Assign | ast.AnnAssign, name: str) -> bool:
+def _binds(node: ast.Assign | ast.AnnAssign, name: str, among_others: bool) -> bool:
     targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    if among_others:
+        targets = [part for each in targets for part in (each.elts if isinstance(each, ast.Tuple) else [each])]
     return any(
         isinstance(each, ast.Attribute) and each.attr == name and isinstance(each.value, ast.Name) for each in targets
     )

@@ -49,6 +49,7 @@ class Collected:
     at_hand: int = 0
     aside: Aside = field(default_factory=Aside)
     real_paths: RealPaths = field(default_factory=RealPaths)
+    links: set[str] = field(default_factory=set)
 
     def add(self, document: Document) -> None:
         """Adds what was read of a file, put aside where there is much."""
@@ -87,7 +88,7 @@ def read_paths(
             collected.notes.append(_excluded(shown_path(path)))
             collected.excluded += 1
         elif is_folder:
-            for file in _walk(collected, top, exclude, IgnoreFiles(top)):
+            for file in _by_own_names(collected, list(_walk(collected, top, exclude, IgnoreFiles(top)))):
                 _read_file(collected, file)
         else:
             _read_file(collected, path, is_named=True)
@@ -188,8 +189,19 @@ def _walk(collected: Collected, folder: str, exclude: Patterns, ignore: IgnoreFi
             if is_folder:
                 folders.append(entry.path)
             else:
+                if entry.is_symlink():
+                    collected.links.add(entry.path)
                 yield entry.path
         waiting += reversed(folders)
+
+
+def _by_own_names(collected: Collected, files: list[str]) -> list[str]:
+    """The files without links to others of them: each is known by its own name, which settings and pull requests name."""
+    links = collected.links.intersection(files)
+    if not links:
+        return files
+    own = {collected.real_paths.of(file) for file in files if file not in links}
+    return [file for file in files if file not in links or collected.real_paths.of(file) not in own]
 
 
 def _kind(collected: Collected, entry: os.DirEntry[str]) -> str | None:

@@ -20,6 +20,8 @@ from nnlint.source import Source
 MENTION = regex(r"nnlint\s*:|noqa", re.IGNORECASE)
 OWN = regex(r"#\s*nnlint\s*:\s*(?P<word>[\w-]*)\s*(?:\[(?P<codes>[^\]#]*)\])?")
 NOQA = regex(r"#\s*noqa(?:\s*:\s*(?P<codes>\w[\w-]*(?:\s*,\s*\w[\w-]*|\s+[A-Za-z]+[0-9]+)*)?|(?!\w))", re.IGNORECASE)
+FIRST_WORD = regex(r"[\s:=(,]*(?P<word>[\w-]+)")
+CODE = regex(r"NN\d+$", re.IGNORECASE)
 WORDS = ("ignore", "ignore-file")
 
 
@@ -116,12 +118,22 @@ def _in_comment(line: int, column: int, comment: str, lines: range) -> Iterator[
         word, listed = found["word"], found["codes"]
         codes = _split(listed) if listed is not None else None
         whole_file = word == "ignore-file"
-        malformed = word not in WORDS or codes == () or comment[found.end() :].startswith("[")
+        behind = comment[found.end() :]
+        malformed = word not in WORDS or codes == () or behind.startswith("[") or _lists_otherwise(behind)
         yield Directive(*span, None if whole_file else lines, codes, malformed=malformed)
     for found in NOQA.finditer(comment):
         span = (line, column + found.start() + 1, column + len(found.group().rstrip()) + found.start() + 1)
         bare = ":" not in found.group()
         yield Directive(*span, lines, None if bare else _split(found["codes"] or ""), is_noqa=True)
+
+
+def _lists_otherwise(text: str) -> bool:
+    """Whether what stands behind a suppression begins with a rule: it was to silence that one, and not all."""
+    first = FIRST_WORD.match(text)
+    if first is None:
+        return False
+    names = {rule.name for rule in rules_by_code().values()}
+    return CODE.match(first["word"]) is not None or first["word"].lower() in names
 
 
 def _split(listed: str) -> tuple[str, ...]:

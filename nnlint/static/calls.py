@@ -90,6 +90,8 @@ def evaluate_arguments(machine: Machine, node: ast.Call) -> Arguments:
             given.open = given.open or value.open
         else:
             given.open = True
+            if isinstance(value, Data):
+                given.unpacked.append(machine.data("spread", (value,), keyword))
     return given
 
 
@@ -111,7 +113,8 @@ def call(machine: Machine, callee: Value, given: Arguments, node: ast.AST) -> Va
     if isinstance(callee, Layer):
         return knowledge.apply_layer(machine, callee, given, node)
     if isinstance(callee, Partial):
-        merged = Arguments([*callee.arguments, *given.positional], {**callee.keywords, **given.keywords}, given.open)
+        keywords = {**callee.keywords, **given.keywords}
+        merged = Arguments([*callee.arguments, *given.positional], keywords, given.open, given.unpacked)
         return call(machine, callee.function, merged, node)
     if isinstance(callee, Native):
         result: Value = callee.call(machine, given, node)

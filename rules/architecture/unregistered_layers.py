@@ -75,7 +75,7 @@ def check(run: Run) -> Iterator[Problem]:
 
 def _problem(run: Run, network: Instance, name: str, containers: list[Items | Entries]) -> Iterator[Problem]:
     missing = [part for held in containers for part in _missing_of(run, held)]
-    statement = assignment_of(network, name) if missing else None
+    statement = assignment_of(network, name, among_others=True) if missing else None
     if statement is None or _is_hidden_on_purpose(network, statement) or _registers_by_text(network):
         return
     used = [part for part in missing if _is_used(run, part) and _is_made_for(network, run, part)]
@@ -164,6 +164,8 @@ def _registering(statement: CodeSite, containers: list[Items | Entries]) -> Fix 
     """The container's value in a ModuleList or ModuleDict; None where it holds more than modules by name."""
     node = statement.node
     value = node.value if isinstance(node, (ast.Assign, ast.AnnAssign)) else None
+    if isinstance(node, ast.Assign) and any(isinstance(each, ast.Tuple) for each in node.targets):
+        return None
     if value is None or len(containers) > 1 or not _can_be_registered(containers[0]):
         return None
     kind = "ModuleDict" if isinstance(containers[0], Entries) else "ModuleList"

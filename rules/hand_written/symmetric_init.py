@@ -273,21 +273,40 @@ def _fix(made: Data, at: Site) -> Fix | None:
     node = at.node if isinstance(at, CodeSite) else None
     if not isinstance(at, CodeSite) or not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
         return None
+    weight = _weighed(at)
+    if weight is None or weight > 1:
+        return None
+    is_small = weight < 1
     library = node.func.value
     bound = at.module.names.get(library.id) if isinstance(library, ast.Name) else None
     name = bound.name if isinstance(bound, External) else ""
     if name == "torch":
         text = (
-            f"torch.nn.init.normal_({edits.code_of(at)}, std={SMALL})"
+            f"torch.nn.init.normal_({edits.code_of(at)}{'' if is_small else f', std={SMALL}'})"
             if edits.node_code(at, library) == "torch"
             else ""
         )
     elif name == "numpy" and node.args and not node.keywords and not isinstance(node.args[0], ast.Starred):
         shape = edits.node_code(at, node.args[0])
-        text = f"{edits.node_code(at, library)}.random.standard_normal({shape}) * {SMALL}"
+        text = f"{edits.node_code(at, library)}.random.standard_normal({shape}){'' if is_small else f' * {SMALL}'}"
     else:
         text = ""
     return edits.fix(Applicability.SAFE, "begin with small random numbers", edits.replace(at, text)) if text else None
+
+
+def _weighed(at: CodeSite) -> float | None:
+    """By what the matrix is multiplied where it is made, `np.ones(shape) * 0.1`: 1 by nothing, None by what is no number."""
+    nodes = ast.walk(at.statement) if at.statement is not None else ()
+    around = next((each for each in nodes if isinstance(each, ast.BinOp) and at.node in (each.left, each.right)), None)
+    if around is None:
+        return 1.0
+    other = around.right if around.left is at.node else around.left
+    known = other.value if isinstance(other, ast.Constant) else None
+    if not isinstance(known, (int, float)) or not known:
+        return None
+    if isinstance(around.op, ast.Mult):
+        return float(known)
+    return 1 / known if isinstance(around.op, ast.Div) and around.left is at.node else None
 
 
 def witness(case: Case) -> Verdict:
