@@ -38,7 +38,7 @@ def plays(call: ModelCalled) -> bool:
 
 @remembered(MOST_LOOPS)
 def _tells_a_game(module: Module, loop: ast.stmt) -> bool:
-    text = "\n".join(module.lines_of(loop)).lower()
+    text = module.text_of(loop).lower()
     if not any(game in text for game in GAMES):
         return False
     return any(_moves(node) for statement in getattr(loop, "body", ()) for node in ast.walk(statement))

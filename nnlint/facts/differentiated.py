@@ -183,14 +183,15 @@ def wants_input_gradient(call: ModelCalled) -> bool:
 def _has_gradient(value: Value) -> bool:
     """Whether it was told to have a gradient, or comes from something that was: `rand(n, 1, requires_grad=True) * side`."""
     behind = ancestors(value, stop=_has_gradient_anyway)
-    return any(_asks_for_gradient(each) for each in islice(behind, MOST_PARTS) if not _has_gradient_anyway(each))
+    return any(asks_for_gradient(each) for each in islice(behind, MOST_PARTS) if not _has_gradient_anyway(each))
 
 
 def _has_gradient_anyway(data: Data) -> bool:
     return cuts_graph(data) or data.operation in ("output", "parameter", "weight")
 
 
-def _asks_for_gradient(data: Data) -> bool:
+def asks_for_gradient(data: Data) -> bool:
+    """Whether a tensor was told to have a gradient: when it was made, by `x.requires_grad_()`, or by its attribute."""
     node = data.at.node if isinstance(data.at, CodeSite) else None
     asks = isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "requires_grad_"
     return asks or bool(truth(data.parts.get("requires_grad")) or truth(data.options.get("requires_grad")))

@@ -28,7 +28,7 @@ def differentiates_inside(run: Run, model: Value) -> bool:
 
 
 def _differentiates(cls: Class) -> bool:
-    text = "\n".join(cls.module.lines_of(cls.node))
+    text = cls.module.text_of(cls.node)
     return any(name in text for name in DIFFERENTIATES) and _calls(cls.node, DIFFERENTIATES)
 
 

@@ -155,7 +155,7 @@ def _call_entry_methods(machine: Machine, cls: Class, instance: Instance) -> Ite
 
 def _called_inside(cls: Class) -> frozenset[str]:
     """The names that the class's own text calls: its bases may call whichever of its methods they know by name."""
-    return frozenset(SELF_CALLED.findall("\n".join(cls.module.lines_of(cls.node))))
+    return frozenset(SELF_CALLED.findall(cls.module.text_of(cls.node)))
 
 
 def _steps_its_own(machine: Machine, instance: Instance) -> bool:

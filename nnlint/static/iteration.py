@@ -86,7 +86,7 @@ def _counts_training(machine: Machine, over: Value, body: list[ast.stmt] | None)
     counted = over.inputs[0] if isinstance(over, Data) and over.operation in ("enumerate", "progress") else over
     if not body or not (isinstance(counted, Data) and counted.operation == "range"):
         return False
-    text = "\n".join(machine.frame.module.lines_of(body[0], body[-1]))
+    text = machine.frame.module.text_of(body[0], body[-1])
     return TRAINS.search(text) is not None
 
 

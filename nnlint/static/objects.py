@@ -48,6 +48,10 @@ class Module(Value):
         """The lines on which a node stands, or a node and all up to another."""
         return self.lines[first.lineno - 1 : (last or first).end_lineno]
 
+    def text_of(self, first: ast.stmt | ast.expr, last: ast.stmt | ast.expr | None = None) -> str:
+        """Those lines as one text."""
+        return "\n".join(self.lines_of(first, last))
+
     def give_back(self) -> None:
         """Undo what the file did to the names of other files' modules and classes: another script is another process."""
         while self.replaced:

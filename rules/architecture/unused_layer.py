@@ -97,7 +97,7 @@ def _is_blank(forward: Function) -> bool:
 
 def _reaches_by_name(module: Module, node: ast.stmt) -> bool:
     """Whether a part of the class gets at layers without naming them; going over all modules to fill them is no use."""
-    text = "\n".join(module.lines_of(node))
+    text = module.text_of(node)
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and PREPARES.match(node.name):
         text = OVER_ALL.sub("", text)
     return BY_NAME.search(text) is not None
@@ -138,7 +138,7 @@ def _is_made_by_helper(value: ast.expr, made: CodeSite) -> bool:
 def _is_named_again(run: Run, network: Instance, name: str) -> bool:
     """Whether the class names the attribute more than once, or code outside of classes does, or that of another file."""
     module, own = network.cls.module, network.cls.node
-    if len(re.findall(rf"\b{re.escape(name)}\b", "\n".join(module.lines_of(own)))) > 1:
+    if len(re.findall(rf"\b{re.escape(name)}\b", module.text_of(own))) > 1:
         return True
     reached = re.compile(rf"(?<!self)\.{re.escape(name)}\b|[\"']{re.escape(name)}\b")
     lines = [line for number, line in enumerate(module.lines, 1) if not own.lineno <= number <= (own.end_lineno or 0)]

@@ -34,7 +34,7 @@ import ast
 from collections.abc import Iterator
 
 from nnlint.events import Backward, LossComputed, Run, ValueSeen
-from nnlint.facts.differentiated import differentiated
+from nnlint.facts.differentiated import asks_for_gradient, differentiated
 from nnlint.facts.layers import made_by
 from nnlint.facts.ranks import dimension_given, ends_in_one, rank_of
 from nnlint.facts.scales import is_of_training
@@ -47,7 +47,7 @@ from nnlint.operations import REGRESSION_LOSSES
 from nnlint.records import dataclass
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
-from nnlint.values import NONE, Constant, Data, Either, Items, Site, Value, alternatives, number, truth
+from nnlint.values import NONE, Constant, Data, Either, Items, Site, Value, alternatives, number
 from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted
 from nnlint.words import BACKWARD
 
@@ -119,12 +119,7 @@ def _is_product(data: Data) -> bool:
 
 def _is_weight(value: Value) -> bool:
     """Whether it is a tensor that was made to learn: `torch.randn(n, 1, requires_grad=True)`, `x.requires_grad_()`."""
-    if not isinstance(value, Data):
-        return False
-    node = value.at.node if isinstance(value.at, CodeSite) else None
-    called = node.func.attr if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else ""
-    asked = value.options.get("requires_grad") or value.stored("requires_grad")
-    return truth(asked) is True or value.operation == "parameter" or called == "requires_grad_"
+    return isinstance(value, Data) and (value.operation == "parameter" or asks_for_gradient(value))
 
 
 def _form(value: Value) -> str:

@@ -112,7 +112,7 @@ def is_optimizer_class(cls: Class) -> bool:
     step = cls.find("step")
     if not isinstance(step, Function):
         return True
-    text = "\n".join(step.module.lines_of(step.node))
+    text = step.module.text_of(step.node)
     return "super" not in text and "zero_grad" not in text and ".step(" not in text
 
 
