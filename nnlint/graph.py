@@ -285,10 +285,11 @@ def _parts(value: Value) -> Iterator[Value]:
         seen.add(key)
         if isinstance(current, Layer):
             yield current
-            held = [each for each in current.attributes.values() if type(each) is not Constant]
-            if held:
-                pending += held
-                pending += owners_listed(current)
+            for each in current.attributes.values():
+                if type(each) is Parameters:
+                    pending += each.owners
+                elif type(each) is not Constant and (type(each) is not Data or each.parts):
+                    pending.append(each)
         elif isinstance(current, Instance):
             if current.is_network:
                 yield current

@@ -36,7 +36,7 @@ def expected_by_class(machine: Machine, cls: Class) -> Arguments:
     names = _left_out(constructor) if isinstance(constructor, Function) and constructor.owner is cls else frozenset()
     if not names or not isinstance(constructor, Function):
         return Arguments()
-    held = {name: _attributes_of(constructor, name) for name in names}
+    held = _attributes(constructor, names)
     inside, whole = _uses(constructor.node), _uses(cls.node)
     needed, attributes = inside.objects - inside.tested - inside.stored, whole.own - whole.tested
     tested = whole.tested | inside.stored
@@ -58,15 +58,13 @@ def _left_out(function: Function) -> frozenset[str]:
     return frozenset(name for name, default in function.defaults.items() if default is NONE)
 
 
-def _attributes_of(constructor: Function, name: str) -> set[str]:
-    """The attributes that are set to the parameter as it is."""
-    return {
-        target.attr
-        for node in ast.walk(constructor.node)
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name) and node.value.id == name
-        for target in node.targets
-        if isinstance(target, ast.Attribute)
-    }
+def _attributes(constructor: Function, names: Set[str]) -> dict[str, set[str]]:
+    """The attributes that are set to each of the parameters as it is."""
+    found: dict[str, set[str]] = {name: set() for name in names}
+    for node in ast.walk(constructor.node):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name) and node.value.id in found:
+            found[node.value.id].update(each.attr for each in node.targets if isinstance(each, ast.Attribute))
+    return found
 
 
 class Uses(NamedTuple):

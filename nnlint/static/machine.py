@@ -22,6 +22,7 @@ from nnlint.events import (
     OneOf,
     OptimizerStepped,
     Run,
+    WeightsSet,
 )
 from nnlint.reading.disk import Disk
 from nnlint.records import dataclass, field
@@ -186,9 +187,11 @@ class Machine:
         self.times_followed: dict[ast.AST, int] = {}
         self.stepped: set[int] = set()
 
-        # What one part of the run leaves for another: outputs of networks by what they were given, the parts of the last
-        # condition, calls made of methods that were only named, and what frameworks do when the script has ended.
+        # What one part of the run leaves for another: outputs of networks by what they were given, the weights that a function
+        # sets in layers of a kind, the parts of the last condition, calls made of methods that were only named, and what
+        # frameworks do when the script has ended.
         self.outputs: dict[Hashable, tuple[Value, Value, tuple[Value, ...]]] = {}
+        self.applied: dict[Hashable, dict[object, list[WeightsSet] | None]] = {}
         self.operands: list[Value] = []
         self.meant_calls: dict[int, ast.Call] = {}
         self.pending: list[Callable[[], None]] = []

@@ -85,7 +85,7 @@ def _applied(machine: Machine, receiver: Value, given: Arguments, node: ast.AST)
     if not isinstance(function, (Function, Bound, Partial)):
         return receiver
     parts = [part for part in parameters_of(receiver) if isinstance(part, (Instance, Layer))][:MOST_PARTS]
-    done: dict[object, list[WeightsSet] | None] = {}
+    done = machine.applied.setdefault((function, machine.is_conditional()), {})
     for part in parts:
         kind = part.kind if isinstance(part, Layer) else part.cls
         alike = done.get(kind)
