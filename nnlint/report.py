@@ -35,6 +35,9 @@ def outer_error(path: str, message: str) -> InternalError:
 CUT_SHORT = "the analysis was cut short"
 """How the message of a note on a file begins whose analysis was given up."""
 
+NEWER_SYNTAX = "the syntax needs a newer Python than the one that runs nnlint"
+"""How the message of a note ends on what cannot be read for that reason."""
+
 
 @dataclass(frozen=True)
 class Note:
@@ -49,6 +52,11 @@ class Note:
     def is_of_cut(self) -> bool:
         """Whether findings may be missing in that file."""
         return self.message.startswith(CUT_SHORT)
+
+    @property
+    def is_of_newer_syntax(self) -> bool:
+        """Whether the file, or a cell of it, was not analysed because only a newer Python can read it."""
+        return self.message.endswith(NEWER_SYNTAX)
 
 
 @dataclass(frozen=True)

@@ -254,6 +254,28 @@ def test_an_analysis_that_was_cut_short_is_told_at_the_end(command: Command, mon
     assert "a.py: note: the analysis was cut short" in command("--verbose", "a.py").errors
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="no syntax is known that this Python cannot read")
+def test_what_only_a_newer_python_can_read_is_told_at_the_end(command: Command) -> None:
+    command.write("a.py", 'import torch\n\nx = t"{torch}"\n')
+    outcome = command("--output-format", "text", "a.py")
+    assert outcome.status == 0
+    assert (
+        "Of 1 file the syntax needs a newer Python than the one that runs nnlint: findings may be missing"
+        in outcome.output
+    )
+    assert "a.py: note: not analysed" in command("--verbose", "a.py").errors
+
+
+def test_an_ignored_folder_is_said_to_be_ignored(command: Command) -> None:
+    command.write(".gitignore", "out/\n")
+    command.write("out/a.py", "import torch\n")
+    (command.folder / ".git").mkdir()
+    outcome = command("out")
+    assert outcome.status == 0
+    assert "a .gitignore keeps out all that is here" in outcome.errors
+    assert "keeps out" not in command("out/a.py").errors
+
+
 def test_an_empty_folder_is_said_to_be_empty(command: Command) -> None:
     outcome = command(".")
     assert outcome.status == 0

@@ -33,6 +33,15 @@ def test_files_given_by_name_are_left_out_as_when_walked(project: Command) -> No
 
 
 @made_up
+@pytest.mark.parametrize("kept_out", ["{root}/old/d.py", "{root}/old/*", "{root}/old/"])
+def test_a_pattern_may_be_the_whole_path(command: Command, kept_out: str) -> None:
+    command.write("nnlint.toml", f"exclude = ['{kept_out.format(root=command.folder.resolve().as_posix())}']\n")
+    command.write("a.py", FAULTY)
+    command.write("old/d.py", FAULTY)
+    assert command(".").findings == ["a.py:1:1 NN101"]
+
+
+@made_up
 def test_folders_given_by_name_are_left_out_with_all_below(project: Command) -> None:
     assert project("vendor", "vendor/deep").findings == []
     assert project("old").findings == ["old/kept.py:1:1 NN101"]

@@ -205,3 +205,28 @@ def test_the_loss_is_named_as_it_is_called(kept: str, expected: str) -> None:
         """
     )
     assert finding("NN115", text).help == expected
+
+
+def test_a_loop_that_is_not_in_sight_is_not_named() -> None:
+    module = """\
+    import lightning as L
+    import torch
+    from torch import nn
+
+
+    class Net(L.LightningModule):
+        def __init__(self):
+            super().__init__()
+            self.automatic_optimization = False
+            self.net = nn.Linear(3, 1)
+
+        def training_step(self, batch, batch_idx):
+            x, y = batch
+            self.manual_backward(nn.functional.mse_loss(self.net(x), y))
+            self.optimizers().step()
+
+        def configure_optimizers(self):
+            return torch.optim.Adam(self.parameters(), lr=1e-3)
+    """
+    assert "nothing in this step clears them" in finding("NN102", dedent(module)).message
+    assert "nothing in this loop clears them" in finding("NN102", trained("loss.backward()\nopt.step()\n")).message

@@ -27,6 +27,8 @@ def fixed(command: Command, text: str, *arguments: str) -> str:
     [
         "# nnlint: ignore[NN101]",
         "#nnlint:ignore[nn101]",
+        "# NNLint: Ignore[NN101]",
+        "# NNLINT: IGNORE-FILE[NN101]",
         "# nnlint: ignore[plain-fault]",
         "# nnlint: ignore[NN1]",
         "# nnlint: ignore[NN101] because the paper does so",
@@ -41,6 +43,14 @@ def fixed(command: Command, text: str, *arguments: str) -> str:
 )
 def test_comments_that_silence(command: Command, comment: str) -> None:
     assert codes(command, f"FAULT = 1  {comment}\n") == []
+
+
+def test_a_comment_on_a_line_of_its_own_is_told_where_it_belongs(command: Command) -> None:
+    command.write("a.py", "# nnlint: ignore[NN101]\nFAULT = 1\nx = 2  # nnlint: ignore[NN101]\n")
+    found = json.loads(command("--output-format", "json", "a.py").output)
+    alone, beside = (each for each in found if each["code"] == "NN902")
+    assert "put it on a line of the statement that is reported" in alone["help"]
+    assert beside["help"] == "remove the comment"
 
 
 @pytest.mark.parametrize(

@@ -167,7 +167,7 @@ def _end(request: Request, collected: Collected, fixed: Fixed, hidden: Hidden) -
     shown = as_typed(report, request.paths)
     if settings.report:
         _write_page(shown, settings)
-    _tell(shown, settings, collected.excluded > 0)
+    _tell(shown, settings, collected)
     if report.interrupted:
         _show(request, fixed, shown)
         say(f"interrupted: {_open(report)}")
@@ -350,13 +350,20 @@ def _presentation(settings: Settings, fixed: int) -> Presentation:
     )
 
 
-def _tell(report: Report, settings: Settings, has_excluded: bool) -> None:
+def _tell(report: Report, settings: Settings, collected: Collected) -> None:
     """The notes, if asked for, and that there was nothing to lint, on standard error."""
     if settings.verbose:
         tell(describe_notes(report.notes))
     if not report.files and not report.errors and not settings.quiet:
-        nothing = "there are no Python files and no notebooks here"
-        say("the settings exclude all that was given; there is nothing to lint" if has_excluded else nothing)
+        say(_why_nothing(collected))
+
+
+def _why_nothing(collected: Collected) -> str:
+    if collected.excluded:
+        return "the settings exclude all that was given; there is nothing to lint"
+    if collected.ignored:
+        return "a .gitignore keeps out all that is here; files that are named themselves are linted"
+    return "there are no Python files and no notebooks here"
 
 
 def _status(report: Report, settings: Settings) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from nnlint.finding import Applicability, Finding, Fix, Severity
 from nnlint.output import Presentation
 from nnlint.output.terminal import paint
-from nnlint.report import Report
+from nnlint.report import NEWER_SYNTAX, Report
 
 _FIX_MARKS = {Applicability.SAFE: "[fix]", Applicability.UNSAFE: "[unsafe fix]"}
 _COUNTED = {
@@ -30,6 +30,7 @@ def summary(report: Report, presentation: Presentation) -> list[str]:
         *_withdrawn(len(report.withdrawn)),
         *_failures(len(report.errors), presentation.colour),
         *_cut_short(len({note.path for note in report.notes if note.is_of_cut})),
+        *_unread(len({note.path for note in report.notes if note.is_of_newer_syntax})),
         *_fixable(report.findings),
         *_reading(report.findings, presentation.colour),
     ]
@@ -65,6 +66,11 @@ def _failures(failures: int, colour: bool) -> Iterator[str]:
 def _cut_short(files: int) -> Iterator[str]:
     if files:
         yield f"The analysis of {_count(files, 'file', 'files')} was cut short: findings may be missing; --verbose names them."
+
+
+def _unread(files: int) -> Iterator[str]:
+    if files:
+        yield f"Of {_count(files, 'file', 'files')} {NEWER_SYNTAX}: findings may be missing; --verbose names them."
 
 
 def _fixable(findings: Sequence[Finding]) -> Iterator[str]:

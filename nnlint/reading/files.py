@@ -38,7 +38,8 @@ STANDARD_INPUT = "-"
 class Collected:
     """The documents of a run in the order they are read, and what went wrong on the way.
 
-    `excluded` counts the paths that were named and that the settings exclude, `at_hand` the bytes of what is not put aside.
+    `excluded` counts the paths that were named and that the settings exclude, `ignored` what a `.gitignore` keeps out of folders
+    that are walked, `at_hand` the bytes of what is not put aside.
     """
 
     documents: list[Document] = field(default_factory=list)
@@ -46,6 +47,7 @@ class Collected:
     notes: list[Note] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
     excluded: int = 0
+    ignored: int = 0
     at_hand: int = 0
     aside: Aside = field(default_factory=Aside)
     real_paths: RealPaths = field(default_factory=RealPaths)
@@ -184,7 +186,10 @@ def _walk(collected: Collected, folder: str, exclude: Patterns, ignore: IgnoreFi
         for entry in ordered:
             kind = _kind(collected, entry)
             is_folder = kind == "folder"
-            if not kind or exclude.verdict(entry.path, is_folder) or ignore.ignores(entry.path, is_folder):
+            if not kind or exclude.verdict(entry.path, is_folder):
+                continue
+            if ignore.ignores(entry.path, is_folder):
+                collected.ignored += 1
                 continue
             if is_folder:
                 folders.append(entry.path)

@@ -22,7 +22,7 @@ from nnlint.reading.document import (
 from nnlint.reading.magics import parses, plain_python
 from nnlint.reading.syntax_messages import conflict_in, syntax_finding
 from nnlint.records import dataclass
-from nnlint.report import Note, SourceText
+from nnlint.report import NEWER_SYNTAX, Note, SourceText
 from nnlint.source import Cell, Source
 from nnlint.static.syntax import Newer, Unparsable, parse
 
@@ -157,7 +157,7 @@ def _read_cell(path: str, number: int, source: str) -> _ReadCell:
         place = Place(path, number, error.line, error.column, error.line, error.column + 1)
         return _ReadCell(number, shown, blank, (syntax_finding(place, error.reason, (), error.help),))
     except Newer:
-        note = Note(path, None, f"cell {number} is not analysed: its syntax needs a newer Python")
+        note = Note(path, None, f"cell {number} is not analysed: {NEWER_SYNTAX}")
         return _ReadCell(number, shown, blank, notes=(note,))
     except Unparsable as problem:
         place = Place(path, number, problem.line, problem.column, problem.line, problem.column + 1)

@@ -21,7 +21,7 @@ class Patterns:
 
     def __init__(self, root: str, patterns: Iterable[str]) -> None:
         self.root = root
-        given = tuple(patterns)
+        given = tuple(_anchored(pattern, root) for pattern in patterns)
         self.spec = _compiled(given) if given else None
 
     def can_match(self) -> bool:
@@ -51,6 +51,14 @@ class Patterns:
         if below is None:  # one of the two may be named through a link
             below = _below(_without_links(path), os.path.realpath(self.root))
         return None if below == "." else below
+
+
+def _anchored(pattern: str, root: str) -> str:
+    """The pattern, from the root on where it begins with the whole path of the root."""
+    mark = "!" * pattern.startswith("!")
+    top = root.replace(os.sep, "/").rstrip("/")
+    below = pattern[len(mark) :].removeprefix(top)
+    return mark + below if top and below.startswith("/") else pattern
 
 
 def _without_links(path: str) -> str:

@@ -18,7 +18,7 @@ from nnlint.selection import matches
 from nnlint.source import Source
 
 MENTION = regex(r"nnlint\s*:|noqa", re.IGNORECASE)
-OWN = regex(r"#\s*nnlint\s*:\s*(?P<word>[\w-]*)\s*(?:\[(?P<codes>[^\]#]*)\])?")
+OWN = regex(r"#\s*nnlint\s*:\s*(?P<word>[\w-]*)\s*(?:\[(?P<codes>[^\]#]*)\])?", re.IGNORECASE)
 NOQA = regex(r"#\s*noqa(?:\s*:\s*(?P<codes>\w[\w-]*(?:\s*,\s*\w[\w-]*|\s+[A-Za-z]+[0-9]+)*)?|(?!\w))", re.IGNORECASE)
 FIRST_WORD = regex(r"[\s:=(,]*(?P<word>[\w-]+)")
 CODE = regex(r"NN\d+$", re.IGNORECASE)
@@ -115,7 +115,7 @@ _BETWEEN_STATEMENTS = {tokenize.NL, tokenize.INDENT, tokenize.DEDENT, tokenize.C
 def _in_comment(line: int, column: int, comment: str, lines: range) -> Iterator[Directive]:
     for found in OWN.finditer(comment):
         span = (line, column + found.start() + 1, column + len(found.group().rstrip()) + found.start() + 1)
-        word, listed = found["word"], found["codes"]
+        word, listed = found["word"].lower(), found["codes"]
         codes = _split(listed) if listed is not None else None
         whole_file = word == "ignore-file"
         behind = comment[found.end() :]

@@ -79,7 +79,10 @@ def _malformed(source: Source, directive: Directive) -> Finding:
 
 
 def _finding(source: Source, directive: Directive, message: str, kept: tuple[str, ...]) -> Finding:
+    before = source.lines[directive.line - 1][: directive.column - 1]
     what = "remove the unused codes" if kept else "remove the comment"
+    stands_alone = directive.lines == range(directive.line, directive.line + 1) and not before.strip()
+    hint = ", or put it on a line of the statement that is reported" if stands_alone else ""
     return Finding(
         UNUSED_SUPPRESSION.code,
         UNUSED_SUPPRESSION.name,
@@ -87,7 +90,7 @@ def _finding(source: Source, directive: Directive, message: str, kept: tuple[str
         message,
         _place(source, directive),
         label="silences nothing",
-        help=what,
+        help=what + hint,
         url=UNUSED_SUPPRESSION.url,
         fix=Fix(Applicability.SAFE, what, (_removal(source, directive, kept),)),
     )

@@ -11,7 +11,7 @@ from nnlint.events import Run
 from nnlint.lazy import regex
 from nnlint.reading.disk import DISK, Disk
 from nnlint.records import dataclass, field
-from nnlint.report import Note
+from nnlint.report import NEWER_SYNTAX, Note
 from nnlint.source import Source
 from nnlint.static import assignments, definitions, expressions, statements  # noqa: F401 - they fill the machine's tables
 from nnlint.static.budget import Budget
@@ -90,7 +90,7 @@ class Project:
             found = self.trees[source.path] = parse(source.text)
             return found
         except Newer:
-            self.note(source, None, "not analysed: its syntax needs a newer Python than the one that runs nnlint")
+            self.note(source, None, f"not analysed: {NEWER_SYNTAX}")
         except Unparsable as problem:
             place = source.place(problem.line, problem.column, problem.line, problem.column + 1)
             self.broken.append(SyntaxProblem(place, problem.message))

@@ -255,7 +255,10 @@ def _in_loop_of(clear: GradientsCleared, backward: Backward) -> bool:
 def _reason(clears: list[GradientsCleared], backward: Backward) -> str:
     if not backward.iterations:
         return "no method of this class clears them"
-    return "not every path through this loop clears them" if clears else "nothing in this loop clears them"
+    loop = backward.iterations[-1].loop.at
+    is_in_sight = isinstance(loop, CodeSite) and isinstance(loop.statement, (ast.For, ast.AsyncFor, ast.While))
+    what = "loop" if is_in_sight else "step"  # a framework's loop is not in the user's files
+    return f"not every path through this {what} clears them" if clears else f"nothing in this {what} clears them"
 
 
 def _clear_message(clear: GradientsCleared, backward: Backward) -> str:
