@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterator
 from typing import NamedTuple
 
 from nnlint.events import Run
+from nnlint.facts.folds import held_out_by_folds
 from nnlint.facts.identity import is_part_of, key_of, uncopied, wholes
 from nnlint.facts.roles import ASKS, lower_bound_of_rows, upper_bound_of_rows
 from nnlint.facts.split_names import is_held_out_name
@@ -87,6 +88,7 @@ def _splits(run: Run) -> Iterator[Split]:
     for data in run.operations.get("test split", ()):
         if isinstance(data, Data) and data.inputs:
             yield Split(data.inputs[0], data)
+    yield from (Split(whole, held_out) for whole, held_out in held_out_by_folds(run))
     upper: set[Hashable] = set()
     lower: list[tuple[Hashable, Data]] = []
     for data in run.operations.get("index", ())[:MOST_SLICES]:

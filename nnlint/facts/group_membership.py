@@ -15,9 +15,9 @@ from nnlint.events import (
     OptimizerMade,
     OptimizerStepped,
     Run,
-    StateUsed,
 )
 from nnlint.facts.differentiated import recorded_behind, takes_gradients_of_weights
+from nnlint.facts.fresh_networks import is_as_drawn, is_given_weights
 from nnlint.facts.gradients import Trained, is_one_of_several, parts_of
 from nnlint.facts.handed_over import READS_NETWORK, may_be_stepped_elsewhere
 from nnlint.facts.live_graphs import graph_behind
@@ -213,11 +213,9 @@ def _network_missing(run: Run, made: OptimizerMade, each: Trained, rebuilt: set[
     """A trained network that no optimizer holds, beside one that this optimizer holds: meant to be trained, and forgotten.
 
     A network of which only the output is differentiated (a perceptual loss, a judge) is none: it must be switched to training
-    mode by itself, or two optimizers must hold the same network, of which one was meant for it.
+    mode by itself, or be left as it was drawn, or two optimizers must hold the same network, of which one was meant for it.
     """
     doubled = _holds_what_another_holds(run, made)
-    if not doubled and not _switched_to_training(run):
-        return None
     for step, backward in _steps_with_passes(run, each):
         for call in run.events(ModelCalled):
             if all(
@@ -232,13 +230,17 @@ def _network_missing(run: Run, made: OptimizerMade, each: Trained, rebuilt: set[
 def _is_forgotten(run: Run, call: ModelCalled, backward: Backward, doubled: bool) -> bool:
     """Whether the network that is called has weights that the backward pass fills, and that no optimizer holds."""
     network = call.model
-    if call.training is False or not (doubled or id(network) in _switched_to_training(run)):
+    if call.training is False or not _may_be_held(run).isdisjoint(map(id, parameters_of(network))):
         return False
-    if not doubled and _is_given_weights(run, network):
+    if not _has_own_weights(network) or not _is_trained_by(run, call, backward):
         return False
-    if not _may_be_held(run).isdisjoint(map(id, parameters_of(network))) or not _has_own_weights(network):
-        return False
-    return _is_trained_by(run, call, backward)
+    return doubled or run.remember("is meant to learn", network, lambda each: _is_meant_to_learn(run, each))
+
+
+def _is_meant_to_learn(run: Run, network: Value) -> bool:
+    if id(network) in _switched_to_training(run):
+        return not is_given_weights(run, network)
+    return is_as_drawn(run, network)
 
 
 def _has_own_weights(network: Value) -> bool:
@@ -309,19 +311,6 @@ def _targets(site: object) -> Iterator[ast.Attribute | ast.Name]:
             yield from (each for each in made if isinstance(each, (ast.Attribute, ast.Name)))
         elif isinstance(target, (ast.Attribute, ast.Name)):
             yield target
-
-
-def _is_given_weights(run: Run, network: Value) -> bool:
-    """Whether weights are loaded into a network, or it is handed to code that may load or train it."""
-    parts = {id(part) for part in parameters_of(network)}
-    if any(id(each) in parts for used in run.events(StateUsed) for each in alternatives(used.into)):
-        return True
-    return any(
-        id(each) in parts and not READS_NETWORK.search(escaped.callee.rpartition(".")[2])
-        for escaped in run.events(Escaped)
-        for value in escaped.values
-        for each in elements(value)
-    )
 
 
 def _is_one_of_several_calls(run: Run, call: ModelCalled) -> bool:

@@ -10,8 +10,9 @@ from collections.abc import Callable
 
 from nnlint.facts.calls import called_name
 from nnlint.facts.identity import is_locator
+from nnlint.facts.rewards import is_reward_of_one
 from nnlint.facts.shapes import FILLED, shape_of
-from nnlint.graph import kept_while_settled
+from nnlint.graph import ancestors, kept_while_settled
 from nnlint.operations import ACTIVATIONS, NORMALIZATIONS
 from nnlint.static.objects import CodeSite
 from nnlint.values import (
@@ -92,7 +93,7 @@ def _rank_of_data(data: Data, known: Known, depth: int) -> int | None:
         shape = shape_of(data)
         return None if shape is None else len(shape)
     if data.operation in NUMBERS:
-        return 0
+        return _rank(data.inputs[0], known, depth) if data.inputs and spelled(data) == "tolist" else 0
     if data.operation in ONE_DIMENSIONAL:
         return 1
     if data.operation == "call" and data.name in FRAMES:
@@ -109,10 +110,19 @@ def _rank_of_data(data: Data, known: Known, depth: int) -> int | None:
     if fixed is not None:
         return fixed
     first = _rank(data.inputs[0], known, depth)
+    if data.operation == "output" and first is not None and _is_of_earlier_call(data):
+        return None
     if data.operation in KEEPING or _is_elementwise_call(data):
         return first
     own = OWN.get(data.operation)
     return None if own is None else own(data, first, known, depth)
+
+
+def _is_of_earlier_call(output: Data) -> bool:
+    """Whether the graph inside is that of an earlier call of the network, on something else: other dimensions, maybe."""
+    given = [each for each in output.inputs[2:] if isinstance(each, Data)]
+    behind = ancestors(output.inputs[0])
+    return bool(given) and not any(each is other for each in behind for other in given)
 
 
 def _pair_of(data: Data) -> Data | None:
@@ -286,6 +296,8 @@ def _part(data: Data, first: int | None, known: Known, depth: int) -> int | None
     whole, key = data.inputs[0], data.inputs[1] if len(data.inputs) > 1 else NONE
     if isinstance(whole, Data) and whole.operation == "call" and whole.name.startswith(SETS):
         return {0: 2, 1: 1}.get(int(number(key) or 0)) if number(key) is not None else None
+    if is_reward_of_one(data):
+        return 0
     if isinstance(whole, Data) and is_locator(whole):
         first = 2
     if isinstance(key, Constant) and isinstance(key.value, str):
@@ -395,6 +407,8 @@ def _ends_in_one(value: Value, depth: int) -> bool:
         return sizes is not None and len(sizes) > 1 and number(sizes[-1]) == 1
     if value.operation == "unsqueeze":
         return _adds_last(value)
+    if value.operation in JOINING:
+        return _joins_columns(value, depth)
     if value.operation in FILLED:
         shape = shape_of(value)
         return bool(shape) and shape is not None and len(shape) > 1 and shape[-1] == 1
@@ -416,6 +430,20 @@ def _ends_in_one(value: Value, depth: int) -> bool:
         return bool(arrays) and all(ends_in_one(each, depth - 1) for each in arrays)
     keeps = value.operation in SAME_LAST or _is_elementwise_call(value)
     return keeps and bool(value.inputs) and ends_in_one(value.inputs[0], depth - 1)
+
+
+JOINING = frozenset({"stack", "concatenate"})
+
+
+def _joins_columns(data: Data, depth: int) -> bool:
+    """Whether arrays that end in one are put on top of each other; of vectors, `stack` alone keeps the last dimension."""
+    parts = data.inputs[0] if data.inputs else None
+    if not isinstance(parts, Items) or not parts.items or number(dimension_given(data) or Constant(0)) != 0:
+        return False
+    if called_name(data) not in ("stack", "cat", "concat", "concatenate", "vstack"):
+        return False
+    least = 1 if data.operation == "stack" else 2
+    return all(ends_in_one(each, depth - 1) and (rank_of(each) or least) >= least for each in parts.items)
 
 
 def _is_single(value: Value) -> bool:

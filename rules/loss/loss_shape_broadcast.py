@@ -34,6 +34,7 @@ import ast
 from collections.abc import Iterator
 
 from nnlint.events import Backward, LossComputed, Run, ValueSeen
+from nnlint.facts.columns import has_rows
 from nnlint.facts.differentiated import asks_for_gradient, differentiated
 from nnlint.facts.layers import made_by
 from nnlint.facts.ranks import dimension_given, ends_in_one, rank_of
@@ -133,7 +134,7 @@ def _form_of_one(value: Value) -> str:
     if rank == 1 or (rank is None and _is_squeezed(value) and _is_of_batch(value)):
         return "vector"
     may_be_matrix = rank in (2, None) and ends_in_one(value)
-    return "column" if may_be_matrix and (rank == 2 or _is_of_batch(value)) else ""
+    return "column" if may_be_matrix and (rank == 2 or _is_of_batch(value) or has_rows(value)) else ""
 
 
 def _is_squeezed(value: Value) -> bool:

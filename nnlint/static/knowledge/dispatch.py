@@ -22,6 +22,7 @@ from nnlint.static.knowledge import (
     zoo,
 )
 from nnlint.static.knowledge import ignite as ignite  # the tables of these fill as they are imported
+from nnlint.static.knowledge import ignite_supervised as ignite_supervised
 from nnlint.static.knowledge import initialization as initialization
 from nnlint.static.knowledge import loaders as loaders
 from nnlint.static.knowledge import modules as modules

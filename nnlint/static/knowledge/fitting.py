@@ -39,7 +39,6 @@ class Fit(NamedTuple):
 
 
 SUPERVISED: dict[tuple[str, str], Fit] = {
-    ("ignite", "create_supervised_trainer"): Fit((0, "model"), (2, "loss_fn")),
     ("fastai", "Learner"): Fit((1, "model"), (2, "loss_func")),
     ("skorch", "NeuralNet"): Fit((0, "module"), (1, "criterion")),
     ("skorch", "NeuralNetClassifier"): Fit((0, "module"), (1, "criterion")),

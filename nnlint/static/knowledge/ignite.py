@@ -30,8 +30,13 @@ class Engine(Data):
 
 @external("ignite.engine.Engine", "ignite.engine.engine.Engine", "ignite.engine.DeterministicEngine")
 def _engine(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
+    return made_engine(machine, given, given.get(0, "process_function") or NONE, node)
+
+
+def made_engine(machine: Machine, given: Arguments, update: Value, node: ast.AST) -> Engine:
+    """An engine with this update function; where the script does not run it, it is run at the end."""
     made = Engine("call", given.values(), machine.site(node), name="Engine")
-    made.update = given.get(0, "process_function") or NONE
+    made.update = update
     frame, statement = machine.frame, machine.statement
 
     def run_at_last() -> None:
