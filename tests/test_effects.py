@@ -133,6 +133,12 @@ def test_what_a_fault_costs_when_it_alone_is_left_may_be_in_doubt_too() -> None:
     assert doubtful({CLEAR: effect(0.0, all_mended=0.9, all_but_this=0.84)}) == [CLEAR]
 
 
+def test_a_change_that_is_seen_but_small_is_little() -> None:
+    assert said_of(effect(0.04)) == "NN102 missing-zero-grad (line 7) changes little here"
+    assert said_of(effect(0.004)) == "NN102 missing-zero-grad (line 7) changes nothing here"
+    assert said_of(effect(0.04, noise=0.03)) == "NN102 missing-zero-grad (line 7) changes nothing here"
+
+
 def test_seeds_that_agree_make_a_small_change_count() -> None:
     by_seed = [{CLEAR: effect(0.06, noise=0.02)}, {CLEAR: effect(0.07, noise=0.02)}, {CLEAR: effect(0.065, noise=0.02)}]
     together = pooled(by_seed)[CLEAR]

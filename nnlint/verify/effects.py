@@ -20,6 +20,9 @@ MEASURES = {"accuracy": "accuracy", "auc": "AUC", "r2": "R²", "r2_in_other_rows
 NOTABLE = 0.05
 """A smaller difference between two scores is no effect."""
 
+VISIBLE = 0.02
+"""A smaller one is hardly seen in two decimals."""
+
 BOUNDED = frozenset({"accuracy", "AUC"})
 """Yardsticks that do not jump about: only of these a fall is called a collapse."""
 
@@ -133,10 +136,10 @@ def _change(effect: Effect) -> float:
     return change if isinstance(change, float) else 0.0
 
 
-def threshold(effect: Effect) -> float:
-    """The least change of a score that is more than its own unrest."""
+def threshold(effect: Effect, least: float = NOTABLE) -> float:
+    """The least change of a score that is more than its own unrest, and than `least`."""
     unrest = dict(effect).get("noise", 0.0)
-    return max(NOTABLE, 2 * unrest) if isinstance(unrest, float) else NOTABLE
+    return max(least, 2 * unrest) if isinstance(unrest, float) else least
 
 
 def harm(effect: Effect) -> float:
@@ -195,7 +198,8 @@ def conclude(arms: Sequence[Arm], verdicts: Mapping[Finding, Verdict], measure: 
     elif idle:
         where = "here, on data that were made up" if is_made_up else "here"
         changes = "changes" if len(idle) == 1 else "change"
-        sentences.append(f"{_listed(_name(f) for f in idle)} {changes} nothing {where}")
+        much = "little" if any(harm(effects_of[f]) > threshold(effects_of[f], VISIBLE) for f in idle) else "nothing"
+        sentences.append(f"{_listed(_name(f) for f in idle)} {changes} {much} {where}")
     return "; ".join([*sentences, _reached(arms, measure)])
 
 
