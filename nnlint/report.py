@@ -9,7 +9,6 @@ from nnlint.finding import Finding
 from nnlint.records import dataclass, field
 
 if TYPE_CHECKING:
-    from nnlint.reading.document import Document
     from nnlint.trials import Trial
 
 
@@ -92,16 +91,6 @@ class Report:
     withdrawn: tuple[Finding, ...] = ()
     trials: tuple[Trial, ...] = ()
     interrupted: bool = False
-
-
-@dataclass
-class Fixed:
-    """The documents after fixing, the report on them, and how many findings were mended."""
-
-    documents: list[Document]
-    report: Report
-    count: int = 0
-    errors: list[InternalError] = field(default_factory=list)
 
 
 class Interrupted(KeyboardInterrupt):

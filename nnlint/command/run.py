@@ -28,13 +28,14 @@ from nnlint.command.typed import as_typed
 from nnlint.cores import cores
 from nnlint.finding import Severity, Status
 from nnlint.interrupts import finished_first
+from nnlint.mending.fixed import Fixed
 from nnlint.output import FORMATS, Presentation, describe_notes
 from nnlint.reading.disk import DISK, Disk
 from nnlint.reading.document import Document
 from nnlint.reading.files import STANDARD_INPUT, Collected, read_paths
 from nnlint.reading.patterns import Patterns, repository_root
 from nnlint.records import dataclass, replace
-from nnlint.report import Fixed, Interrupted, Report
+from nnlint.report import Interrupted, Report
 from nnlint.settings import Settings
 from nnlint.silencing.hidden import Hidden
 from nnlint.silencing.trouble import SilencingError

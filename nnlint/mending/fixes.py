@@ -11,13 +11,14 @@ from itertools import pairwise
 from pathlib import Path
 
 from nnlint.finding import Applicability, Edit, Finding, Fix
+from nnlint.mending.fixed import Fixed
 from nnlint.mending.writing import write_atomically
 from nnlint.reading.document import DecodeError, Document, decode
 from nnlint.reading.documents import read_document
 from nnlint.reading.positions import NoSuchPlaceError, Positions
 from nnlint.reading.raw import read_bytes
 from nnlint.records import replace
-from nnlint.report import Fixed, InternalError, Note, Report, outer_error
+from nnlint.report import InternalError, Note, Report, outer_error
 
 MAX_ROUNDS = 50
 WRITABLE = 0o222
