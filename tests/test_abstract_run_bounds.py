@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from nnlint import api
-from nnlint.events import OptimizerStepped
+from nnlint.events import ModelCalled, OptimizerStepped
 from nnlint.finding import Severity
 from nnlint.settings import Settings
 from nnlint.static.budget import MOST_CALLS, MOST_STEPS
 from nnlint.static.machine import Machine
 from nnlint.static.objects import Function
-from nnlint.values import MOST_ALTERNATIVES, Value
+from nnlint.values import MOST_ALTERNATIVES, Instance, Value
 from tests.abstract import faults, notes, project, runs, seen, training
 
 MISSED = """
@@ -311,6 +311,20 @@ def test_follows_what_trains_from_every_script_of_a_large_project(tmp_path: Path
         )
     seen = [run.path for run in runs(files, tmp_path) if any(run.events(OptimizerStepped))]
     assert [path for path in files if path.startswith("script")] == seen
+
+
+def test_knows_the_network_that_a_factory_makes_in_every_script_of_a_large_project(tmp_path: Path) -> None:
+    choosing = "\n".join(f"    width = width * {n} + len(str(width)) - {n}" for n in range(400))
+    files = {
+        "factory.py": "import torch\nclass Net(torch.nn.Module):\n    def __init__(self, width):\n        super().__init__()\n"
+        "        self.out = torch.nn.Linear(3, width)\n    def forward(self, x):\n        return self.out(x)\n"
+        f"def make(width):\n{choosing}\n    return Net(width)\n"
+    }
+    for n in range(40):
+        files[f"script{n:02}.py"] = "from factory import make\nnet = make(2)\nfor x in loader:\n    net(x)\n"
+    called = [(run.path, call.model) for run in runs(files, tmp_path) for call in run.events(ModelCalled)]
+    known = {path for path, model in called if isinstance(model, Instance)}
+    assert known == {path for path in files if path.startswith("script")}
 
 
 def severities(text: str, *codes: str) -> list[Severity]:

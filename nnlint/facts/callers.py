@@ -45,7 +45,8 @@ def _is_unrecorded_everywhere(run: Run, name: str, on_the_way: frozenset[str]) -
 def is_always_given(run: Run, function: ast.FunctionDef | ast.AsyncFunctionDef, name: str, default: ast.AST) -> bool:
     """Whether all calls by that name, in all files of the project, pass the parameter which has this default.
 
-    Nothing is said of a function or class that nobody calls. What is spread (`*args`, `**options`) may hold it.
+    Nothing is said of a function or class that nobody calls, unless it is looked up by a part of its name. What is spread
+    (`*args`, `**options`) may hold it. A method of that name in a file that defines one itself is that one.
     """
     arguments = [*function.args.posonlyargs, *function.args.args]
     places = arguments[len(arguments) - len(function.args.defaults) :]
@@ -59,16 +60,35 @@ def is_always_given(run: Run, function: ast.FunctionDef | ast.AsyncFunctionDef, 
     position = arguments.index(parameter) if parameter in arguments else MOST_CALLERS
     if arguments and arguments[0].arg in ("self", "cls"):
         position -= 1
+    calls = [*_calls_of(run, function, name)]
+    if not calls:
+        return _is_looked_up(run, name)
+    return all(_gives(call, parameter.arg, position) for call in calls)
+
+
+def _calls_of(run: Run, function: ast.FunctionDef | ast.AsyncFunctionDef, name: str) -> Iterator[ast.Call]:
     called = re.compile(rf"(?<!def )(?<!class )\b{re.escape(name)}\s*\(")
-    trees = [_tree(source.text) for source in run.sources if called.search(source.text) is not None]
-    calls = [
-        node
-        for tree in trees
-        if tree is not None
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and name in (getattr(node.func, "id", ""), getattr(node.func, "attr", ""))
-    ]
-    return bool(calls) and all(_gives(call, parameter.arg, position) for call in calls)
+    own = ast.dump(function)
+    for source in run.sources:
+        tree = _tree(source.text) if called.search(source.text) is not None else None
+        nodes = [] if tree is None else [*ast.walk(tree)]
+        defined = [each for each in nodes if isinstance(each, ast.FunctionDef) and each.name == name]
+        is_of_another = bool(defined) and all(ast.dump(each) != own for each in defined)
+        for node in nodes:
+            if not isinstance(node, ast.Call) or name not in (
+                getattr(node.func, "id", ""),
+                getattr(node.func, "attr", ""),
+            ):
+                continue
+            if not is_of_another or not isinstance(node.func, ast.Attribute):
+                yield node
+
+
+def _is_looked_up(run: Run, name: str) -> bool:
+    """Whether a name is put together that begins as this one does: `eval(f"make_{kind}")`."""
+    beginning = name[: name.rfind("_") + 1] if name.strip("_").count("_") else ""
+    put_together = re.compile(rf"f[\"'][^\"'\n]*\b{re.escape(beginning)}\{{")
+    return bool(beginning) and any(put_together.search(source.text) is not None for source in run.sources)
 
 
 def _gives(call: ast.Call, name: str, position: int) -> bool:

@@ -15,7 +15,7 @@ from nnlint.facts.split_names import ABBREVIATED, HELD_OUT, is_held_out_name, pa
 from nnlint.graph import ancestors
 from nnlint.lazy import regex
 from nnlint.static.objects import CodeSite, Function
-from nnlint.values import NONE, Constant, Data, Either, Instance, Items, Loader, Value, alternatives, number
+from nnlint.values import NONE, Constant, Data, Either, Instance, Items, Loader, Value, alternatives, number, truth
 
 TRANSFORM = regex(r"^_?(\w+_)?transforms?$|^_?augment\w*$|^_?preprocess$")
 """Names under which data sets keep what they do to a sample."""
@@ -144,9 +144,17 @@ def is_in_random_order(dataset: Value | None) -> bool:
         parts: list[Value] = list(dataset.attributes.values())
     else:
         parts = [dataset] if dataset is not None else []
-    return any(_is_random(data) for part in parts for data in ancestors(part, stop=_lines_up)) or any(
-        MIXES.search(text) for text in _sources_of(dataset)
-    )
+    if any(_is_random(data) for part in parts for data in ancestors(part, stop=_lines_up)):
+        return True
+    texts = (*_sources_of(dataset), *_sources_of_parts(parts))
+    return any(MIXES.search(text) for text in texts)
+
+
+def _sources_of_parts(parts: list[Value]) -> Iterator[str]:
+    """The text of the files in which what a data set is given was read and put together."""
+    sites = [data.at for part in parts for data in ancestors(part)]
+    modules = {id(site.module): site.module for site in sites if isinstance(site, CodeSite)}
+    yield from (module.source.text for module in modules.values())
 
 
 def _lines_up(data: Data) -> bool:
@@ -274,11 +282,49 @@ def transforms_of(dataset: Value | None) -> Iterator[Value]:
         held = {
             name: each for name, each in current.attributes.items() if isinstance(name, str) and TRANSFORM.match(name)
         }
-        if len(held) == 1:
-            yield from (each for each in held.values() if isinstance(each, Data))
+        for name, each in held.items() if len(held) == 1 else ():
+            if isinstance(each, Data) and not _is_left_out(current, name):
+                yield each
     elif isinstance(current, Data) and current.operation == "call" and not _is_given_a_transform(current.parts):
         given = (*current.inputs, *current.options.values()) if LIBRARIES.search(current.name) else ()
         yield from (each for each in given if isinstance(each, Data))
+
+
+def _is_left_out(dataset: Instance, name: str) -> bool:
+    """Whether items go through the transform only where a setting holds that is off here: `if self.train and ...`."""
+    get = dataset.cls.find("__getitem__")
+    nodes = [*ast.walk(get.node)] if isinstance(get, Function) else []
+    uses = [each for each in nodes if _is_own(each, name)]
+    guarded = {
+        id(each)
+        for choice in nodes
+        if isinstance(choice, ast.If) and any(_is_off(dataset, each) for each in _needed(choice.test))
+        for statement in choice.body
+        for each in ast.walk(statement)
+    }
+    return bool(uses) and all(id(each) in guarded for each in uses)
+
+
+def _needed(test: ast.expr) -> list[ast.expr]:
+    """The parts of a condition that all have to hold."""
+    return test.values if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And) else [test]
+
+
+def _is_off(dataset: Instance, test: ast.expr) -> bool:
+    return (
+        isinstance(test, ast.Attribute)
+        and _is_own(test, test.attr)
+        and truth(dataset.attributes.get(test.attr)) is False
+    )
+
+
+def _is_own(node: ast.AST, name: str) -> bool:
+    return (
+        isinstance(node, ast.Attribute)
+        and node.attr == name
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "self"
+    )
 
 
 def _is_given_a_transform(parts: dict[Any, Value]) -> bool:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from nnlint.events import Run
 from nnlint.facts.folds import held_out_by_folds
 from nnlint.facts.identity import is_part_of, key_of, uncopied, wholes
-from nnlint.facts.roles import ASKS, lower_bound_of_rows, upper_bound_of_rows
+from nnlint.facts.roles import ASKS, lower_bound_of_rows, picks_columns, upper_bound_of_rows
 from nnlint.facts.split_names import is_held_out_name
 from nnlint.graph import ancestors, only_looks, stored_parts
 from nnlint.static.objects import CodeSite
@@ -144,7 +144,7 @@ def is_some_rows(value: Value) -> bool:
         if upper_bound_of_rows(each) is not None or lower_bound_of_rows(each) is not None:
             return True
         key = each.inputs[1] if each.operation == "index" and len(each.inputs) > 1 else None
-        if isinstance(uncopied(key), Data) and not _is_slice(each):
+        if isinstance(uncopied(key), Data) and not _is_slice(each) and not picks_columns(key):
             return True
     return False
 

@@ -213,6 +213,12 @@ def drops_little(data: Data) -> bool:
     return bool(rates) and all(each is not None and each <= LITTLE for each in rates)
 
 
+def is_rate_unknown(dropout: Data) -> bool:
+    """Whether a caller that is not at hand says how much is dropped: neither torch's default nor a number."""
+    given = dropout.layer.arguments.get("p") if dropout.layer is not None else dropout.options.get("p")
+    return given is not None and None in _rates(dropout)
+
+
 def noise_of_sum(dropout: Data, units: float) -> float | None:
     """The variance that dropout adds to a sum of so many units of about one size, as a share of that sum's square.
 

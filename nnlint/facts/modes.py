@@ -10,6 +10,7 @@ from itertools import pairwise
 from nnlint.events import Escaped, Event, Loop, ModelBuilt, ModelCalled, ModeSwitched, OptimizerStepped, Run
 from nnlint.facts.evaluation import evaluations, switched_here
 from nnlint.facts.learned import learned_in
+from nnlint.facts.networks import unnamed_layers
 from nnlint.facts.trained import has_unknown_parts
 from nnlint.graph import ancestors, content, parameters_of
 from nnlint.lazy import regex
@@ -132,7 +133,7 @@ def _never_applied(run: Run, network: Value) -> set[int]:
         if isinstance(part, Instance):
             layers = (held for held in part.attributes.values() if isinstance(held, Layer))
             own = {id(layer) for layer in layers if layer.kind not in CONTAINERS}
-            found |= set() if own.isdisjoint(applied) else own - applied
+            found |= unnamed_layers(run, part) if own.isdisjoint(applied) else own - applied
     return found
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from nnlint.events import ModelBuilt, OptimizerMade, OptimizerStepped, Run
 from nnlint.graph import owners_listed, parameters_of
 from nnlint.operations import LAYERS
-from nnlint.static.objects import Class, CodeSite, Function
+from nnlint.static.objects import Class, CodeSite, External, Function
 from nnlint.values import Constant, Data, Instance, Layer, Value, alternatives, elements
 
 MOST_NETWORKS = 2000
@@ -46,6 +46,34 @@ def _networks(run: Run) -> tuple[Instance, ...]:
 def is_module(value: Value) -> bool:
     """Whether the value is a layer or a network: what torch registers when it is assigned."""
     return isinstance(value, Layer) or (isinstance(value, Instance) and value.is_network)
+
+
+BY_NAME = frozenset("getattr modules children named_modules named_children _modules __dict__ vars eval".split())
+"""How a class reaches its parts without naming them."""
+
+
+def unnamed_layers(run: Run, network: Instance) -> frozenset[int]:
+    """The identities of the layers that the class, at hand as a whole, assigns and never reads again: no pass goes through
+    them, whoever follows it. Comments that name them do not count."""
+    if not isinstance(network.cls, Class):
+        return frozenset()
+    read = run.remember("attributes read", network.cls, _attributes_read)
+    if read is None:
+        return frozenset()
+    held = network.attributes.items()
+    return frozenset(id(part) for name, part in held if isinstance(part, Layer) and name not in read)
+
+
+def _attributes_read(cls: Class) -> frozenset[str] | None:
+    """The attributes that a class and its bases read; None where they reach some in another way, or a base is not known."""
+    lineage = [*cls.lineage()]
+    if any(not isinstance(base, (Class, External)) for each in lineage for base in each.bases):
+        return None
+    nodes = [node for each in lineage for node in ast.walk(each.node)]
+    names = {node.id for node in nodes if isinstance(node, ast.Name)}
+    read = {node.attr for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)}
+    is_derived = any(base.rpartition(".")[2] != "Module" for base in cls.external_bases())
+    return None if is_derived or (names | read) & BY_NAME else frozenset(read)
 
 
 def registered(run: Run) -> frozenset[int]:

@@ -270,8 +270,13 @@ def _rows(value: Value) -> Data | None:
         key = key.items[0]
     key = uncopied(key) or key
     if isinstance(key, Data) and key.operation == "index":
-        return _rows(key)
+        return None if picks_columns(key) else _rows(key)
     return key if isinstance(key, Data) and key.operation == "slice" else None
+
+
+def picks_columns(key: Value | None) -> bool:
+    """Whether the key picks columns of a frame, by their names: `frame[frame.columns[1:]]`."""
+    return any(each.operation == "attribute" and each.name == "columns" for each in ancestors(key))
 
 
 def is_other_data(first: Value, second: Value) -> bool:

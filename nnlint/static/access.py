@@ -31,6 +31,7 @@ from nnlint.values import (
 BUILTINS = frozenset(dir(builtins))
 SAMPLE = "<sample>"
 TRANSPOSES = frozenset({"T", "mT", "H"})
+PACKS = frozenset({"pack_padded_sequence", "pack_sequence"})
 
 
 def lookup(machine: Machine, name: str, node: ast.AST) -> Value:
@@ -136,11 +137,20 @@ def _of_data(machine: Machine, value: Data, name: str, node: ast.AST) -> Value:
     if name == "module" and MODE_KEY in value.parts:
         return value
     if name in ("data", "values") and value.operation != "name" and not is_from_data_set(value):
+        if _is_packed(value):
+            return machine.data("gather", value.inputs[:1], node) if value.operation == "call" else value
         return machine.data("detach" if name == "data" else "values", (value,), node)
     made = Data("attribute", (value,), machine.site(node), name=name, gradient=value.gradient)
     machine.reads_gradients = machine.reads_gradients or name == "grad"
     value.parts[name] = made
     return made
+
+
+def _is_packed(value: Data) -> bool:
+    """Whether it is a batch without its padding, or what a recurrent layer makes of one: its `data` are the rows, uncut."""
+    while value.operation in ("recurrent", "output") and value.inputs and isinstance(value.inputs[0], Data):
+        value = value.inputs[0]
+    return value.operation == "call" and bool(value.inputs) and value.name.rpartition(".")[2] in PACKS
 
 
 def _of_module(machine: Machine, value: Module, name: str, node: ast.AST) -> Value:

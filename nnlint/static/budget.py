@@ -38,12 +38,14 @@ class Effort:
     """What following one function has cost so far, over all runs, and what came of it.
 
     It is `active` where anything happened that a run would show, and `trains` where that was an event of the training itself.
+    What `builds` gives back a network: not to follow it would leave the rest of a script with one of which nothing is known.
     """
 
     calls: int = 0
     steps: int = 0
     is_active: bool = False
     trains: bool = False
+    builds: bool = False
 
     def add(self, steps: int, is_active: bool, trains: bool) -> None:
         """One more call, the steps it took, and what happened in it."""
@@ -79,7 +81,7 @@ class Budget:
         `steps` are those of the current run; `is_own` says that the function stands in the run's own file; `here` counts how
         often it was followed in this run. What the `caller` needs for its training step is followed as the step itself.
         """
-        if here < TRAINING_CALLS and (effort.trains or self.trains(caller)):
+        if here < TRAINING_CALLS and (effort.trains or effort.builds or self.trains(caller)):
             return False
         if effort.calls > MOST_CALLS and effort.steps > MOST_STEPS_OF_CALLS:
             return True

@@ -243,6 +243,8 @@ def call_function(
         if within is False:  # whatever it does, nothing of it is recorded
             unfollowed.gradient = False
         return unfollowed
+    if isinstance(value, Instance) and value.is_network and not machine.is_inside_network:
+        effort.builds = True
     return value
 
 

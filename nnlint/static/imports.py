@@ -22,6 +22,9 @@ LARGEST_IMPORT = 1_000_000
 """Bytes of an imported module that is still read: generated tables of data are larger, hand-written code is not."""
 
 MOST_PARENTS = 6
+INNER = ("src", "lib")
+"""Folders that are installed, or that scripts beside them put on the path before they import from there."""
+
 NEVER_LOCAL = frozenset({"torch", "numpy", "pandas", "scipy", "sklearn", "matplotlib", "torchvision"})
 FRAMEWORKS = {
     "accelerate": "accelerator.py",
@@ -208,7 +211,7 @@ class Folders:
         self.names: dict[str, frozenset[str] | None] = {}
         self.files: dict[tuple[str, ...], str | None] = {}
         self.holding: dict[tuple[str, str], tuple[str, ...]] = {}
-        self.beside: dict[str, tuple[str, str]] = {}
+        self.beside: dict[str, tuple[tuple[str, ...], str]] = {}
         self.real_paths = RealPaths()
 
     def real(self, file: str) -> str:
@@ -231,17 +234,17 @@ class Folders:
 
     def _searched(self, folder: str) -> Iterator[str]:
         for _ in range(MOST_PARENTS):
-            source, above = self.around(folder)
+            inner, above = self.around(folder)
             yield folder
-            yield source
+            yield from inner
             if self.is_top(folder):
                 return
             folder = above
 
-    def around(self, folder: str) -> tuple[str, str]:
-        """The `src` below a folder, and the folder above it: asked for each name that a file imports."""
+    def around(self, folder: str) -> tuple[tuple[str, ...], str]:
+        """The `src` and the `lib` below a folder, and the folder above it: asked for each name that a file imports."""
         if folder not in self.beside:
-            self.beside[folder] = os.path.join(folder, "src"), os.path.dirname(folder)
+            self.beside[folder] = tuple(os.path.join(folder, name) for name in INNER), os.path.dirname(folder)
         return self.beside[folder]
 
     def is_top(self, folder: str) -> bool:

@@ -4,9 +4,10 @@
 Reports a Dropout whose input comes out of a BatchNorm, with an activation, a pooling or a reshape between at most: in a
 `Sequential`, or along `forward`, through helpers, blocks and other files. It is a warning where another BatchNorm lies
 downstream, or where the network is trained on a regression; else it is advice, as it is between convolutions, in a head of
-which every block ends in a dropout and that is not known to predict quantities, before a BatchNorm whose output is brought to
-unit length, and where the dropout is known to drop no more than a tenth. A probability of 0 is no dropout, nor is one that is 0
-unless a caller says otherwise, and LayerNorm, GroupNorm and InstanceNorm keep no running statistics.
+which every block ends in a dropout, or begins with one that a loop makes, and that is not known to predict quantities, before a
+BatchNorm whose output is brought to unit length, and where the dropout is known to drop no more than a tenth. A probability of 0
+is no dropout, nor is one that is 0 unless a caller says otherwise, and LayerNorm, GroupNorm and InstanceNorm keep no running
+statistics.
 
 ## Why it matters
 While training, Dropout scales up what it keeps, so its output has a larger variance than in evaluation mode. The next
@@ -52,6 +53,7 @@ from collections.abc import Iterator
 
 from nnlint.events import Run
 from nnlint.facts.layers import (
+    REARRANGING,
     before,
     drops_in_every_mode,
     drops_little,
@@ -70,6 +72,7 @@ from nnlint.mending.layer_edits import without_layer
 from nnlint.needs import needs
 from nnlint.operations import NORMALIZATIONS, WEIGHTED
 from nnlint.rule import Problem, Rule
+from nnlint.static.objects import node_at
 from nnlint.values import Data, Site
 from nnlint.witness import Case
 from nnlint.words import NETWORKS, names_of
@@ -122,7 +125,7 @@ def _problem(run: Run, dropout: Data, place: Site, downstream: list[Data], fixab
     outputs = {id(each) for each in regression_outputs(run)}
     predicts = any(id(each) in outputs for each in (dropout, *downstream))
     shifts = shifted is not None and not is_scaled_anew(run, shifted)
-    harms = predicts or (shifts and not _is_of_plain_head(downstream))
+    harms = predicts or (shifts and not _is_of_plain_head(downstream) and not _begins_block(dropout, normalised))
     is_clear = harms and not drops_little(dropout) and not _is_on_maps(run, dropout)
     related = [*related_call(dropout, "dropped here"), *_at(normalised, "normalised here")]
     if shifted is not None:
@@ -144,6 +147,16 @@ def _is_of_plain_head(downstream: list[Data]) -> bool:
     What comes out of the last block is larger or smaller as a whole in evaluation mode, which leaves the largest score in place.
     """
     return any(each.operation == "dropout" and is_active_dropout(each) and normalised_by(each) for each in downstream)
+
+
+def _begins_block(dropout: Data, normalised: Data) -> bool:
+    """Whether a loop makes blocks that each begin with this dropout: the same row as where they end in one, cut elsewhere."""
+    place = node_at(place_of(dropout))
+    layers = [each for each in before(normalised) if isinstance(each, Data) and each.operation in WEIGHTED]
+    feeding = [each for layer in layers for each in before(layer, lambda each: each.operation in REARRANGING)]
+    return any(
+        isinstance(each, Data) and is_active_dropout(each) and node_at(place_of(each)) is place for each in feeding
+    )
 
 
 def _is_on_maps(run: Run, dropout: Data) -> bool:

@@ -3,8 +3,9 @@
 ## What it does
 Reports a Dropout whose result goes straight into the output layer of a network that a regression loss trains (mean squared,
 absolute, Huber), with an activation, a pooling or a reshape between at most, or that drops the predictions themselves.
-A probability of 0.1 and less is advice, and so is a half of 200 units and more: of many units the sum hardly moves. So is a
-dropout behind which a setting puts further layers, or none: which it is, a reading cannot tell.
+A probability of 0.1 and less is advice, and so is a half of 200 units and more: of many units the sum hardly moves. So are a
+third and less of units whose number is not known, a dropout of which neither that nor the probability is known, and one behind
+which a setting puts further layers, or none: which it is, a reading cannot tell.
 Classification is left alone, in the same network too, and so are targets that are no quantities: the constants of a GAN, one-hot
 classes, the input itself.
 
@@ -42,6 +43,7 @@ from nnlint.facts.layers import (
     before,
     drops_little,
     is_active_dropout,
+    is_rate_unknown,
     made_by,
     noise_of_sum,
     passes_between,
@@ -64,6 +66,9 @@ from nnlint.words import NETWORKS, names_of
 LEAST_NOISE = 0.005
 """What dropout has to add to the output layer's sum, as a share of its square: of 300 units dropped by half it is 0.0033, and in
 a run the predictions then followed the mask a tenth as much as the input."""
+
+USUAL_WIDTH = 100
+"""Units that an output layer is taken to sum up where their number is not known."""
 
 SHARE = 0.2
 """The variance over masks that counts, as a share of the variance over inputs."""
@@ -145,9 +150,14 @@ def _problem(dropout: Data, layer: Data | None, fixable: bool, is_certain: bool)
 
 
 def _hardly_moves(dropout: Data, layer: Data | None) -> bool:
-    """Whether the output layer sums up so many units that it makes no difference which of them are dropped."""
-    units = layer.layer.number("in_features") if layer is not None and layer.layer is not None else None
-    noise = noise_of_sum(dropout, units) if units else None
+    """Whether the output layer sums up so many units that it makes no difference which of them are dropped, or may do so: where
+    neither their number nor the rate is known."""
+    if layer is None or layer.layer is None:
+        return False
+    units = layer.layer.number("in_features")
+    if units is None and is_rate_unknown(dropout):
+        return True
+    noise = noise_of_sum(dropout, units or USUAL_WIDTH)
     return noise is not None and noise <= LEAST_NOISE
 
 

@@ -5,8 +5,9 @@ Reports a linear layer or a convolution that takes the output of another one of 
 convolution, with no more than a reshape, a dropout or a BatchNorm between: in a `Sequential`, or along `forward`. A pair
 whose middle is narrow enough to save weights (a low-rank factorisation, a bottleneck), depthwise and 1x1 convolutions,
 queries, keys and values, features that are used elsewhere too, and two modules that are made apart are left alone; and so are
-layers that a file only tries out, or whose weights it sets, the smoothing of a feature pyramid, and pairs between which an
-activation was commented out.
+layers that a file only tries out, or whose weights it sets, the smoothing of a feature pyramid, terms of the scores of an
+attention, scaling up by steps of unknown width or in a loop that keeps the channels, and pairs between which an activation was
+commented out.
 
 ## Why it matters
 The composition of two affine maps is one affine map: the second layer adds weights and nothing that the first could not do. A
@@ -48,7 +49,7 @@ from nnlint.mending.importing import spelled
 from nnlint.needs import needs
 from nnlint.operations import ACTIVATIONS
 from nnlint.rule import Problem, Rule
-from nnlint.static.objects import CodeSite
+from nnlint.static.objects import CodeSite, node_at
 from nnlint.values import Constant, Data, Layer, Value
 from nnlint.witness import Case, confirmed, not_reached, refuted
 from nnlint.words import NETWORKS
@@ -227,6 +228,8 @@ def _is_factored(first: Data, second: Data) -> bool:
     a, b = first.layer, second.layer
     if a is None or b is None or _is_sparse(a) or _is_sparse(b):
         return True
+    if second.operation == "transposed_convolution" and (_has_unknown_stride(b) or _only_scales_up(a, b)):
+        return True
     if second.operation != "linear" and (_is_pointwise(a) or _is_pointwise(b)):
         return True
     at_each_place = first.operation == "convolution" and _is_applied_at_each_place(a, b)
@@ -246,6 +249,24 @@ def _is_factored(first: Data, second: Data) -> bool:
         return True
     ins, mid, outs = (size or 1.0 for size in sizes)
     return mid < ins * outs / (ins + outs)
+
+
+def _has_unknown_stride(layer: Layer) -> bool:
+    """Whether it may take such wide steps that one filter in place of two would have more weights than both."""
+    stride = layer.arguments.get("stride")
+    return stride is not None and not isinstance(stride, Constant) and _size(stride) is None
+
+
+def _only_scales_up(first: Layer, second: Layer) -> bool:
+    """Whether a loop makes both, with as many channels out as in, and steps wider than one: a signal is brought to a length."""
+    is_of_loop = node_at(first.at) is node_at(second.at) is not None
+    stride = _size(second.arguments.get("stride"))
+    return is_of_loop and stride is not None and stride > 1 and _keeps_channels(first) and _keeps_channels(second)
+
+
+def _keeps_channels(layer: Layer) -> bool:
+    one, other = (layer.arguments.get(name) for name in SIZES[layer.operation])
+    return _is_at_least(one, other) and _is_at_least(other, one)
 
 
 def _is_applied_at_each_place(first: Layer, second: Layer) -> bool:
@@ -302,7 +323,23 @@ def _is_used_alone(run: Run, first: Data, second: Data) -> bool:
     behind = wires.after(second, lambda each: each.operation in REARRANGING | {"multiply", "divide"})
     if _is_gated({each.operation for each in wires.after(second, lambda each: each.operation in REARRANGING)}):
         return False
-    return len({id(user.layer) for user in users}) < 3 and not any(each.operation in ATTENDED for each in behind)
+    return (
+        len({id(user.layer) for user in users}) < 3
+        and not any(each.operation in ATTENDED for each in behind)
+        and not _is_term_of_scores(run, second)
+    )
+
+
+def _is_term_of_scores(run: Run, second: Data) -> bool:
+    """Whether its output is one of several terms of which an attention makes its scores: `w(tanh(V(keys) + U(places)))`."""
+    wires = wiring(run)
+    sums = wires.after(second, lambda each: each.operation in REARRANGING)
+    if second.operation != "linear" or not any(each.operation == "add" for each in sums):
+        return False
+    bent = wires.after(second, lambda each: each.operation in REARRANGING | {"add"})
+    scores = [each for tanh in bent if tanh.operation == "tanh" for each in wires.after(tanh)]
+    weights = [each for score in scores for each in wires.after(score, lambda each: each.operation in REARRANGING)]
+    return any(each.operation == "softmax" for each in weights)
 
 
 def _is_gated(operations: set[str]) -> bool:

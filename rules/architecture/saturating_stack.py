@@ -4,7 +4,8 @@
 Reports four or more hidden layers in a row whose activation is a sigmoid or tanh, with no normalisation, no skip connection
 and no other activation between. An output activation does not count, and gates and recurrent cells have none of these stacks.
 Where all of them are tanh it is advice: with a careful initialisation such networks do train. A network that is
-called LeNet, or whose file is, is left alone: it is rebuilt as it was published.
+called LeNet, or whose file is, is left alone: it is rebuilt as it was published. So is a stack whose first layers have a way out
+of their own, by which they are trained alone.
 
 ## Why it matters
 The slope of a sigmoid is one quarter at most, and next to nothing where it saturates: each layer takes the gradient down by a
@@ -107,6 +108,19 @@ def _is_hidden(run: Run, activation: Data) -> bool:
     return bool(behind) and all(each.operation in LAYERS for each in behind)
 
 
+def _has_another_way_out(run: Run, stack: list[Data]) -> bool:
+    """Whether the first layers are trained by themselves, too, through layers of which the stack knows nothing: one by one,
+    as stacked autoencoders are."""
+    own = {id(each.layer) for each in stack} | {
+        id(layer.layer) for each in stack if (layer := _single(each)) is not None
+    }
+    first = [id(each.layer) for each in stack[: -FEWEST + 2] if each.layer is not None]
+    wires = wiring(run)
+    passes = (data for operation in SATURATING for data in made_by(run, operation) if id(data.layer) in first)
+    behind = (each for data in passes for each in wires.after(data, lambda each: each.operation in PASSED))
+    return any(each.operation in LAYERS and each.layer is not None and id(each.layer) not in own for each in behind)
+
+
 def _is_asked_for(place: Site) -> bool:
     """Whether the caller of the function around has chosen the activation: one of several that are compared, say."""
     node = place.node if isinstance(place, CodeSite) else None
@@ -137,7 +151,7 @@ def _problem(run: Run, stack: list[Data]) -> Iterator[Problem]:
     place = place_of(last)
     if first is None or place is None or _is_of_lenet(last, place):
         return
-    if _is_asked_for(place):
+    if _is_asked_for(place) or _has_another_way_out(run, stack):
         return
     following = next(iter(wiring(run).after(last, lambda each: each.operation in PASSED)), None)
     start, end = place_of(first), place_of(following) if following is not None else None

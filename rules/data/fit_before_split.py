@@ -35,6 +35,7 @@ from collections.abc import Iterator
 
 from nnlint.events import Run
 from nnlint.facts.fits import Leak, leaks
+from nnlint.facts.held_out import foreign_scalings
 from nnlint.finding import Severity, Verdict
 from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
@@ -48,9 +49,15 @@ def check(run: Run) -> Iterator[Problem]:
     reported: set[int] = set()
     for leak in leaks(run):
         site = leak.transform.at
-        if isinstance(site, CodeSite) and id(site.node) not in reported:
+        if isinstance(site, CodeSite) and id(site.node) not in reported and not _is_of_held_out_data(run, leak):
             reported.add(id(site.node))
             yield _problem(leak)
+
+
+def _is_of_held_out_data(run: Run, leak: Leak) -> bool:
+    """Whether the fit is of data that are held out as a whole, which are told of as scaled by themselves."""
+    results = {id(each) for each in leak.transform.results}
+    return any(id(each.scaling.result) in results for each in foreign_scalings(run))
 
 
 def _problem(leak: Leak) -> Problem:

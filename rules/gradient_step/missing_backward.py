@@ -35,6 +35,7 @@ No step finds a gradient.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Hashable, Iterator, Sequence
 from typing import Any
 
@@ -50,6 +51,7 @@ from nnlint.facts.live_graphs import graph_behind
 from nnlint.facts.not_taken import is_written_but_not_run
 from nnlint.finding import Severity, Verdict
 from nnlint.graph import parameters_of
+from nnlint.lazy import regex
 from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite, node_at
@@ -159,11 +161,23 @@ def _is_differentiated(run: Run, call: ModelCalled) -> bool:
 def _training_call(run: Run, each: Trained, step: OptimizerStepped, calls: Sequence[ModelCalled]) -> ModelCalled | None:
     """A call of the optimizer's network in the same pass as the step, that nothing may differentiate unseen."""
     for call in calls:
-        if not _is_near(call, step) or not _is_trained_by(each, call):
+        if not _is_near(call, step) or not _is_trained_by(each, call) or _goes_back_by_itself(call):
             continue
         if not may_be_trained_elsewhere(run, step.iterations) and not may_be_differentiated_elsewhere(run, call.output):
             return call
     return None
+
+
+GOES_BACK = regex(r"back_?(?:prop|ward)", re.IGNORECASE)
+
+
+def _goes_back_by_itself(call: ModelCalled) -> bool:
+    """Whether a network that is not at hand is asked to differentiate while it is called: `memory_replay_backprop=True`."""
+    node = call.at.node if isinstance(call.at, CodeSite) and isinstance(call.model, Data) else None
+    return isinstance(node, ast.Call) and any(
+        each.arg is not None and GOES_BACK.search(each.arg) and getattr(each.value, "value", True) is not False
+        for each in node.keywords
+    )
 
 
 def _is_near(call: ModelCalled, step: OptimizerStepped) -> bool:

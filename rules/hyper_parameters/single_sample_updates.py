@@ -3,7 +3,8 @@
 ## What it does
 Reports a step for each row of an array that lies in memory, and a training loader that makes batches of one with no
 accumulation. For networks over pictures to pictures, volumes and detection, where one sample may be all that fits, it is
-advice, and so it is for pictures of a folder and for 32 known rows or fewer, which may be all there is.
+advice, and so it is for pictures of a folder, for 32 known rows or fewer, which may be all there is, and where the loss compares
+many answers to one sample with its target.
 Its warnings that were read in public code are 4, all true since a false one is mended: too few to tell how often it is wrong.
 
 ## Why it matters
@@ -36,12 +37,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from nnlint.events import Backward, LoaderMade, ModelCalled, OptimizerStepped, Run
+from nnlint.events import Backward, LoaderMade, LossComputed, ModelCalled, OptimizerStepped, Run
 from nnlint.facts.data_sets import ignores_the_index, is_constructed
 from nnlint.facts.lengths import length_of
 from nnlint.facts.samples import SingleSampleStep, are_alike, single_sample_steps
 from nnlint.finding import Severity, Verdict
-from nnlint.graph import parameters_of
+from nnlint.graph import ancestors, parameters_of
 from nnlint.lazy import regex
 from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
@@ -62,6 +63,8 @@ LARGE = regex(
 PICTURES = frozenset({"transposed_convolution", "upsample", "instance_norm"})
 
 
+REPEATED = frozenset({"expand", "repeat"})
+
 FEW = 32
 """Samples that would make one batch: a lesson may well take them one by one."""
 
@@ -71,10 +74,10 @@ def check(run: Run) -> Iterator[Problem]:
     for step in single_sample_steps(run):
         is_sequential = any(_is_sequential(run, call.model) for call in step.calls)
         if (not is_sequential or are_alike(step)) and not _uses_graphs(step.event.at) and not _is_whole(step.loader):
-            yield _of_loader(step, step.loader) if step.loader is not None else _of_rows(step)
+            yield _of_loader(run, step, step.loader) if step.loader is not None else _of_rows(step)
 
 
-def _of_loader(step: SingleSampleStep, loader: Loader) -> Problem:
+def _of_loader(run: Run, step: SingleSampleStep, loader: Loader) -> Problem:
     default = loader.arguments.get("batch_size") is None
     return Problem(
         loader.at or step.event.at,
@@ -82,7 +85,7 @@ def _of_loader(step: SingleSampleStep, loader: Loader) -> Problem:
         label="makes batches of one" + (", the default" if default else ""),
         related=((step.event.at, "steps on one sample"),),
         help="pass `batch_size=32` or so, or step after several backward passes",
-        severity=Severity.ADVICE if _is_large(loader, step) else None,
+        severity=Severity.ADVICE if _is_large(loader, step) or _has_many_answers(run, step) else None,
     )
 
 
@@ -128,6 +131,16 @@ def _is_large(loader: Loader, step: SingleSampleStep) -> bool:
     known = known and all(isinstance(network, (Instance, Layer)) for network in networks)
     is_called_large = any(LARGE.search(name) for name in names) and any(_convolves(each) for each in networks)
     return not known or is_called_large or _has_pictures(step) or _may_be_few(loader, names)
+
+
+def _has_many_answers(run: Run, step: SingleSampleStep) -> bool:
+    """Whether the loss is a mean over many answers to one sample, each compared with one target: those of its frames, say."""
+    return any(
+        data.operation in REPEATED and any(each.operation == "batch part" for each in ancestors(data))
+        for event in run.events(LossComputed)
+        if event.iterations[-1:] == step.event.iterations[-1:]
+        for data in ancestors(event.target)
+    )
 
 
 def _may_be_few(loader: Loader, names: list[str]) -> bool:

@@ -53,6 +53,9 @@ NAMED_NETWORK = regex(r"(?:^|_)(?:net|network|model)$", re.IGNORECASE)
 PIPELINE = regex(r"pipeline(_cls|_class|For\w*)?(\.from_\w+)?(?: |$)", re.IGNORECASE)
 """What makes a ready-made pipeline, which asks its networks without recording, by whatever name it is kept."""
 
+SEARCHES = regex(r"ctc_?(?:beam_?)?(?:search_?)?decoder|beam_?(?:search|decoder)|viterbi", re.IGNORECASE)
+"""What finds the best text for the scores of a network: a decoder without weights."""
+
 KINDS = r"_(?:class|cls|type|builder|factory|fn|func|function|constructor|creator|maker|name|path|zoo)$"
 MAKES = regex(
     r"^_*(?:get|build|make|create|construct|instantiate|define|load|download|init|initialize|setup|set|prepare|configure|resolve|"
@@ -144,7 +147,12 @@ def is_network_like(value: Value) -> bool:
         return False
     name = role_name(value)
     is_called_so = bool(NETWORKS.search(name)) and not LOSSES.search(name)
-    return is_called_so and not _is_maker(value) and PIPELINE.search(value.name) is None
+    return is_called_so and not _is_maker(value) and not _is_no_network(value.name)
+
+
+def _is_no_network(made_by: str) -> bool:
+    """Whether something was made that has no weights of its own to learn, or minds them itself."""
+    return PIPELINE.search(made_by) is not None or SEARCHES.search(made_by) is not None
 
 
 def stands_for_network(value: Value) -> bool:

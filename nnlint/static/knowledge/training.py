@@ -266,7 +266,7 @@ def _in_place(machine: Machine, receiver: Value, given: Arguments, node: ast.AST
 @method("backward")
 def _backward(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
     first = given.get(0, "loss")
-    if _is_by_hand(receiver, given, node):
+    if _is_by_hand(receiver, given, node) or (first is not None and _is_asked_further(machine, node)):
         return None
     if (isinstance(receiver, (Optimizer, Instance, Layer)) and first is not None) or (
         _is_framework(receiver) and isinstance(first, (Data, Either))
@@ -300,6 +300,15 @@ def _is_by_hand(receiver: Value, given: Arguments, node: ast.AST) -> bool:
         and NETWORKS.search(role_name(receiver)) is not None
         and bool(rest)
         and not any(is_optimizer_like(each) for each in rest)
+    )
+
+
+def _is_asked_further(machine: Machine, node: ast.AST) -> bool:
+    """Whether the code goes on with an attribute of what comes back: a backward pass of a loss gives nothing, the way back of an
+    invertible network gives pictures."""
+    statement = machine.statement
+    return statement is not None and any(
+        isinstance(each, ast.Attribute) and each.value is node for each in ast.walk(statement)
     )
 
 
