@@ -134,8 +134,8 @@ def _of_data(machine: Machine, value: Data, name: str, node: ast.AST) -> Value:
         return found
     if name in TRANSPOSES:
         return machine.data("transpose", (value,), node)
-    if name == "module" and MODE_KEY in value.parts:
-        return value
+    if name in ("module", "training") and MODE_KEY in value.parts:
+        return value if name == "module" else value.parts[MODE_KEY]
     if name in ("data", "values") and value.operation != "name" and not is_from_data_set(value):
         if _is_packed(value):
             return machine.data("gather", value.inputs[:1], node) if value.operation == "call" else value

@@ -49,6 +49,9 @@ PASSES = 2
 WRAPPERS = frozenset({"progress", "iter", "reversed", "sorted", "list", "detach", "values"})
 """Operations whose result yields the elements of their first input."""
 
+AGAIN = "cycle"
+"""The name of what is iterated again from its beginning when it has come to its end."""
+
 TRAINS = regex(r"backward|\.step\(|epoch|loss|train|eval|print\(")
 """In such a loop over a range, the counter stays unknown: `if i % 100 == 0` must not be decided by its first two values."""
 
@@ -267,7 +270,10 @@ def _of_data(machine: Machine, over: Data, number: int, node: ast.AST) -> Value:
     if over.operation == "zip":
         return Items([element(machine, each, number, node) for each in over.inputs], "tuple")
     if over.operation in WRAPPERS and over.inputs:
-        return element(machine, _from_the_end(over), number, node)
+        inner = _from_the_end(over)
+        if over.name == AGAIN and isinstance(inner, Data) and inner.operation == "range":
+            return machine.data("element", (over,), node)  # a later pass may be back where it begins
+        return element(machine, inner, number, node)
     if over.operation == "named parameters":
         return Items([machine.data("text", (), node), machine.data("weight", over.inputs, node)], "tuple")
     if over.operation == "attribute" and over.name == "param_groups" and isinstance(over.inputs[0], Optimizer):

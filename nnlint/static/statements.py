@@ -14,7 +14,7 @@ from nnlint.static.knowledge import dispatch as knowledge
 from nnlint.static.machine import Machine, executes
 from nnlint.static.objects import Function, Generator
 from nnlint.static.tests import test_key
-from nnlint.values import NONE, Constant, Data, Instance, Layer, State, Value, elements, truth
+from nnlint.values import FALSE, MODE_KEY, NONE, Constant, Data, Instance, Layer, State, Value, elements, truth
 
 Arm = Callable[[], "str | None"]
 
@@ -36,7 +36,7 @@ def _if(machine: Machine, node: ast.If) -> str | None:
         known = True
     if known is not None:
         return machine.execute(node.body if known is not negated else node.orelse)
-    if not node.orelse and not negated and _guards_against_none(value):
+    if not node.orelse and not negated and (_guards_against_none(value) or _restores_mode(value)):
         return machine.execute(node.body)
     key, denies = test_key(value)
     arms, implied = (_arm(machine, node.body), _arm(machine, node.orelse)), _implied(machine, test_node)
@@ -56,6 +56,14 @@ def _holds_already(test: Value) -> bool:
     if not isinstance(holder, Instance) or not isinstance(name, Constant):
         return False
     return isinstance(holder.attributes.get(name.value), (Instance, Layer))
+
+
+def _restores_mode(test: Value) -> bool:
+    """Whether the test is `was_training`, read of a network before its `eval()`: the mode of before comes back."""
+    if not isinstance(test, Data) or test.operation != "attribute" or test.name != "training" or not test.inputs:
+        return False
+    network = test.inputs[0]
+    return isinstance(network, Data) and network.parts.get(MODE_KEY) is FALSE
 
 
 def _ends_true(machine: Machine, test: ast.BoolOp) -> bool:

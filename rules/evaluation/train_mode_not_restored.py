@@ -58,13 +58,15 @@ from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite, node_at
 from nnlint.trace import Block, follow, select
-from nnlint.values import Value, elements
+from nnlint.values import Site, Value, elements
 from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted, unverified
 from nnlint.words import STEPPED, SWITCHED, TRAINING
 
 LAST = regex(r"==\s*len\(.*\)\s*-\s*1\b|\+\s*1\s*==\s*len\(")
 """A test for the last pass of a loop: `i == len(loader) - 1`."""
 
+
+ORDERED = (ast.Gt, ast.GtE, ast.Lt, ast.LtE)
 
 MODE_EVENTS = (ModeSwitched, ModelCalled, Escaped, Backward, GradientsCleared, OptimizerStepped)
 
@@ -94,7 +96,7 @@ def check(run: Run) -> Iterator[Problem]:
         if trained:
             follow(_steps(run, model), Mode(), _protocol(run, model, trained, evaluating, found))
         for switch, call in found:
-            if _node(switch) not in reported and not _is_of_last_pass(switch):
+            if _node(switch) not in reported and not _is_of_last_pass(switch) and not _is_of_later_phase(switch, call):
                 reported.add(_node(switch))
                 yield _problem(switch, call)
 
@@ -103,6 +105,27 @@ def _is_of_last_pass(switch: ModeSwitched) -> bool:
     """Whether the switch, or a call that leads to it, waits for the last pass of a loop, behind which no step follows."""
     around = (block for site in (switch.at, *switch.calls) for block in edits.blocks_around(site))
     return any(isinstance(block, ast.If) and LAST.search(ast.unparse(block.test)) for block in around)
+
+
+def _is_of_later_phase(switch: ModeSwitched, call: ModelCalled) -> bool:
+    """Whether the training stands in the other arm of a test such as `epoch > 8`: once it has come out so, it does ever after."""
+    trained = {id(node_at(site)) for site in (call.at, *call.calls)}
+    return any(
+        isinstance(block, ast.If) and _is_ordering(block.test) and not trained.isdisjoint(_other_arm(block, site))
+        for site in (switch.at, *switch.calls)
+        for block in edits.blocks_around(site)
+    )
+
+
+def _is_ordering(test: ast.expr) -> bool:
+    has_remainder = any(isinstance(part, ast.Mod) for part in ast.walk(test))
+    return isinstance(test, ast.Compare) and isinstance(test.ops[0], ORDERED) and not has_remainder
+
+
+def _other_arm(choice: ast.If, site: Site) -> set[int]:
+    """The identities of all nodes in the arm in which the site does not stand."""
+    arms = [{id(part) for statement in arm for part in ast.walk(statement)} for arm in (choice.body, choice.orelse)]
+    return arms[1] if id(node_at(site)) in arms[0] else arms[0]
 
 
 def _is_trained_in_pass(run: Run, call: ModelCalled) -> bool:

@@ -44,6 +44,7 @@ from nnlint.facts.gradients import Trained, parts_of
 from nnlint.facts.handed_over import may_be_stepped_elsewhere, reads_gradients
 from nnlint.facts.not_taken import is_written_but_not_run
 from nnlint.finding import Severity, Verdict
+from nnlint.graph import ancestors
 from nnlint.lazy import regex
 from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
@@ -55,6 +56,7 @@ from nnlint.words import BACKWARD, CLEARED
 READ_GRADIENT = regex(r"(?<!autograd)\.grad\b")
 MEASURES = regex(r"(?:^|_)(?:bench(?:mark)?|profile|measure|timing|time|speed|throughput|flops)(?:_|$)", re.I)
 NAMED = frozenset({"argument", "name", "attribute", "index", "call", "method"})
+DRAWN = frozenset({"batch", "batch part", "element"})
 
 
 def check(run: Run) -> Iterator[Problem]:
@@ -197,11 +199,22 @@ def _backward_for_nobody(run: Run, each: Trained, clears: list[GradientsCleared]
         backward = _backward_of(run, each, [clear])
         if backward is None or _may_be_used(run, backward) or _reads_gradients_anywhere(backward):
             continue
+        if _is_trial(run, backward):
+            continue
         if not any(
             node_at(other.at) is node_at(backward.at) for other in run.events(Backward) if _may_be_used(run, other)
         ):
             return backward
     return None
+
+
+def _is_trial(run: Run, backward: Backward) -> bool:
+    """Whether networks are given random numbers alone, in a loop that draws no data: memory is taken before it is needed."""
+    over = backward.iterations[-1].loop.over if backward.iterations else None
+    inside = behind(run, backward.loss)
+    calls = [call for call in run.events(ModelCalled) if any(id(each) in inside for each in elements(call.output))]
+    given = {data.operation for call in calls for value in call.inputs for data in ancestors(value)}
+    return isinstance(over, Data) and over.operation == "range" and "random" in given and given.isdisjoint(DRAWN)
 
 
 def _may_be_used(run: Run, backward: Backward) -> bool:

@@ -205,11 +205,11 @@ def _conditions_unrelated(run: Run, each: Trained, backward: Backward, step: Opt
     tests = {test for clear in clears for test in clear.conditions if isinstance(test, tuple) and test[0] == "compare"}
     if len({test[2] for test in tests}) < len(tests):
         return True  # cleared where a count is one, and elsewhere where it is more
+    loops = [event.iterations[-1].loop for event in (backward, step) if event.iterations]
     return step.conditional and any(
-        _are_unrelated(clear, step, backward)
-        and clear.iterations
-        and clear.iterations[-1].loop is backward.iterations[-1].loop
+        _are_unrelated(clear, step, backward) and any(clear.iterations[-1].loop is loop for loop in loops)
         for clear in clears
+        if clear.iterations
     )
 
 

@@ -5,7 +5,18 @@ from __future__ import annotations
 import ast
 
 from nnlint.events import ModelCalled
-from nnlint.operations import CONTAINERS, FOREIGN, FUNCTIONS, LAYERS, LOSSES, OPTION_NAMES, PARAMETERS
+from nnlint.operations import (
+    ACTIVATIONS,
+    CONTAINERS,
+    FOREIGN,
+    FUNCTIONS,
+    LAYERS,
+    LOSSES,
+    OPTION_NAMES,
+    PARAMETERS,
+    TRANSPARENT,
+    WEIGHTED,
+)
 from nnlint.operations import METHODS as OPERATIONS
 from nnlint.static.arguments import Arguments
 from nnlint.static.knowledge import (
@@ -62,6 +73,14 @@ __all__ = [
     "restore",
     "wrap_output",
 ]
+
+WITHOUT_OTHERS = ACTIVATIONS - {"prelu"} | {"softmax", "log_softmax"}
+"""Operations that no second tensor takes part in."""
+
+COMPUTED = (
+    WITHOUT_OTHERS | WEIGHTED | TRANSPARENT - {"list", "values"} | {"batch", "batch part", "call", "element", "method"}
+)
+"""What makes a tensor, and no number of a dimension."""
 
 apply_layer = layers.apply_layer
 forward_inherited = inherited.forward_inherited
@@ -196,10 +215,16 @@ def call_method(machine: Machine, receiver: Value, name: str, given: Arguments, 
         if name in BIASED and len(given.positional) > 1:
             return _biased(machine, Arguments([receiver, *given.positional]), node)
         operation = OPERATIONS.get(name)
-        if operation is not None:
+        if operation is not None and not _is_held_layer(operation, given):
             return operate(machine, operation, Arguments([receiver, *given.positional], given.keywords), node)
     escape(machine, _reached(receiver, given), name, node)
     return machine.data("method", (receiver, *given.values()), node, name=name, options=dict(given.keywords))
+
+
+def _is_held_layer(operation: str, given: Arguments) -> bool:
+    """Whether `modules.softmax(x)` calls a layer that something unknown holds, of which only the name tells what it may do."""
+    first = given.positional[0] if operation in WITHOUT_OTHERS and given.positional else None
+    return isinstance(first, Data) and first.operation in COMPUTED
 
 
 def _reached(receiver: Value, given: Arguments) -> tuple[Value, ...]:

@@ -13,7 +13,7 @@ from nnlint.operations import CONTAINERS, LAYERS, LOSS_OPERATIONS
 from nnlint.static import text
 from nnlint.static.access import attribute, store_attribute
 from nnlint.static.arguments import Arguments
-from nnlint.static.iteration import element, known_elements, spread
+from nnlint.static.iteration import AGAIN, element, known_elements, spread
 from nnlint.static.knowledge.common import EXTERNALS, LOSSES, external, is_network_like, method, role_name
 from nnlint.static.knowledge.standard_library import copied
 from nnlint.static.machine import Machine
@@ -93,13 +93,17 @@ def _zip(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
     "progressbar.progressbar",
     "alive_progress.alive_it",
     "itertools.islice",
-    "itertools.cycle",
 )
 def _progress(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
     inner = given.get(0, "iterable", "gen")
     return (
         machine.data("progress", () if inner is None else (inner,), node) if inner else machine.data("call", (), node)
     )
+
+
+@external("itertools.cycle")
+def _cycle(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
+    return machine.data("progress", given.values()[:1], node, name=AGAIN)
 
 
 @external("builtins.iter", "builtins.reversed", "builtins.sorted")
