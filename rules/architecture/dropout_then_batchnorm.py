@@ -100,13 +100,18 @@ def _shifted(run: Run, dropout: Data) -> Data | None:
 
 
 def _is_usual(run: Run, dropout: Data) -> bool:
-    """Whether feature maps are dropped between convolutions, or embeddings: so are many networks published, and trained well."""
+    """Whether feature maps are dropped between convolutions, or embeddings: so are many networks published, and trained well.
+
+    What is not followed may be a convolution.
+    """
     sources = [each.operation for each in before(dropout, _keeps_maps) if isinstance(each, Data)]
     if "embedding" in sources:
         return True
+    following = list(wiring(run).after(dropout, _keeps_maps))
+    if any(each.operation in CONVOLUTIONS for each in following):
+        return True
     is_of_maps = any(each in CONVOLUTIONS for each in sources)
-    following = wiring(run).after(dropout, _keeps_maps)
-    return is_of_maps and any(each.operation in CONVOLUTIONS or tracks_statistics(each) for each in following)
+    return is_of_maps and any(each.operation == "call" or tracks_statistics(each) for each in following)
 
 
 def _keeps_maps(data: Data) -> bool:
