@@ -93,14 +93,15 @@ def _is_part_of_result(data: Data) -> bool:
 def _is_differentiated_alone(
     total: Accumulated, backward: Backward, added: dict[int, Data], terms: dict[int, Data]
 ) -> bool:
-    """Whether the pass that adds the value differentiates it by itself: before, or as the very loss it adds.
+    """Whether the pass that adds the value differentiates it by itself: before, or as the very loss, or a term of the loss, that
+    it adds.
 
     The two share their outermost loop.
     """
     if backward.order < total.order:
         return any(_carries_graph(terms[key]) or added[key] is backward.loss for key in added.keys() & terms.keys())
     return len(total.iterations) == len(_shared(total, backward)) and any(
-        each in added for each in _whole(backward.loss)
+        each in added for each in (*_whole(backward.loss), *_terms_of_sum(backward.loss))
     )
 
 
@@ -112,6 +113,17 @@ def _whole(loss: Value) -> Iterator[int]:
             yield id(current)
         scaled = current.operation in ("divide", "multiply", "identity", "mean", "clone") and current.inputs
         current = current.inputs[0] if scaled else None
+
+
+def _terms_of_sum(loss: Value) -> Iterator[int]:
+    """The terms that the loss is a sum of, scaled or not, where they come out of a network each."""
+    pending, seen = [loss], 0
+    while pending and seen < MOST_TERMS:
+        current, seen = pending.pop(), seen + 1
+        if isinstance(current, Data) and current.operation in ("add", "multiply", "divide", "identity"):
+            pending.extend(current.inputs)
+        if isinstance(current, Data) and current is not loss and _carries_graph(current):
+            yield id(current)
 
 
 def _carries_graph(data: Data) -> bool:
