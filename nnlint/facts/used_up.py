@@ -1,13 +1,14 @@
-"""Generators of parameters that were used up before an optimizer is given them."""
+"""Generators of parameters that were used up before an optimizer is given them, or before a loop's second pass clips them."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
 
-from nnlint.events import OptimizerMade
+from nnlint.events import GradientsClipped, OptimizerMade
 from nnlint.mending import edits
-from nnlint.static.objects import CodeSite
+from nnlint.static.objects import CodeSite, node_at
+from nnlint.values import Instance, Layer, Parameters, Value
 
 USES = frozenset("list tuple sum set sorted any all len max min enumerate zip".split())
 KEEPS = frozenset({"zip", "enumerate", "len"})
@@ -31,6 +32,39 @@ def used_up(made: OptimizerMade) -> CodeSite | None:
         use = next(_uses(statement, name), None)
         if use is not None:
             return CodeSite(site.module, use, statement, site.function)
+    return None
+
+
+def used_up_by_passes(clipped: GradientsClipped) -> CodeSite | None:
+    """Where the generator that a loop clips was made before the loop, whose first pass uses it up; None where it was not."""
+    site = clipped.at
+    name = _given_name(site)
+    if name is None or not isinstance(site, CodeSite):
+        return None
+    loops = edits.loops_around(site)
+    around = edits.statement_site(site, loops[-1]) if loops and name not in _bound_by(loops[-1]) else None
+    made = None if around is None else _last_bound(around, name)
+    if made is None or not _is_generator(made, name) or not _is_of_torch(clipped.target, made):
+        return None
+    return CodeSite(site.module, made, made, site.function)
+
+
+def _is_of_torch(clipped: Value, made: ast.stmt) -> bool:
+    """Whether torch's own `parameters()` of known networks, and no method of the same name, made what is clipped there."""
+    if not isinstance(clipped, Parameters) or not all(isinstance(each, (Instance, Layer)) for each in clipped.owners):
+        return False
+    return any(node is node_at(clipped.at) for node in ast.walk(made))
+
+
+def _last_bound(site: CodeSite, name: str) -> ast.stmt | None:
+    """The last statement that binds a name before a statement, in its block or in the blocks around it."""
+    own = [] if site.statement is None else [site.statement]
+    for statement in (*own, *reversed(edits.blocks_around(site))):
+        block = edits.block_of(CodeSite(site.module, statement, statement, site.function))
+        before = block[: next((i for i, each in enumerate(block) if each is statement), 0)]
+        found = next((each for each in reversed(before) if name in _bound_by(each)), None)
+        if found is not None:
+            return found
     return None
 
 

@@ -2,8 +2,9 @@
 
 ## What it does
 Follows every path through a training loop to the calls that clip gradients, and reports one that comes after the optimizer's
-step, or before the backward pass, when the gradients are still cleared. Helpers, methods and other files are followed. A clip
-with an infinite bound only measures the norm and is left alone.
+step, or before the backward pass, when the gradients are still cleared, or that is given a generator of parameters that was made
+before the loop, which its first pass uses up. Helpers, methods and other files are followed. A clip with an infinite bound only
+measures the norm and is left alone.
 
 ## Why it matters
 The step is taken with the gradients as they are, so the one batch with a huge gradient throws the weights far off: just what
@@ -30,7 +31,7 @@ optimizer.step()
 
 ## Fix safety
 Safe: the call moves right before the step, with the `if` around it alone. Where they stand in other blocks or functions,
-there is no fix.
+there is no fix. A generator is put in a list where it is made.
 
 ## Witness
 The norm of the gradients is over the bound at a step. Where it never comes near the bound, the fault is harmless.
@@ -43,6 +44,7 @@ from collections.abc import Iterator
 
 from nnlint.events import Backward, GradientsClipped, Iteration, OptimizerStepped, Run
 from nnlint.facts.clipping import Clip, clips, is_bounded
+from nnlint.facts.used_up import used_up_by_passes
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.mending import edits
 from nnlint.needs import needs
@@ -52,7 +54,8 @@ from nnlint.values import Data, Parameters, Site, Value
 from nnlint.witness import Case, confirmed, harmless_here, not_reached, numbers, unverified
 from nnlint.words import BACKWARD, STEPPED
 
-EMPTY = frozenset({"start", "stepped", "cleared"})
+CERTAIN = frozenset({"stepped", "cleared"})
+EMPTY = CERTAIN | {"start"}
 
 
 def check(run: Run) -> Iterator[Problem]:
@@ -62,11 +65,29 @@ def check(run: Run) -> Iterator[Problem]:
     for clip in found:
         node = node_at(clip.event.at)
         step = None if node in reported else _step_of(run, clip)
-        if step is None or any(_is_right(other, clip) for other in found):
+        if step is None or not is_bounded(clip.event):
             continue
-        if clip.states <= EMPTY and clip.states & {"stepped", "cleared"} and is_bounded(clip.event):
+        made = used_up_by_passes(clip.event)
+        if made is not None:
+            reported.add(node)
+            yield _used_up(clip, made, step)
+        elif clip.states <= EMPTY and clip.states & CERTAIN and not any(_is_right(other, clip) for other in found):
             reported.add(node)
             yield _problem(clip, step)
+
+
+def _used_up(clip: Clip, made: CodeSite, step: OptimizerStepped) -> Problem:
+    statement = made.statement
+    value = CodeSite(made.module, statement.value, statement) if isinstance(statement, ast.Assign) else made
+    kept = edits.replace(value, f"list({edits.code_of(value)})")
+    return Problem(
+        clip.event.at,
+        "the first pass alone clips, because it uses up this generator of parameters",
+        label="finds nothing left in it",
+        related=((made, "made once, before the loop"), (step.at, "steps on unclipped gradients")),
+        help="keep the parameters in a list",
+        fix=edits.fix(Applicability.SAFE, "keep the parameters in a list", kept),
+    )
 
 
 def _is_right(other: Clip, clip: Clip) -> bool:
