@@ -4,7 +4,7 @@
 Reports an evaluation's call of a network that holds Dropout or BatchNorm and is certainly in training mode at that moment: nobody
 called `eval()`, or a `train()` undid it. What counts is the mode at the call, of each network by itself. A network that is not at
 hand is judged by the script's own account, where it calls `train()` and no `eval()` after it: a warning. Pictures that a network
-with BatchNorm draws from noise are advice.
+with BatchNorm draws from noise are advice. Reported is, too, an `eval()` behind the call whose answers are measured.
 
 ## Why it matters
 In training mode dropout thins the network at random, so the figures are those of another, weaker network, and differ from pass
@@ -31,7 +31,7 @@ def evaluate(model, loader):
 
 ## Fix safety
 Safe: `eval()` is put before the evaluation, and only where the training that may follow switches back with `train()`, or where
-`train()` can be put right behind. There is no fix where a `train()` inside the evaluation undoes it.
+`train()` can be put right behind. There is no fix where a `train()` inside the evaluation undoes it, or `eval()` comes too late.
 
 ## Witness
 `training` is true at the call, and the running statistics move, or two passes over the same data differ.
@@ -45,6 +45,7 @@ from collections.abc import Iterator
 from nnlint.events import ModelCalled, ModeSwitched, Run
 from nnlint.facts.data_sets import loaders_behind, training_loaders
 from nnlint.facts.evaluation import Evaluation, evaluations, one_of_each, trains_inside, words_of
+from nnlint.facts.late_switches import late_switches
 from nnlint.facts.modes import (
     draws_masks,
     is_mode_given,
@@ -59,7 +60,7 @@ from nnlint.mending import edits
 from nnlint.needs import needs
 from nnlint.operations import TRANSPARENT
 from nnlint.rule import Problem, Rule
-from nnlint.static.objects import CodeSite
+from nnlint.static.objects import CodeSite, node_at
 from nnlint.values import Data, Site, Value, elements
 from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted, unverified
 from nnlint.words import SWITCHED, TRAINING
@@ -82,6 +83,25 @@ def check(run: Run) -> Iterator[Problem]:
         faults[id(evaluation)] = _faults(run, evaluation)
     for evaluation in one_of_each(run, lambda each: bool(faults[id(each)])):
         yield _problem(run, evaluation, faults[id(evaluation)])
+    yield from _late_problems(run)
+
+
+def _late_problems(run: Run) -> Iterator[Problem]:
+    reported: set[object] = set()
+    for late in late_switches(run):
+        faults = mode_dependent(run, late.call)
+        effects = [effect for kind, effect in EFFECTS.items() if kind in faults and kind != "unknown"]
+        node = node_at(late.call.at)
+        if not effects or node in reported:
+            continue
+        reported.add(node)
+        yield Problem(
+            late.call.at,
+            f"the evaluation runs in training mode: {'; '.join(effects)}",
+            label="answers in training mode",
+            related=((late.switch.at, "comes after the answers"), (late.loss.at, "measures them")),
+            help="ask the network again after `eval()`",
+        )
 
 
 def _faults(run: Run, evaluation: Evaluation) -> Faults:
