@@ -9,7 +9,7 @@ from typing import NamedTuple
 from nnlint.events import Run
 from nnlint.facts.folds import held_out_by_folds
 from nnlint.facts.identity import is_part_of, key_of, uncopied, wholes
-from nnlint.facts.roles import ASKS, lower_bound_of_rows, picks_columns, upper_bound_of_rows
+from nnlint.facts.roles import ASKS, loses_one_row, lower_bound_of_rows, picks_columns, upper_bound_of_rows
 from nnlint.facts.split_names import is_held_out_name
 from nnlint.graph import ancestors, only_looks, stored_parts
 from nnlint.static.objects import CodeSite
@@ -141,7 +141,8 @@ def is_some_rows(value: Value) -> bool:
             continue
         if each.operation in SPLITS or each.operation in ("batch", "batch part", "element", "gather", "argument"):
             return True
-        if upper_bound_of_rows(each) is not None or lower_bound_of_rows(each) is not None:
+        bounds = (upper_bound_of_rows(each), lower_bound_of_rows(each)) if each.operation == "index" else ()
+        if any(bounds) and not loses_one_row(each):
             return True
         key = each.inputs[1] if each.operation == "index" and len(each.inputs) > 1 else None
         if isinstance(uncopied(key), Data) and not _is_slice(each) and not picks_columns(key):
@@ -165,6 +166,9 @@ def _subject(result: Data) -> int:
 def _was_split_before(transform: LearnedTransform, split: Split) -> bool:
     """Whether the data that it learned from were parted, and the parts are given to it."""
     if not is_part_of(transform.subject, split.whole) and not is_part_of(split.whole, transform.subject):
+        return False
+    ends = upper_bound_of_rows(transform.subject)
+    if ends is not None and ends == lower_bound_of_rows(split.held_out):
         return False
     return any(
         each is split.held_out or key_of(each) == key_of(split.held_out)

@@ -262,6 +262,13 @@ def _bound(value: Value, which: int) -> tuple[Hashable, Hashable] | None:
     return None
 
 
+def loses_one_row(value: Value) -> bool:
+    """Whether rows lack the first or the last of all alone, which a shift has left without a value: `x[:-1]`."""
+    rows = _rows(value)
+    bounds = [each.value if isinstance(each, Constant) else value for each in rows.inputs[:2]] if rows else []
+    return bounds in ([None, -1], [0, -1], [1, None])
+
+
 def _rows(value: Value) -> Data | None:
     if not isinstance(value, Data) or value.operation != "index" or len(value.inputs) < 2:
         return None
