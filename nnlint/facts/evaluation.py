@@ -6,6 +6,7 @@ import ast
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import takewhile
 
 from nnlint.events import (
@@ -433,6 +434,17 @@ def _fate(uses: Users, outputs: list[Data]) -> list[Data]:
                 found[id(user)] = user
                 pending.append(user)
     return list(found.values())
+
+
+def answers_meet(run: Run, first: ModelCalled, second: ModelCalled) -> bool:
+    """Whether something is made of the answers of both calls: of prototypes, say, and of rows that are compared with them."""
+    fates = [run.remember("what is made of answers", call, partial(_made_of_answers, run)) for call in (first, second)]
+    return not fates[0].isdisjoint(fates[1])
+
+
+def _made_of_answers(run: Run, call: ModelCalled) -> frozenset[int]:
+    outputs = [each for each in elements(call.output) if isinstance(each, Data)]
+    return frozenset(id(each) for each in _fate(users(run), outputs))
 
 
 def _is_measured(fate: list[Data], losses: set[int]) -> bool:

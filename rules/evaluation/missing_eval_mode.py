@@ -44,7 +44,7 @@ from collections.abc import Iterator
 
 from nnlint.events import ModelCalled, ModeSwitched, Run
 from nnlint.facts.data_sets import loaders_behind, training_loaders
-from nnlint.facts.evaluation import Evaluation, evaluations, one_of_each, trains_inside, words_of
+from nnlint.facts.evaluation import Evaluation, answers_meet, evaluations, one_of_each, trains_inside, words_of
 from nnlint.facts.late_switches import late_switches
 from nnlint.facts.modes import (
     draws_masks,
@@ -124,6 +124,8 @@ def _is_meant(run: Run, evaluation: Evaluation) -> bool:
     """Whether enough speaks for an evaluation that is not in training mode on purpose."""
     if evaluation.function is not None and words_of(getattr(evaluation.function, "name", "")) & ON_PURPOSE:
         return False
+    if switched_inside(run, evaluation.call) is not None and _meets_evaluation(run, evaluation):
+        return False  # both modes are compared
     unrecorded = evaluation.call.gradient is False
     if evaluation.context == "evaluation":
         return evaluation.measured or unrecorded or evaluation.held_out
@@ -135,7 +137,19 @@ def _is_meant(run: Run, evaluation: Evaluation) -> bool:
         return True
     if evaluation.measured and evaluation.context != "training" and not _is_of_training_batches(run, evaluation):
         return True
-    return _another_evaluates(run, evaluation)
+    return _another_evaluates(run, evaluation) or _meets_evaluation(run, evaluation)
+
+
+def _meets_evaluation(run: Run, evaluation: Evaluation) -> bool:
+    """Whether its answers go into what the same network's answers in evaluation mode are compared with."""
+    call = evaluation.call
+    return any(
+        other.call.model is call.model
+        and other.call.training is False
+        and call.order < other.call.order
+        and answers_meet(run, call, other.call)
+        for other in evaluations(run)
+    )
 
 
 def _is_of_training_batches(run: Run, evaluation: Evaluation) -> bool:
