@@ -4,8 +4,8 @@
 Reports a weight decay of 0.5 or more given to an optimizer that adds it to the gradient (SGD, Adam, RMSprop and their kin), and
 of 2 or more given to AdamW, which multiplies it by the learning rate. Where a search tries several values, the largest counts. A
 default of the command line or of a settings class is reported where it is written, but none that every caller at hand gives
-another value. Of 14 warnings that were read in public code 13 were true; the other told of such a default, and is gone. Ten of
-the 13 are copies of the script of one course, whose network then gives all users the same answer.
+another value. Of 16 warnings that were read in public code 14 were true; the others told of such a default, and are gone. Ten of
+the 14 are copies of the script of one course, whose network then gives all users the same answer.
 
 ## Why it matters
 Usual values lie between 1e-6 and 1e-2. At 0.5 and above the weights shrink to nearly nothing, whatever the data say, and the
