@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnlint.facts.ranks import KEEPING, dimension_given, ends_in_one, rank_of
+from nnlint.facts.ranks import KEEPING, dimension_given, ends_in_one, operands, rank_of
 from nnlint.values import Data, Either, Items, Value, number
 
 MAKES = frozenset({"tensor", "array", "to"})
@@ -19,6 +19,9 @@ def has_rows(value: Value, depth: int = DEEPEST) -> bool:
     if not isinstance(value, Data) or not value.inputs:
         return False
     first = value.inputs[0]
+    combined = operands(value)
+    if combined:
+        return any(has_rows(each, depth - 1) for each in combined)
     if value.operation == "output":  # what is inside may be the graph of an earlier call, on something else
         return _keeps_rows(first, depth) and any(
             has_rows(each, depth - 1) or _is_several(each, depth) for each in value.inputs[2:]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from nnlint.events import Escaped, ModelBuilt, ModeSwitched, Run, StateUsed
+from nnlint.events import Escaped, ModelBuilt, OptimizerMade, Run, StateUsed
 from nnlint.facts.handed_over import READS_NETWORK
 from nnlint.graph import parameters_of
+from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Instance, Layer, Parameters, Value, alternatives, elements
 
 PLACEHOLDERS = frozenset({"call", "method", "argument", "name", "attribute", "index", "element", "unknown", "load"})
@@ -24,26 +25,26 @@ def is_given_weights(run: Run, network: Value) -> bool:
     )
 
 
-def is_as_drawn(run: Run, network: Value) -> bool:
-    """Whether a network is made by the run's own code, and nobody gives it weights, freezes it, or sets it to evaluation.
+def is_as_drawn(run: Run, network: Value, made: OptimizerMade) -> bool:
+    """Whether a network is made by the run's own code, before an optimizer, and nobody gives it weights or freezes it.
 
     Whoever goes through its weights one by one may do any of it.
     """
-    if run.symbolic or not _is_made_here(run, network) or is_given_weights(run, network):
+    if run.symbolic or not _is_made_before(run, network, made) or is_given_weights(run, network):
         return False
     parts = {id(part) for part in parameters_of(network)}
-    return (
-        all(map(_is_all_known, parameters_of(network)))
-        and not any(event.training is not True and id(event.model) in parts for event in run.events(ModeSwitched))
-        and not any(_goes_through(data, parts) for data in run.operations.get("weight", ()))
+    return all(map(_is_all_known, parameters_of(network))) and not any(
+        _goes_through(data, parts) for data in run.operations.get("weight", ())
     )
 
 
-def _is_made_here(run: Run, network: Value) -> bool:
-    """Whether it was constructed, and is no copy of another."""
-    if isinstance(network, Instance):
-        return any(event.model is network for event in run.events(ModelBuilt))
-    return isinstance(network, Layer)
+def _is_made_before(run: Run, network: Value, made: OptimizerMade) -> bool:
+    """Whether it was constructed before the optimizer, and is no copy of another; a single layer, in the same function."""
+    if any(event.model is network and event.order < made.order for event in run.events(ModelBuilt)):
+        return True
+    here, there = getattr(network, "at", None), made.at
+    is_of_function = isinstance(here, CodeSite) and isinstance(there, CodeSite) and here.function is there.function
+    return isinstance(network, Layer) and is_of_function
 
 
 def _is_all_known(part: Value) -> bool:

@@ -33,6 +33,9 @@ OPEN_OPERATIONS = frozenset(
 PICKS = frozenset({"index", "element"})
 """Those among them whose result has a graph only if what they pick from has one: a batch of a loader has none."""
 
+DRAWN = frozenset({"batch", "batch part"})
+"""What a loader gives: however its data set makes a sample, no gradient goes back there."""
+
 RESHAPES = frozenset("to view reshape expand repeat permute transpose flatten unsqueeze squeeze gather detach".split())
 """Operations whose result has the graph of their first input alone."""
 
@@ -187,6 +190,8 @@ def _carriers(data: Data) -> tuple[Value, ...]:
 def _given(data: Data) -> tuple[Value, ...]:
     if data.operation == "output":
         return data.inputs[2:]  # a network's output says enough of what is inside it
+    if data.operation in DRAWN:
+        return ()
     if data.operation in PICKS or data.operation in RESHAPES:
         return data.inputs[:1]
     return data.inputs if data.operation in LOSS_OPERATIONS else (*data.inputs, *data.options.values())

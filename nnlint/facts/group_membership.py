@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Callable, Iterator
 
@@ -17,12 +16,14 @@ from nnlint.events import (
     Run,
 )
 from nnlint.facts.differentiated import recorded_behind, takes_gradients_of_weights
+from nnlint.facts.forgotten_parts import forgotten_part
 from nnlint.facts.fresh_networks import is_as_drawn, is_given_weights
 from nnlint.facts.gradients import Trained, is_one_of_several, parts_of
 from nnlint.facts.handed_over import READS_NETWORK, may_be_stepped_elsewhere
 from nnlint.facts.live_graphs import graph_behind
 from nnlint.facts.networks import trainable_layers
 from nnlint.facts.rebuilt_models import has_weights, rebuilt_models
+from nnlint.facts.target_words import words_of_target
 from nnlint.graph import ancestors, cuts_graph, parameters_of, parts_held
 from nnlint.lazy import regex
 from nnlint.operations import WEIGHTED
@@ -41,11 +42,6 @@ from nnlint.values import (
     alternatives,
     elements,
 )
-
-WORD = regex(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
-OPTIMIZER_WORDS = frozenset("self opt optim optimizer optimiser solver adam sgd net network model".split())
-"""Words of an optimizer's or a network's name that do not tell which one it is."""
-
 
 MAKES_OPTIMIZER = regex(r"^[ \t]+.*(?:parameters\(|param_group)", re.MULTILINE)
 """Code in a function, or on one of several paths, that gives parameters to an optimizer."""
@@ -81,7 +77,7 @@ def stale_optimizers(run: Run) -> Iterator[Stale]:
             continue
         if _holds_networks_alone(made) and each.parts is not None and not may_be_stepped_elsewhere(run, each):
             found = _all_missing(run, made, each, rebuilt) or _layer_missing(run, made, each)
-            found = found or _network_missing(run, made, each, rebuilt)
+            found = found or _network_missing(run, made, each, rebuilt) or _part_missing(run, made, each)
         else:
             found = None if may_be_stepped_elsewhere(run, each) else _head_missing(run, made, each)
             if found is None and _holds_made_networks(made) and not may_be_stepped_elsewhere(run, each):
@@ -219,7 +215,7 @@ def _network_missing(run: Run, made: OptimizerMade, each: Trained, rebuilt: set[
     for step, backward in _steps_with_passes(run, each):
         for call in run.events(ModelCalled):
             if all(
-                _is_forgotten(run, other, backward, doubled)
+                _is_forgotten(run, other, backward, made, doubled)
                 and node_at(getattr(other.model, "at", None)) not in rebuilt
                 for other in (call, *_in_its_place(run, call))
             ):
@@ -227,20 +223,28 @@ def _network_missing(run: Run, made: OptimizerMade, each: Trained, rebuilt: set[
     return None
 
 
-def _is_forgotten(run: Run, call: ModelCalled, backward: Backward, doubled: bool) -> bool:
+def _part_missing(run: Run, made: OptimizerMade, each: Trained) -> Stale | None:
+    """A part of a network of the run's own, beside the parts of it that this optimizer was given by their names."""
+    for step, backward in _steps_with_passes(run, each):
+        for call in run.events(ModelCalled):
+            part = forgotten_part(run, call, backward, made, _may_be_held(run), _is_frozen)
+            if part is not None:
+                return Stale(made, step, backward, part, call, is_partly=True)
+    return None
+
+
+def _is_forgotten(run: Run, call: ModelCalled, backward: Backward, made: OptimizerMade, doubled: bool) -> bool:
     """Whether the network that is called has weights that the backward pass fills, and that no optimizer holds."""
     network = call.model
     if call.training is False or not _may_be_held(run).isdisjoint(map(id, parameters_of(network))):
         return False
     if not _has_own_weights(network) or not _is_trained_by(run, call, backward):
         return False
-    return doubled or run.remember("is meant to learn", network, lambda each: _is_meant_to_learn(run, each))
-
-
-def _is_meant_to_learn(run: Run, network: Value) -> bool:
+    if doubled:
+        return True
     if id(network) in _switched_to_training(run):
         return not is_given_weights(run, network)
-    return is_as_drawn(run, network)
+    return is_as_drawn(run, network, made)
 
 
 def _has_own_weights(network: Value) -> bool:
@@ -248,7 +252,11 @@ def _has_own_weights(network: Value) -> bool:
     if trainable_layers(network):
         return True
     kept = [each.attributes.values() for each in parameters_of(network) if isinstance(each, Instance)]
-    return any(isinstance(each, Data) and each.operation == "parameter" for values in kept for each in values)
+    return any(isinstance(each, Data) and _may_learn(each) for values in kept for each in values)
+
+
+def _may_learn(weight: Data) -> bool:
+    return weight.operation == "parameter" and weight.option("requires_grad") is not False
 
 
 def _switched_to_training(run: Run) -> set[int]:
@@ -291,26 +299,6 @@ def _is_named_for_held(stale: Stale) -> bool:
     own, missing = words_of_target(stale.made.at), words_of_target(getattr(stale.missing, "at", None))
     held = frozenset().union(*(words_of_target(getattr(owner, "at", None)) for owner in owners))
     return bool((own & held) - missing)
-
-
-def words_of_target(site: object) -> frozenset[str]:
-    """The words, and the first letters, of what is assigned at a place, but for those that every optimizer or network has."""
-    names = [each.attr if isinstance(each, ast.Attribute) else each.id for each in _targets(site)]
-    words = {word.lower() for name in names for word in WORD.findall(name)} - OPTIMIZER_WORDS
-    return frozenset(words | {word[0] for word in words})
-
-
-def _targets(site: object) -> Iterator[ast.Attribute | ast.Name]:
-    statement = site.statement if isinstance(site, CodeSite) else None
-    if not isinstance(site, CodeSite) or not isinstance(statement, ast.Assign):
-        return
-    for target in statement.targets:
-        if isinstance(target, ast.Tuple) and isinstance(statement.value, ast.Tuple):
-            pairs = zip(target.elts, statement.value.elts, strict=False)
-            made = [name for name, value in pairs if any(each is site.node for each in ast.walk(value))]
-            yield from (each for each in made if isinstance(each, (ast.Attribute, ast.Name)))
-        elif isinstance(target, (ast.Attribute, ast.Name)):
-            yield target
 
 
 def _is_one_of_several_calls(run: Run, call: ModelCalled) -> bool:

@@ -11,7 +11,7 @@ from nnlint.static.objects import CodeSite
 from nnlint.values import Data, Items, Loader, Site, Value
 
 WORD = regex(r"[a-z]+")
-WITHIN_EPOCH = regex(r"per_epoch|epoch_(size|len|length|steps?|iters?|batches)")
+WITHIN_EPOCH = regex(r"(?:per|in|each)_epoch|epoch_(size|len|length|steps?|iters?|batches)")
 EPOCHS = frozenset("epoch epochs ep eps epi episode episodes nepoch nepochs iepoch".split())
 BATCHES = frozenset("batch batches minibatch minibatches loader dataloader trainloader iterator dataset batchs".split())
 TRIALS = frozenset(

@@ -23,6 +23,7 @@ from nnlint.facts.handed_over import READS_NETWORK
 from nnlint.facts.identity import COPIES
 from nnlint.facts.live_graphs import TAKEN_OUT, graph_behind
 from nnlint.facts.networks import trainable_layers
+from nnlint.facts.unused_losses import unused_losses
 from nnlint.facts.users import users
 from nnlint.finding import Verdict
 from nnlint.graph import MOST_VISITED, ancestors_of_all, parameters_of
@@ -88,10 +89,22 @@ def _never_reached(run: Run) -> tuple[NeverReached, ...]:
         if id(outputs[0].layer) in given_values or _is_on_purpose(outputs[0]):
             continue
         cuts = list(_cuts_of(run, outputs, held[id(outputs[0].layer)], backward))
-        if cuts:
+        if cuts and not _waits_for_backward(run, outputs[0].layer, held[id(outputs[0].layer)]):
             nearest = next((each for each in cuts if _is_beside_backward(run, each)), cuts[0])
             found.setdefault(node_at(_site_of(nearest)), nearest)
     return tuple(found.values())
+
+
+def _waits_for_backward(run: Run, layer: Value | None, made: OptimizerMade) -> bool:
+    """Whether a loss before a step of the optimizer would reach the layer, if anybody differentiated it."""
+    steps = (event for event in run.events(OptimizerStepped) if made.optimizer in alternatives(event.optimizer))
+    losses = (loss for step in steps for loss in unused_losses(run, step))
+    applied = [data for operation in LEARNING for data in run.operations.get(operation, ()) if _is_of(data, layer)]
+    return any(id(data) in recorded_behind(run, loss.value) for loss in losses for data in applied)
+
+
+def _is_of(data: Value, layer: Value | None) -> bool:
+    return isinstance(data, Data) and data.layer is layer
 
 
 def _cuts_of(run: Run, outputs: list[Data], made: OptimizerMade, backward: Backward) -> Iterator[NeverReached]:
@@ -195,7 +208,8 @@ def _given_values(run: Run) -> frozenset[int]:
     """The identities of all layers whose weights come, or may come, from elsewhere: loaded, copied, frozen, or handed over."""
     found: set[int] = set()
     for used in run.events(StateUsed):
-        found.update(_parts(used.into) if used.into is not None else ())
+        if used.into is not None and not used.conditional:  # what may be resumed was trained here before
+            found.update(_parts(used.into))
     for weight in run.operations.get("weight", ()):
         for each in weight.inputs if isinstance(weight, Data) and not _is_only_read(run, weight) else ():
             found.update(part for owner in getattr(each, "owners", ()) for part in _parts(owner))

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from nnlint.facts.calls import called_name
 from nnlint.facts.identity import is_locator
+from nnlint.facts.index_keys import CONDITIONS, change_by_key, takes_one
 from nnlint.facts.rewards import is_reward_of_one
 from nnlint.facts.shapes import FILLED, shape_of
 from nnlint.graph import ancestors, kept_while_settled
@@ -54,7 +55,6 @@ LIKE_ANOTHER = frozenset({"view_as", "reshape_as", "expand_as", "resize_as"})
 FRAMES = frozenset({"pandas.read_csv", "pandas.read_excel", "pandas.read_table", "pandas.DataFrame"})
 SETS = ("sklearn.datasets.make_", "sklearn.datasets.load_", "sklearn.datasets.fetch_")
 DEEPEST = 60
-DEEPEST_NUMBER = 8
 
 Known = dict[Data, "int | None"]
 
@@ -100,8 +100,9 @@ def _rank_of_data(data: Data, known: Known, depth: int) -> int | None:
         return 2
     if not data.inputs:
         return None
-    if data.operation in ELEMENTWISE or data.operation == "where":
-        ranks = [_rank(each, known, depth) for each in data.inputs]
+    combined = data.inputs if data.operation == "where" else operands(data)
+    if combined:
+        ranks = [_rank(each, known, depth) for each in combined]
         return None if None in ranks else max(each for each in ranks if each is not None)
     pair = _pair_of(data)
     if pair is not None:
@@ -112,7 +113,7 @@ def _rank_of_data(data: Data, known: Known, depth: int) -> int | None:
     first = _rank(data.inputs[0], known, depth)
     if data.operation == "output" and first is not None and _is_of_earlier_call(data):
         return None
-    if data.operation in KEEPING or _is_elementwise_call(data):
+    if data.operation in KEEPING or _is_elementwise_call(data) or (first == 2 and _keeps_table(data)):
         return first
     own = OWN.get(data.operation)
     return None if own is None else own(data, first, known, depth)
@@ -141,6 +142,31 @@ def _pair_of(data: Data) -> Data | None:
 def _of_pair(pair: Data, known: Known, depth: int) -> int | None:
     rank = _rank(pair.inputs[0], known, depth)
     return rank if rank is None or pair.operation == "topk" or _keeps(pair) else rank - 1
+
+
+def operands(data: Data) -> tuple[Value, ...]:
+    """The arrays that an operation combines number by number, as `torch.min(a, b)` does, too; none of any other operation."""
+    if data.operation in ELEMENTWISE:
+        return data.inputs
+    other = data.options.get("dim") if data.operation in ("min", "max") else None
+    is_array = isinstance(other, Data) and other.operation not in NUMBERS
+    return (data.inputs[0], other) if is_array and other is not None and data.inputs else ()
+
+
+TABLE_METHODS = frozenset(
+    "append merge join reset_index set_index sort_values sort_index dropna fillna drop_duplicates sample head tail ffill bfill "
+    "interpolate shift diff replace rename".split()
+)
+
+
+def _keeps_table(data: Data) -> bool:
+    """Whether pandas makes a table of a table: by a method that adds, leaves out or orders rows, or by a condition for rows."""
+    if data.operation == "rest":
+        return True
+    if data.operation == "index" and len(data.inputs) > 1:
+        key = data.inputs[1]
+        return isinstance(key, Data) and key.operation in CONDITIONS and rank_of(key) == 1
+    return data.operation == "method" and data.name in TABLE_METHODS
 
 
 def _is_elementwise_call(data: Data) -> bool:
@@ -298,45 +324,19 @@ def _part(data: Data, first: int | None, known: Known, depth: int) -> int | None
         return {0: 2, 1: 1}.get(int(number(key) or 0)) if number(key) is not None else None
     if is_reward_of_one(data):
         return 0
-    if isinstance(whole, Data) and is_locator(whole):
+    is_located = isinstance(whole, Data) and is_locator(whole)
+    if is_located:
         first = 2
     if isinstance(key, Constant) and isinstance(key.value, str):
         return 1 if first == 2 else None
     keys = key.items if isinstance(key, Items) and key.kind == "tuple" else [key]
     rank = first
     for each in keys:
-        change = _change_by_key(each)
+        change = change_by_key(each, by_label=is_located)
         if change is None and len(keys) == 1 and _rank(each, known, depth) == 1:
             change = 0  # rows that are drawn, or that a condition holds for
         rank = None if rank is None or change is None else rank + change
     return rank
-
-
-def _change_by_key(key: Value) -> int | None:
-    """How a part of an index changes the number of dimensions: a number takes one away, `None` adds one."""
-    if isinstance(key, Constant):
-        return 1 if key.value is None else -1 if number(key) is not None else None
-    if isinstance(key, Items):
-        return 0 if key.kind == "list" else None
-    if not isinstance(key, Data):
-        return None
-    by_list = key.operation in ("randperm", "slice", "arange") or (key.operation == "index" and _is_of_permutation(key))
-    return 0 if by_list else -1 if _is_number(key, DEEPEST_NUMBER) else None
-
-
-def _is_number(key: Value, depth: int) -> bool:
-    """Whether it is one number: of a counter and constants, by arithmetic."""
-    if not isinstance(key, Data):
-        return number(key) is not None
-    if key.operation in ELEMENTWISE and depth:
-        return all(_is_number(each, depth - 1) for each in key.inputs)
-    return key.operation in NUMBERS
-
-
-def _is_of_permutation(key: Data) -> bool:
-    whole = key.inputs[0]
-    is_slice = len(key.inputs) > 1 and isinstance(key.inputs[1], Data) and key.inputs[1].operation == "slice"
-    return isinstance(whole, Data) and whole.operation in ("randperm", "arange") and is_slice
 
 
 def _attribute(data: Data, first: int | None, known: Known, depth: int) -> int | None:
@@ -425,8 +425,9 @@ def _ends_in_one(value: Value, depth: int) -> bool:
         return _keeps_one_column(value)
     if value.operation == "matmul" and len(value.inputs) == 2:
         return rank_of(value.inputs[1]) in (2, 3) and ends_in_one(value.inputs[1], depth - 1)
-    if value.operation in ELEMENTWISE:
-        arrays = [each for each in value.inputs if rank_of(each) != 0 and not _is_single(each)]
+    combined = operands(value)
+    if combined:
+        arrays = [each for each in combined if rank_of(each) != 0 and not _is_single(each)]
         return bool(arrays) and all(ends_in_one(each, depth - 1) for each in arrays)
     keeps = value.operation in SAME_LAST or _is_elementwise_call(value)
     return keeps and bool(value.inputs) and ends_in_one(value.inputs[0], depth - 1)
@@ -462,7 +463,8 @@ def _keeps_one_column(data: Data) -> bool:
     """Of `y[:, None]`, `x[:, :1]`, `x[:, [3]]`, `x[:, 2:3]` and rows of a column."""
     key = data.inputs[1]
     keys = key.items if isinstance(key, Items) and key.kind == "tuple" else [key]
-    rank = rank_of(data.inputs[0])
+    whole = data.inputs[0]
+    rank = 2 if isinstance(whole, Data) and is_locator(whole) else rank_of(whole)
     last = keys[-1]
     if isinstance(last, Constant) and last.value is None:
         return len(keys) > 1 and rank == len(keys) - 1
@@ -471,7 +473,4 @@ def _keeps_one_column(data: Data) -> bool:
         return is_rows and ends_in_one(data.inputs[0])
     if isinstance(last, Items):
         return last.kind == "list" and len(last.items) == 1 and len(keys) > 1
-    if isinstance(last, Data) and last.operation == "slice" and len(keys) > 1:
-        lower, upper = [number(each) or 0.0 if each is not NONE else None for each in last.inputs[:2]]
-        return upper is not None and upper - (lower or 0.0) == 1
-    return False
+    return isinstance(last, Data) and len(keys) > 1 and takes_one(last)

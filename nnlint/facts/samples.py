@@ -217,7 +217,8 @@ def _counts(key: Value | None, over: Value | None) -> bool:
     if key.operation in ("modulo", "item"):
         return _counts(key.inputs[0], over)
     if key.operation == "call" and key.name in DRAWS_ONE:
-        return "size" not in key.options and len(key.inputs) <= 2
+        most = 1 if key.name == "numpy.random.choice" else 2  # its second argument is how many are drawn
+        return "size" not in key.options and len(key.inputs) <= most
     return False
 
 

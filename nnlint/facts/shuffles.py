@@ -7,18 +7,22 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from nnlint.events import LossComputed, ModelCalled, Run
-from nnlint.facts.identity import PARTS, key_of, label_of, uncopied, wholes
+from nnlint.facts.identity import PARTS, READERS, key_of, label_of, uncopied, wholes
 from nnlint.facts.roles import TARGET_NAME, comparisons
 from nnlint.graph import ancestors, ancestors_of_all
 from nnlint.lazy import regex
 from nnlint.static.objects import CodeSite
-from nnlint.values import NONE, Constant, Data, Value
+from nnlint.values import NONE, Constant, Data, Value, number
 
 IN_PLACE = frozenset({"numpy.random.shuffle", "random.shuffle"})
 """Functions that shuffle what they are given, by the generator that all share."""
 
 FITS = frozenset({"fit", "partial_fit", "train_on_batch"})
 MOST_PAIRS = 60
+MOST_SCALINGS = 6
+SCALES = frozenset("add subtract multiply divide".split())
+FILES = regex(r"^numpy\.from(?:buffer|file)$")
+"""Functions that read an array of bytes."""
 
 ON_PURPOSE = regex(r"rand|perm|shuf|null|corrupt|negativ|noise|scrambl", re.IGNORECASE)
 """Words of targets that are given to the wrong inputs on purpose, to see what is learned then."""
@@ -44,17 +48,71 @@ def shuffled_apart(run: Run) -> Iterator[Apart]:
 
 
 def shuffled_alone(run: Run) -> Iterator[Data]:
-    """Inputs or targets that were put into a random order while their partners, from the same source, kept theirs."""
-    if not run.operations.get("randperm") and not any(_in_place(run)):
-        return
+    """Inputs or targets that were put into a random order while their partners, from the same source, kept theirs.
+
+    Where an array is shuffled in place, nobody has its rows as they were, and no common source needs to be known.
+    """
     in_place = [(call, uncopied(shuffled)) for call, shuffled in _in_place(run)]
-    for one, other in list(_pairs(run))[:MOST_PAIRS]:
-        for moved, kept, is_target in ((one, other, False), (other, one, True)):
+    if not in_place and not run.operations.get("randperm"):
+        return
+    fitted = [(one, other, True) for one, other in _fitted(run)] if in_place else []
+    pairs = [(one, other, False) for one, other in _pairs(run)]
+    for one, other, is_fitted in [*pairs[:MOST_PAIRS], *fitted[:MOST_PAIRS]]:
+        first, second = _classes_of(one), _classes_of(other)
+        for moved, kept, is_target in ((first, second, False), (second, first, True)):
             reordered = _reordered(moved, in_place)
-            if reordered is None or (is_target and ON_PURPOSE.search(f"{label_of(moved)} {_function_name(reordered)}")):
+            if reordered is None or (is_fitted and not _is_call(reordered)) or _reordered(kept, in_place) is not None:
                 continue
-            if _keeps_its_order(kept, in_place) and _belong_together(moved, kept):
+            if is_target and ON_PURPOSE.search(f"{label_of(moved)} {_function_name(reordered)}"):
+                continue
+            is_pair = _belong_together(moved, kept) or (_is_call(reordered) and _are_two_tables(moved, kept))
+            if is_pair and _keeps_its_order(kept, in_place):
                 yield reordered
+
+
+def _is_call(reordered: Data) -> bool:
+    """Whether an array is shuffled in place."""
+    return reordered.operation in ("call", "method")
+
+
+def _are_two_tables(first: Value, second: Value) -> bool:
+    """Whether two arrays were read, or given, each by itself, neither made of the other: what is fed and what it is compared with
+    are then rows of one sample by their place alone."""
+    one, other = _source(_unscaled(first)), _source(_unscaled(second))
+    if one is other or not isinstance(one, Data) or not isinstance(other, Data):
+        return False
+    return _is_given(one) and _is_given(other)
+
+
+def _unscaled(value: Value) -> Value:
+    """What numbers were shifted and stretched of, all by the same: the rows stay where they are."""
+    current = value
+    for _ in range(MOST_SCALINGS):
+        inner = uncopied(current)
+        by_number = isinstance(inner, Data) and inner.operation in SCALES and len(inner.inputs) == 2
+        if not isinstance(inner, Data) or not by_number or number(inner.inputs[1]) is None:
+            break
+        current = inner.inputs[0]
+    return current
+
+
+def _is_given(source: Data) -> bool:
+    if source.operation in ("load", "argument"):
+        return True
+    return source.operation == "call" and (READERS.match(source.name) or FILES.match(source.name)) is not None
+
+
+def _classes_of(value: Value) -> Value:
+    """The classes of which rows of zeros and a one were made: `np.eye(10)[y]`, `one_hot(y)`, `to_categorical(y)`."""
+    made = uncopied(value)
+    if not isinstance(made, Data) or not made.inputs:
+        return value
+    first = made.inputs[0]
+    is_picked = made.operation == "index" and len(made.inputs) == 2 and isinstance(first, Data)
+    if is_picked and isinstance(first, Data) and first.name.rpartition(".")[2] in ("eye", "identity"):
+        return made.inputs[1]
+    is_coded = made.operation == "one_hot" or (made.operation == "call" and made.name.endswith("to_categorical"))
+    return first if is_coded else value
 
 
 def _reordered(value: Value, in_place: list[tuple[Data, Value | None]]) -> Data | None:
@@ -135,16 +193,21 @@ def _pairs(run: Run) -> Iterator[tuple[Value, Value]]:
         if isinstance(data, Data) and len(data.inputs) == 2 and TARGET_NAME.search(label_of(data.inputs[1])):
             yield data.inputs[0], data.inputs[1]
     is_by_hand = not any(True for _ in run.events(ModelCalled))
+    in_place = {id(uncopied(shuffled)) for _, shuffled in _in_place(run)}
     for each in comparisons(run):
         for data in ancestors(each.prediction, stop=_is_computed):
             if data.operation == "output" and len(data.inputs) == 3:
                 yield data.inputs[2], each.target
-            elif is_by_hand and data.operation == "index" and len(data.inputs) == 2 and _is_draw(data.inputs[1]):
+            elif is_by_hand and (id(data) in in_place or _is_drawn_by_order(data)):
                 yield data, each.target
     for event in run.events(LossComputed):
         for data in ancestors(event.prediction, stop=lambda each: each.operation == "output"):
             if data.operation == "output" and event.target is not None and len(data.inputs) == 3:
                 yield data.inputs[2], event.target
+
+
+def _is_drawn_by_order(data: Data) -> bool:
+    return data.operation == "index" and len(data.inputs) == 2 and _is_draw(data.inputs[1])
 
 
 def _fitted(run: Run) -> Iterator[tuple[Value, Value]]:

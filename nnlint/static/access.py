@@ -304,15 +304,35 @@ def _index_items(machine: Machine, value: Items, key: Value, node: ast.AST) -> V
     return join_all(value.items[:4]) if value.items else machine.data("index", (value, key), node)
 
 
+def taken_out(machine: Machine, value: Items, key: Value) -> Value | None:
+    """The element that is taken out of a list there: the first or last of one that may hold more between; None where it stays.
+
+    Where another path goes on with the list, nothing is taken.
+    """
+    at = key.value if isinstance(key, Constant) else None
+    is_known = isinstance(at, int) and -len(value.items) <= at < len(value.items) and (not value.open or at in (0, -1))
+    is_left = len(value.items) > 1 or not value.open  # of one that may hold more, the one that is known stands for all
+    return value.items.pop(at) if isinstance(at, int) and is_known and is_left and not machine.journals else None
+
+
 def _known_slice(key: Data) -> bool:
     return all(isinstance(bound, Constant) for bound in key.inputs)
 
 
 def _sliced(value: Items, key: Data) -> list[Value]:
     bounds = [bound.value if isinstance(bound, Constant) else None for bound in key.inputs]
-    if value.open or not _known_slice(key) or not all(bound is None or isinstance(bound, int) for bound in bounds):
+    if not _known_slice(key) or not all(bound is None or isinstance(bound, int) for bound in bounds):
+        return list(value.items)
+    if value.open and not _leaves_out_ends(bounds, len(value.items)):
         return list(value.items)
     return value.items[slice(*bounds)] if bounds[2] != 0 else []
+
+
+def _leaves_out_ends(bounds: list[int | None], known: int) -> bool:
+    """Whether a slice drops some of the first and last elements, known though there may be more between: `layers[:-1]`."""
+    lower, upper, step = bounds
+    first, last = lower or 0, upper or 0
+    return first >= 0 >= last and step is None and upper != 0 and first - last < known
 
 
 def _index_entries(machine: Machine, value: Entries, key: Value, node: ast.AST) -> Value:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from nnlint.lazy import regex
 from nnlint.operations import CONTAINERS, FUNCTIONS, LAYERS, LOSSES
 from nnlint.reading.disk import Disk
 from nnlint.reading.real_paths import RealPaths
@@ -43,6 +44,12 @@ FRAMEWORKS = {
 }
 """Frameworks that the tables know, and what their folder holds: beside their own source, examples use them as all others do."""
 
+TRANSFORMS = regex(
+    r"(?:Compose|ToTensor|PILToTensor|ToPILImage|Normalize|Resize|Scale|CenterCrop|FiveCrop|TenCrop|Pad|Grayscale|ColorJitter|"
+    r"GaussianBlur|Random[A-Z][A-Za-z]+)$"
+)
+"""Names that a star import of torchvision's transforms brings."""
+
 STAR_NAMES = frozenset({*LAYERS, *CONTAINERS, *FUNCTIONS, *LOSSES, "Module", "Parameter", "functional", "nn", "optim"})
 
 
@@ -69,7 +76,7 @@ class Importer:
 
     def import_name(self, machine: Machine, here: Module, name: str, node: ast.AST, level: int = 0) -> Value:
         """The module of a dotted name: run if first-party, else external."""
-        file = self._file_of(here, name, level)
+        file = self._file_of(here, name, level) or self._beside_script(machine.entry, here, name, level)
         module = None if file is None else self._load(file)
         if module is not None:
             self._run(machine, module)
@@ -142,7 +149,10 @@ class Importer:
     def star_import(self, module: Module, name: str) -> Value | None:
         """A name that a star import of torch or a framework would have brought."""
         for base in self.stars.get(id(module), ()):
-            if base.startswith("torch") and name in STAR_NAMES:
+            if base == "torchvision.transforms":
+                if name == "functional" or TRANSFORMS.match(name):
+                    return self.external(base).part(name)
+            elif base.startswith("torch") and name in STAR_NAMES:
                 return self.external(base).part(name)
             if base.startswith(("torch.optim", "fastai", "d2l")):
                 return self.external(base).part(name)
@@ -156,6 +166,17 @@ class Importer:
         if key not in self.found:
             self.found[key] = imported_file(self.folders, folder, name, level)
         return other_than_itself(self.folders, here.source.file, self.found[key], name, level)
+
+    def _beside_script(self, entry: Module, here: Module, name: str, level: int) -> str | None:
+        """The file that a name means in the folder of the script that is run, where Python looks first, whoever imports it."""
+        if entry is here or level or entry.source.file is None:
+            return None
+        folder = os.path.dirname(entry.source.file)
+        key = (folder, f"{name} beside it")
+        if key not in self.found:
+            found = imported_file(self.folders, folder, name)
+            self.found[key] = found if found is not None and found.startswith(folder) else None
+        return self.found[key]
 
     def _load(self, file: str) -> Module | None:
         self.imported.add(file)

@@ -8,13 +8,14 @@ from functools import partial
 
 from nnlint.events import StateUsed
 from nnlint.static import calls, counters
+from nnlint.static.access import taken_out
 from nnlint.static.arguments import Arguments
 from nnlint.static.iteration import element_passes, ends_at_once, generator_in, loop_over, while_passes, yielded
 from nnlint.static.knowledge import dispatch as knowledge
 from nnlint.static.machine import Machine, executes
 from nnlint.static.objects import Function, Generator
 from nnlint.static.tests import test_key
-from nnlint.values import FALSE, MODE_KEY, NONE, Constant, Data, Instance, Layer, State, Value, elements, truth
+from nnlint.values import FALSE, MODE_KEY, NONE, Constant, Data, Instance, Items, Layer, State, Value, elements, truth
 
 Arm = Callable[[], "str | None"]
 
@@ -309,6 +310,16 @@ def _assert(machine: Machine, node: ast.Assert) -> str | None:
     return machine.leave("raise") if never_holds else None
 
 
-@executes(ast.Delete, ast.Pass, getattr(ast, "TypeAlias", ast.Pass))
+@executes(ast.Delete)
+def _delete(machine: Machine, node: ast.Delete) -> str | None:
+    """`del layers[-1]` takes an element out of a list; nothing is known of what else may be deleted."""
+    for target in node.targets:
+        held = machine.evaluate(target.value) if isinstance(target, ast.Subscript) else None
+        if isinstance(target, ast.Subscript) and isinstance(held, Items):
+            taken_out(machine, held, machine.evaluate(target.slice))
+    return None
+
+
+@executes(ast.Pass, getattr(ast, "TypeAlias", ast.Pass))
 def _nothing(machine: Machine, node: ast.stmt) -> str | None:
     return None

@@ -57,7 +57,8 @@ TOLD = regex(r"train|eval|infer|deterministic|stochastic|is_test")
 """A test of such words decides on the mode."""
 
 MEANT = regex(
-    r"mc_?drop|monte|bayes|uncertain|sampl|stochastic|nois|corrupt|augment|perturb|mask|train|loss", re.IGNORECASE
+    r"mc_?drop|monte|bayes|uncertain|(?<!up)(?<!down)(?<!sub)sampl|stochastic|nois|corrupt|augment|perturb|mask|train|loss",
+    re.IGNORECASE,
 )
 """Functions and classes of such names drop on purpose, or only while training."""
 

@@ -34,6 +34,7 @@ from collections.abc import Iterator
 from nnlint.events import Run, WeightsSeen
 from nnlint.facts.layers import before, made_by, place_of, related_call
 from nnlint.facts.networks import is_module, networks
+from nnlint.facts.optional_sizes import hangs_on_an_option
 from nnlint.facts.tried_out import is_tried_out
 from nnlint.finding import Severity, Verdict
 from nnlint.mending import edits
@@ -80,13 +81,13 @@ def check(run: Run) -> Iterator[Problem]:
     """One problem for each layer that cannot take what comes."""
     for operation in TAKES:
         for second in made_by(run, operation):
-            if second.layer is not None and (wanted := _size(second.layer, TAKES[operation])) is not None:
+            if second.layer is not None and (wanted := _size(run, second.layer, TAKES[operation])) is not None:
                 yield from _problem(run, second, wanted)
 
 
 def _problem(run: Run, second: Data, wanted: int) -> Iterator[Problem]:
     feeding = before(second, lambda each: each.operation in _passed(second))
-    found = [_given(each, second, wanted) for each in feeding]
+    found = [_given(run, each, second, wanted) for each in feeding]
     known = [each for each in found if each is not None]
     if not known or len(known) < len(found):
         return
@@ -94,7 +95,11 @@ def _problem(run: Run, second: Data, wanted: int) -> Iterator[Problem]:
     first = feeding[0]
     if place is None or not isinstance(first, Data) or not all(_is_sure(each, second) for each in feeding):
         return
-    if _holds_unknown(run, second) or is_tried_out(run, second, place):
+    if (
+        _holds_unknown(run, second)
+        or is_tried_out(run, second, place)
+        or hangs_on_an_option(run, _last_step(first), second)
+    ):
         return
     behind = place_of(first) if first.layer is not None else first.at
     yield Problem(
@@ -115,7 +120,15 @@ def _is_sure(first: Value, second: Data) -> bool:
         return False
     first = _last_step(first) if first.operation == "index" else first
     is_same_pass = len(first.calls) == len(second.calls) and (not first.calls or first.calls[-1] is second.calls[-1])
-    return is_same_pass and _is_made_once(second) and (first.layer is None or _is_made_once(first))
+    layers = [each for each in (first, second) if each is second or each.layer is not None]
+    return is_same_pass and all(_is_made_once(each) and not _is_picked(each) for each in layers)
+
+
+def _is_picked(data: Data) -> bool:
+    """Whether the layer is one of several, by a number that is not known: `self.layers[i](x)`."""
+    node = data.at.node if isinstance(data.at, CodeSite) else None
+    function = node.func if isinstance(node, ast.Call) else None
+    return isinstance(function, ast.Subscript) and not isinstance(function.slice, ast.Constant)
 
 
 def _holds_unknown(run: Run, second: Data) -> bool:
@@ -153,18 +166,18 @@ def _passed(second: Data) -> frozenset[str]:
     return ELEMENTWISE - NORMALIZATIONS if second.operation in NORMALIZATIONS else ELEMENTWISE
 
 
-def _given(value: Value, second: Data, wanted: int) -> str | None:
+def _given(run: Run, value: Value, second: Data, wanted: int) -> str | None:
     """What comes to the layer, in words, if it cannot take that; None where it can, or where it is not known."""
     if not isinstance(value, Data):
         return None
     if second.operation == "linear" and value.operation == "flatten":
-        return _of_flattened(value, wanted)
+        return _of_flattened(run, value, wanted)
     if second.operation == "linear" and value.operation in ("view", "reshape"):
         return str(value.width) if value.width not in (None, wanted) and _is_written(value) else None
     source = _last_step(value) if second.operation == "linear" else value
     if source.layer is None or not _fit_together(source, second):
         return None
-    size = _size(source.layer, GIVES[source.operation])
+    size = _size(run, source.layer, GIVES[source.operation])
     if size is not None and source.operation == "recurrent":
         size = _of_recurrent(source.layer, size)
     return None if size is None or size == wanted else str(size)
@@ -198,7 +211,7 @@ def _of_recurrent(layer: Layer, size: int) -> int | None:
     return None if is_double is None else size * (1 + is_double)
 
 
-def _of_flattened(flattened: Data, wanted: int) -> str | None:
+def _of_flattened(run: Run, flattened: Data, wanted: int) -> str | None:
     """What a flattened stack of maps gives: a multiple of its channels; exactly that, where the maps have a known size."""
     if any(value is not None for value in flattened.options.values()) or len(flattened.inputs) > 2:
         return None
@@ -211,7 +224,7 @@ def _of_flattened(flattened: Data, wanted: int) -> str | None:
         or not _is_made_once(found[0])
     ):
         return None
-    channels = _size(found[0].layer, "out_channels")
+    channels = _size(run, found[0].layer, "out_channels")
     if channels is None:
         return None
     pixels = _pixels(flattened, found[0])
@@ -246,8 +259,8 @@ def _product(sides: Items) -> int | None:
     return result
 
 
-def _size(layer: Layer, name: str) -> int | None:
-    """A size that the code fixes; None where only a parameter's default tells it."""
+def _size(run: Run, layer: Layer, name: str) -> int | None:
+    """A size that the code fixes; None where only a parameter's default tells it, and callers may be elsewhere."""
     given = layer.arguments.get(name)
     if (
         not isinstance(given, Constant)
@@ -257,7 +270,8 @@ def _size(layer: Layer, name: str) -> int | None:
     ):
         return None
     statement = given.at.statement if isinstance(given.at, CodeSite) else None
-    return None if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)) else given.value
+    is_default = isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef))
+    return None if is_default and run.symbolic else given.value
 
 
 def _is_written(shaped: Data) -> bool:

@@ -2,8 +2,9 @@
 
 ## What it does
 Reports a second random order where inputs and targets that belong together (in a `TensorDataset`, as the input of a network
-and the target of its loss) are each shuffled by an order of their own: two permutations, or two shuffles in place. One
-permutation for both, shuffled pairs, and draws between which the generator's state is set back are left alone.
+and the target of its loss) are each shuffled by an order of their own: two permutations, or two shuffles in place; and a
+shuffle in place of inputs alone, whose targets were read beside them and keep their order. One permutation for both, shuffled
+pairs, and draws between which the generator's state is set back are left alone.
 
 ## Why it matters
 Every input gets the target of another one. Nothing is left to learn but the distribution of the targets: the loss goes down to

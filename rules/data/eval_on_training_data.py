@@ -75,7 +75,7 @@ def check(run: Run) -> Iterator[Problem]:
             for each in made
             if each is not loader and is_for_evaluation(each) and each.dataset is not loader.dataset
         ]
-        if any(each.bound == loader.bound for each in beside):
+        if loader.bound and any(each.bound == loader.bound for each in beside):
             continue
         other = next((each for each in training if _has_same_data(loader, each)), None)
         other = other or next((each for each in made if _is_slip(run, loader, each, made)), None)

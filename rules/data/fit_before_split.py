@@ -2,9 +2,9 @@
 
 ## What it does
 Reports a scaler, imputer, feature selector, decomposition or text weighting of scikit-learn that is fitted on data of which a
-part is then held out: by `train_test_split`, `random_split` or two slices at one bound, also after windows were cut, and also
-where the parts are transformed one by one by the fit of the whole. A fit on the training part is right, and so is a pipeline
-inside a cross-validation. Two domains that are mapped into one space together are left alone.
+part is then held out: by `train_test_split`, `random_split`, the folds of a cross-validation or two slices at one bound, also
+after windows were cut, and also where the parts are transformed one by one by the fit of the whole. A fit on the training part is
+right, and so is a pipeline inside a cross-validation. Two domains that are mapped into one space together are left alone.
 
 ## Why it matters
 The held-out rows have told their mean, their range or even which features go with their labels, and the model is trained on

@@ -49,6 +49,7 @@ from nnlint.facts.handed_over import (
 )
 from nnlint.facts.live_graphs import graph_behind
 from nnlint.facts.not_taken import is_written_but_not_run
+from nnlint.facts.unused_losses import call_for_nothing, unused_losses
 from nnlint.finding import Severity, Verdict
 from nnlint.graph import parameters_of
 from nnlint.lazy import regex
@@ -67,7 +68,7 @@ def check(run: Run) -> Iterator[Problem]:
         return
     yield from _returning_nothing(run)
     calls = [call for call in run.events(ModelCalled) if call.gradient is True and not _is_differentiated(run, call)]
-    if not calls or any(not graph_behind(run, event.loss).is_live for event in run.events(Backward)):
+    if any(not graph_behind(run, event.loss).is_live for event in run.events(Backward)):
         return
     reported: set[object] = set()
     for each in trained(run):
@@ -77,7 +78,7 @@ def check(run: Run) -> Iterator[Problem]:
             node = node_at(step.at)
             if node in reported or isinstance(node, ast.FunctionDef):
                 continue
-            call = _training_call(run, each, step, calls)
+            call = _training_call(run, each, step, calls) or _call_on_the_way(run, each, step)
             if call is not None and not is_written_but_not_run(run, "backward", step):
                 reported.add(node)
                 yield _problem(step, call)
@@ -166,6 +167,15 @@ def _training_call(run: Run, each: Trained, step: OptimizerStepped, calls: Seque
         if not may_be_trained_elsewhere(run, step.iterations) and not may_be_differentiated_elsewhere(run, call.output):
             return call
     return None
+
+
+def _call_on_the_way(run: Run, each: Trained, step: OptimizerStepped) -> ModelCalled | None:
+    """A call of the optimizer's network whose output another network is asked about, for a loss that nobody differentiates."""
+    call = call_for_nothing(run, each, step)
+    if call is None or _goes_back_by_itself(call) or may_be_trained_elsewhere(run, step.iterations):
+        return None
+    losses = (event.value for event in unused_losses(run, step))
+    return None if any(may_be_differentiated_elsewhere(run, loss) for loss in losses) else call
 
 
 GOES_BACK = regex(r"back_?(?:prop|ward)", re.IGNORECASE)

@@ -5,9 +5,9 @@ Compares what each optimizer was given with what the backward passes before its 
 where they do not meet: it was given the parameters of another network, or of one that was rebuilt or copied afterwards; a
 layer was put into the network after the optimizer was made, and no optimizer holds it; or it holds one of two networks that are
 trained together, and nothing holds the other, which is switched to training mode by itself or which a second optimizer over
-the first network was meant for. A generator of parameters that was
-used up before is reported too. Everything must be at hand: where parameter groups are added later, gradients are assigned, or
-other code gets the optimizer, nothing is said.
+the first network was meant for; or a network, or a part of one, that the loss trains is left as it was drawn, while the optimizer
+has those beside it. A generator of parameters that was used up before is reported too. Everything must be at hand: where
+parameter groups are added later, gradients are assigned, or other code gets the optimizer, nothing is said.
 
 ## Why it matters
 The optimizer steps on parameters that get no gradients, and those that get some are in no parameter group: the network, or

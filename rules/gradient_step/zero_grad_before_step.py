@@ -41,6 +41,7 @@ from typing import Any, NamedTuple
 
 from nnlint.events import Backward, GradientsCleared, OptimizerStepped, Run, ValueSeen
 from nnlint.facts.gradients import Trained, trained_apart
+from nnlint.facts.unused_losses import is_computed_between
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.mending import edits
 from nnlint.needs import needs
@@ -77,7 +78,7 @@ def check(run: Run) -> Iterator[Problem]:
         follow(each.steps, Gradients("unknown"), _protocol(each, arriving))
         for lost in _lost(arriving):
             node = node_at(lost.clear.at)
-            if node not in reported:
+            if node not in reported and not is_computed_between(run, each, lost.clear, lost.step):
                 reported.add(node)
                 yield _problem(lost)
 

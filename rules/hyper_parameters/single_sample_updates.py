@@ -128,7 +128,7 @@ def _is_large(loader: Loader, step: SingleSampleStep) -> bool:
     for dataset in alternatives(loader.dataset):
         names.append(dataset.kind if isinstance(dataset, Instance) else getattr(dataset, "name", ""))
     known = is_constructed(loader.dataset) or (isinstance(loader.dataset, Data) and _is_made(loader.dataset))
-    known = known and all(isinstance(network, (Instance, Layer)) for network in networks)
+    known = known and all(any(isinstance(part, Layer) for part in parameters_of(network)) for network in networks)
     is_called_large = any(LARGE.search(name) for name in names) and any(_convolves(each) for each in networks)
     return not known or is_called_large or _has_pictures(step) or _may_be_few(loader, names)
 

@@ -2,8 +2,8 @@
 
 ## What it does
 Reports a regression loss (MSE, L1, smooth L1, Huber), and a difference written by hand on the way to one, of which one side has
-the shape (N, 1) and the other (N,). Shapes follow from layers, views, squeezes, data sets and loaders; what is not known of
-them is left alone.
+the shape (N, 1) and the other (N,); also where the two meet in a sum that makes the targets, such as rewards and the values of
+the next states. Shapes follow from layers, views, squeezes, data sets and loaders; what is not known of them is left alone.
 
 ## Why it matters
 Broadcasting makes an N x N matrix of both: the mean over it is smallest where every prediction is the mean of all targets, so the
@@ -34,6 +34,7 @@ import ast
 from collections.abc import Iterator
 
 from nnlint.events import Backward, LossComputed, Run, ValueSeen
+from nnlint.facts.broadcast_targets import combined_in_targets
 from nnlint.facts.columns import has_rows
 from nnlint.facts.differentiated import asks_for_gradient, differentiated
 from nnlint.facts.layers import made_by
@@ -72,7 +73,7 @@ class Meeting:
 
 def check(run: Run) -> Iterator[Problem]:
     """One problem for each loss or difference between a column and a vector."""
-    for meeting in (*_losses(run), *_differences(run)):
+    for meeting in (*_losses(run), *_differences(run), *_targets(run)):
         first = _form(meeting.values[0])
         wanted = OTHER.get(first)
         if wanted and _form(meeting.values[1]) == wanted and not any(map(_has_one_row, meeting.values)):
@@ -106,6 +107,15 @@ def _differences(run: Run) -> Iterator[Meeting]:
         if sum(predicted) == 1 and not any(map(_is_weight, ancestors(data.inputs[predicted.index(False)]))):
             node = data.at.node if isinstance(data.at, CodeSite) else None
             parts = (node.left, node.right) if isinstance(node, ast.BinOp) else None
+            yield Meeting(data.at, (data.inputs[0], data.inputs[1]), parts, True)
+
+
+def _targets(run: Run) -> Iterator[Meeting]:
+    """Sums inside of targets: rewards of shape (N,) and values of shape (N, 1)."""
+    for data in combined_in_targets(run) if any(run.events(Backward)) else ():
+        node = data.at.node if isinstance(data.at, CodeSite) else None
+        parts = (node.left, node.right) if isinstance(node, ast.BinOp) else None
+        if data.at is not None:
             yield Meeting(data.at, (data.inputs[0], data.inputs[1]), parts, True)
 
 

@@ -211,7 +211,20 @@ def run_step(machine: Machine, module: Instance, name: str, loader: Value | None
         return
     training = STEPS[name]
     set_mode(machine, module, training)
-    optimizer = _automatic_optimizer(machine, module, node) if training else None
+    optimizers = _automatic_optimizers(machine, module, node) if training else []
+    optimizer = optimizers[0] if len(optimizers) == 1 else None
+    takes_turns = len(optimizers) > 1 and any(each.arg == "optimizer_idx" for each in step.node.args.args)
+
+    def in_turn(batch: Value) -> None:
+        """Before Lightning 2, a step is called for each of several optimizers, and told which."""
+        for number, each in enumerate(optimizers):
+            given = Arguments([batch, machine.data("counter", (), node)], {"optimizer_idx": Constant(number)})
+            loss = machine.call(Bound(module, name, step), given, node)
+            if loss is not NONE:
+                at = getattr(each, "at", None) or machine.site(node)  # each steps at a place of its own
+                machine.emit(GradientsCleared(at, each))
+                machine.emit(Backward(at, _loss_in(loss)))
+                machine.emit(OptimizerStepped(at, each))
 
     def batch_passes(batch: Value) -> None:
         before = len(machine.run.all_events)
@@ -219,15 +232,19 @@ def run_step(machine: Machine, module: Instance, name: str, loader: Value | None
         if training and loss is NONE and _computes_for_nothing(machine, module, before, node):
             machine.emit(OptimizerStepped(machine.site(step.node), optimizer or module))
         elif optimizer is not None:
-            loss = loss.entries.get("loss", loss) if isinstance(loss, Entries) else loss
-            _update(machine, module, optimizer, loss, node)
+            _update(machine, module, optimizer, _loss_in(loss), node)
         elif training and not steps_by_hand(machine, module, node):  # which of several optimizers steps is not known
             machine.emit(Differentiated(machine.site(step.node), loss))
         else:
             machine.run.results.append(loss)
 
     with machine.recording(training):
-        _for_each_batch(machine, loader, batch_passes, node)
+        _for_each_batch(machine, loader, in_turn if takes_turns else batch_passes, node)
+
+
+def _loss_in(returned: Value) -> Value:
+    """The loss that a step returns, by itself or in a dictionary."""
+    return returned.entries.get("loss", returned) if isinstance(returned, Entries) else returned
 
 
 def _computes_for_nothing(machine: Machine, module: Instance, before: int, node: ast.AST) -> bool:
@@ -238,16 +255,15 @@ def _computes_for_nothing(machine: Machine, module: Instance, before: int, node:
     return any(isinstance(event, ModelCalled) for event in happened) and not steps_by_hand(machine, module, node)
 
 
-def _automatic_optimizer(machine: Machine, module: Instance, node: ast.AST) -> Value | None:
-    """The optimizer that Lightning steps by itself, or those of which a setting chooses one; None where the module steps, or
-    has none or several."""
+def _automatic_optimizers(machine: Machine, module: Instance, node: ast.AST) -> list[Value]:
+    """The optimizers that Lightning steps by itself, of which one may be one of several to choose from; none where the module
+    steps."""
     configure = module.cls.find("configure_optimizers")
     if not isinstance(configure, Function) or steps_by_hand(machine, module, node):
-        return None
-    found = list(
+        return []
+    return list(
         _configured_optimizers(machine.call(Bound(module, "configure_optimizers", configure), Arguments(), node))
     )
-    return found[0] if len(found) == 1 else None
 
 
 def _configured_optimizers(made: Value) -> Iterator[Value]:

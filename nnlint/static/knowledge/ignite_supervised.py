@@ -8,7 +8,7 @@ from collections.abc import Callable
 from nnlint.events import Backward, GradientsCleared, OptimizerStepped
 from nnlint.static.access import index
 from nnlint.static.arguments import Arguments
-from nnlint.static.knowledge.common import external
+from nnlint.static.knowledge.common import EXTERNALS, external
 from nnlint.static.knowledge.ignite import made_engine
 from nnlint.static.knowledge.modules import set_mode
 from nnlint.static.machine import Machine
@@ -76,3 +76,15 @@ def _prepared(machine: Machine, prepare: Value | None, batch: Value, node: ast.A
 def _answer(machine: Machine, model: Value, inputs: Value, training: bool, node: ast.AST) -> Value:
     set_mode(machine, model, training)
     return machine.call(model, Arguments([inputs]), node)
+
+
+@external("ignite.distributed.auto_model", "ignite.distributed.auto_optim")
+def _adapted(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
+    """What ignite makes of a network, or an optimizer, for several processes: it does what the one that it is given does."""
+    return given.get(0, "model") or given.get(0, "optimizer") or machine.data("unknown", (), node)
+
+
+@external("ignite.distributed.auto_dataloader")
+def _auto_loader(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
+    """A loader with a sampler for the processes that there are."""
+    return EXTERNALS["torch.utils.data.DataLoader"](machine, name, given, node)

@@ -226,4 +226,6 @@ def _register(machine: Machine, receiver: Value, given: Arguments, node: ast.AST
 
 @external("torch.nn.Parameter", "torch.nn.parameter.Parameter")
 def _parameter(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
-    return machine.data("parameter", given.values()[:1], node)
+    learns = given.get(1, "requires_grad")
+    options = {} if learns is None else {"requires_grad": learns}
+    return machine.data("parameter", given.values()[:1], node, options=options)

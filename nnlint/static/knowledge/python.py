@@ -11,7 +11,7 @@ from nnlint.events import Accumulated, StateKept
 from nnlint.graph import ancestors_of_all
 from nnlint.operations import CONTAINERS, LAYERS, LOSS_OPERATIONS
 from nnlint.static import text
-from nnlint.static.access import attribute, store_attribute
+from nnlint.static.access import attribute, store_attribute, taken_out
 from nnlint.static.arguments import Arguments
 from nnlint.static.iteration import AGAIN, element, known_elements, spread
 from nnlint.static.knowledge.common import EXTERNALS, LOSSES, external, is_network_like, method, role_name
@@ -368,8 +368,10 @@ def _pop(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> 
         found = receiver.entries.get(key.value) if isinstance(key, Constant) else None
         return found or given.get(1) or machine.data("unknown", (), node)
     if isinstance(receiver, Items):
-        if receiver.items and not receiver.open and not machine.journals:
-            return receiver.items.pop()
+        first = Constant(0) if getattr(getattr(node, "func", None), "attr", "") == "popleft" else Constant(-1)
+        taken = taken_out(machine, receiver, given.get(0) or first)
+        if taken is not None:
+            return taken
         return join_all(receiver.items[:4]) if receiver.items else machine.data("unknown", (), node)
     return None
 
