@@ -111,12 +111,10 @@ def _differences(run: Run) -> Iterator[Meeting]:
 
 
 def _targets(run: Run) -> Iterator[Meeting]:
-    """Sums inside of targets: rewards of shape (N,) and values of shape (N, 1)."""
+    """Sums inside of targets: rewards of shape (N,) and values of shape (N, 1). Which of both to mend the prediction tells."""
     for data in combined_in_targets(run) if any(run.events(Backward)) else ():
-        node = data.at.node if isinstance(data.at, CodeSite) else None
-        parts = (node.left, node.right) if isinstance(node, ast.BinOp) else None
         if data.at is not None:
-            yield Meeting(data.at, (data.inputs[0], data.inputs[1]), parts, True)
+            yield Meeting(data.at, (data.inputs[0], data.inputs[1]), None, True)
 
 
 def _is_predicted(value: Value) -> bool:
