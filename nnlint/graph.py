@@ -231,6 +231,14 @@ def cuts_graph(data: Data) -> bool:
     return data.gradient is False or data.operation in CUTS or (data.operation in READS and data.name in LOOKS)
 
 
+def has_graph(data: Data) -> bool | None:
+    """Whether gradients were recorded for computed data: None where no network's output is behind them."""
+    if data.gradient is False:
+        return False
+    outputs = (each for each in ancestors(data, stop=cuts_graph) if each.operation == "output" and not cuts_graph(each))
+    return True if any(each.gradient for each in outputs) else None
+
+
 def only_looks(data: Data) -> bool:
     """Whether the data tell about a tensor without its numbers: its size, its type."""
     return data.operation in LOOKS or (data.operation in READS and data.name in LOOKS)

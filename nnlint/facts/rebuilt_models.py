@@ -6,7 +6,7 @@ import ast
 from collections.abc import Sequence
 
 from nnlint.events import ModelBuilt, ModelCalled, OptimizerStepped, Run, StateUsed
-from nnlint.facts.differentiated import differentiated, may_be_stepped, training_calls
+from nnlint.facts.differentiated import asks_for_gradient, differentiated, may_be_stepped, training_calls
 from nnlint.facts.loops import counts_epochs, draws_batches, is_over_choices, words_in
 from nnlint.facts.remaking import Remade, holds_own_training, is_periodic, remade
 from nnlint.graph import parameters_of
@@ -18,7 +18,7 @@ STEPS = frozenset("step steps timestep timesteps iter iters iteration iterations
 """Words of loops whose passes take one step each."""
 
 
-MAY_HOLD_WEIGHTS = frozenset({"parameter", "call", "method", "random", "zeros", "ones"})
+MAY_HOLD_WEIGHTS = frozenset({"parameter", "call", "method"})
 """What makes a parameter, or a module that is not at hand."""
 
 PLAIN_BASES = ("Module", "_Loss", "ABC", "Generic")
@@ -54,11 +54,13 @@ def has_weights(model: Value) -> bool:
         if isinstance(network, Layer) and network.operation not in LOSS_OPERATIONS | ACTIVATIONS:
             return True
         held = network.attributes.values() if isinstance(network, Instance) else ()
-        if any(
-            isinstance(each, Data) and each.operation in MAY_HOLD_WEIGHTS for value in held for each in elements(value)
-        ):
+        if any(isinstance(each, Data) and _may_learn(each) for value in held for each in elements(value)):
             return True
     return False
+
+
+def _may_learn(held: Data) -> bool:
+    return held.operation in MAY_HOLD_WEIGHTS or asks_for_gradient(held)
 
 
 def is_weightless(model: Value) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import takewhile
 from typing import TypeVar
 
-from nnlint.events import Backward, Event, Iteration, ModelCalled, OptimizerStepped, Run
+from nnlint.events import Backward, Event, Iteration, ModelCalled, OptimizerMade, OptimizerStepped, Run
 from nnlint.facts.differentiated import behind
 from nnlint.facts.identity import uncopied
 from nnlint.graph import ancestors
@@ -45,7 +45,7 @@ def single_sample_steps(run: Run) -> Iterator[SingleSampleStep]:
     """The steps that follow one sample each; a step that waits for several backward passes is none."""
     steps = list(run.events(OptimizerStepped))[:MOST_STEPS]
     for step in steps if _takes_samples(run) else ():
-        if not step.iterations or (step.conditional and not _has_counterpart(step, steps)):
+        if not step.iterations or (step.conditional and not _has_counterpart(step, steps)) or _is_made_here(run, step):
             continue
         calls = _followed(run, step, _before(run.events(ModelCalled), step))
         if not calls or (step.conditional and not _is_one_of_two(step, calls)):
@@ -61,6 +61,12 @@ def _takes_samples(run: Run) -> bool:
         return True
     batches = [each for each in run.operations.get("batch", ()) if isinstance(each, Data)]
     return any(isinstance(each.inputs[0], Loader) and _makes_ones(each.inputs[0]) for each in batches)
+
+
+def _is_made_here(run: Run, step: OptimizerStepped) -> bool:
+    """Whether the pass that steps makes the optimizer: each sample is a problem of its own, not one of many to learn from."""
+    made = (event for event in run.events(OptimizerMade) if event.optimizer is step.optimizer)
+    return any(step.iterations[-1] in event.iterations for event in made)
 
 
 def _is_one_of_two(step: OptimizerStepped, calls: tuple[ModelCalled, ...]) -> bool:

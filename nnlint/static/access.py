@@ -6,14 +6,16 @@ import ast
 import builtins
 from collections.abc import Sequence
 
-from nnlint.graph import is_from_data_set, parameters_of
+from nnlint.graph import has_graph, is_from_data_set, parameters_of
 from nnlint.static.arguments import Arguments
 from nnlint.static.machine import Machine
 from nnlint.static.objects import Bound, Class, External, Function, Member, Module, Partial, Super, container_in
 from nnlint.static.parts import store_part, stored_part
 from nnlint.values import (
+    FALSE,
     MODE_KEY,
     NONE,
+    TRUE,
     Constant,
     Data,
     Either,
@@ -140,6 +142,8 @@ def _of_data(machine: Machine, value: Data, name: str, node: ast.AST) -> Value:
         if _is_packed(value):
             return machine.data("gather", value.inputs[:1], node) if value.operation == "call" else value
         return machine.data("detach" if name == "data" else "values", (value,), node)
+    if name == "requires_grad" and value.inputs and (known := has_graph(value)) is not None:
+        return TRUE if known else FALSE
     made = Data("attribute", (value,), machine.site(node), name=name, gradient=value.gradient)
     machine.reads_gradients = machine.reads_gradients or name == "grad"
     value.parts[name] = made

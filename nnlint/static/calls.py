@@ -10,6 +10,7 @@ from nnlint.operations import CONTAINERS
 from nnlint.static.access import attribute, index, store_attribute, store_index
 from nnlint.static.arguments import Arguments
 from nnlint.static.candidates import affordable, having, was_only_read
+from nnlint.static.generators import draw as draw
 from nnlint.static.iteration import spread
 from nnlint.static.knowledge import dispatch as knowledge
 from nnlint.static.machine import Machine
@@ -269,29 +270,6 @@ def _yields(node: ast.AST) -> bool:
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
         return False
     return isinstance(node, (ast.Yield, ast.YieldFrom)) or any(_yields(child) for child in ast.iter_child_nodes(node))
-
-
-def run_generator(machine: Machine, generator: Generator, body: Callable[[Value], object]) -> None:
-    """Run a generator's body; what it yields goes to the body of the loop that draws from it, at that moment."""
-    consumer, statement = machine.frame, machine.statement
-
-    def receive(value: Value) -> None:
-        producer, produced_at = machine.frame, machine.statement
-        machine.frame, machine.statement = consumer, statement
-        try:
-            body(value)
-        finally:
-            machine.frame, machine.statement = producer, produced_at
-
-    machine.enter(generator.function, dict(generator.locals), generator.receiver, generator.function.node, receive)
-
-
-def draw(machine: Machine, generator: Generator) -> list[Value]:
-    """What a generator yields, all at once: for whoever does not loop over it."""
-    if generator.drawn is None:
-        generator.drawn = []
-        run_generator(machine, generator, generator.drawn.append)
-    return generator.drawn
 
 
 # Classes and their instances

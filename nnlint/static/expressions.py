@@ -247,13 +247,13 @@ def _conditional(machine: Machine, node: ast.IfExp) -> Value:
         return machine.evaluate(node.body if known else node.orelse)
     found: list[Value] = []
 
-    is_of_tensors = _asks_for_a_tensor(node)
+    plain = _arm_without_tensors(node)
 
     def arm(expression: ast.expr) -> Callable[[], None]:
         def run() -> None:
             value = machine.evaluate(expression)
             others = [each for each in alternatives(value) if not isinstance(each, Data)]
-            found.extend(others if is_of_tensors and expression is node.orelse else [value])
+            found.extend(others if expression is plain else [value])
 
         return run
 
@@ -266,18 +266,21 @@ def _conditional(machine: Machine, node: ast.IfExp) -> Value:
 TENSORS_HAVE = frozenset({"item", "detach", "backward", "cpu", "numpy", "grad_fn", "requires_grad"})
 
 
-def _asks_for_a_tensor(node: ast.IfExp) -> bool:
-    """`x.item() if hasattr(x, "item") else x`: what is left as it is is no tensor."""
+NUMBERS = frozenset({"int", "float", "bool", "numbers.Number", "Number", "numbers.Real", "Real", "complex"})
+
+
+def _arm_without_tensors(node: ast.IfExp) -> ast.expr | None:
+    """Of `x.item() if hasattr(x, "item") else x`, or `x if isinstance(x, Number) else x.item()`, the arm that leaves a number."""
     call = node.test
-    return (
-        isinstance(call, ast.Call)
-        and isinstance(call.func, ast.Name)
-        and call.func.id == "hasattr"
-        and len(call.args) == 2
-        and isinstance(call.args[1], ast.Constant)
-        and call.args[1].value in TENSORS_HAVE
-        and ast.dump(call.args[0]) == ast.dump(node.orelse)
-    )
+    if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or len(call.args) != 2:
+        return None
+    asked, what = call.args
+    if call.func.id == "hasattr" and isinstance(what, ast.Constant) and what.value in TENSORS_HAVE:
+        return node.orelse if ast.dump(asked) == ast.dump(node.orelse) else None
+    kinds = what.elts if isinstance(what, ast.Tuple) else [what]
+    if call.func.id == "isinstance" and all(ast.unparse(kind) in NUMBERS for kind in kinds):
+        return node.body if ast.dump(asked) == ast.dump(node.body) else None
+    return None
 
 
 @_evaluates(ast.Tuple, ast.List, ast.Set)

@@ -212,9 +212,16 @@ def generator_in(over: Value) -> Generator | None:
 
 def yielded(machine: Machine, over: Value, value: Value, node: ast.AST) -> Value:
     """What the loop is given for a yielded value: numbered, where it draws through `enumerate`."""
+    generator = generator_in(over)
+    passed = None if generator is None else generator.passed
     while isinstance(over, Data) and over.inputs:
         if over.operation == "enumerate":
-            value = Items([machine.data("counter", (over,), node), value], "tuple")
+            counter = (
+                machine.data("counter", (over,), node)
+                if passed is None
+                else counters.drawn(machine, over, passed, node)
+            )
+            value = Items([counter, value], "tuple")
         over = over.inputs[0]
     return value
 

@@ -480,7 +480,9 @@ def _body_value(machine: Machine, node: FunctionNode, frame: Frame) -> Value:
         return Items(frame.yielded, "generator", open=True)
     if left is None:
         frame.returned.append(NONE)
-    return join_all(frame.returned)
+    return (
+        join_all(frame.returned) if frame.returned else Data("unknown")
+    )  # it only raises: a derived class is to write it
 
 
 def _undo(journal: Journal) -> dict[tuple[int, Any], tuple[Space, Any, Value]]:

@@ -291,9 +291,13 @@ class Native(Value):
 
 @dataclass(eq=False, slots=True)
 class Generator(Value):
-    """A call of a generator function, whose body runs when something draws from it."""
+    """A call of a generator function, whose body runs when something draws from it.
+
+    `passed` is how many values it has yielded before the one that is drawn now; None where that is not known.
+    """
 
     function: Function
     locals: dict[Any, Value]
     receiver: Value | None
     drawn: list[Value] | None = None
+    passed: int | None = None

@@ -10,6 +10,7 @@ from nnlint.events import StateUsed
 from nnlint.static import calls, counters
 from nnlint.static.access import taken_out
 from nnlint.static.arguments import Arguments
+from nnlint.static.generators import run_generator
 from nnlint.static.iteration import element_passes, ends_at_once, generator_in, loop_over, while_passes, yielded
 from nnlint.static.knowledge import dispatch as knowledge
 from nnlint.static.machine import Machine, executes
@@ -126,7 +127,7 @@ def _for(machine: Machine, node: ast.For | ast.AsyncFor) -> str | None:
     over = machine.evaluate(node.iter)
     generator = generator_in(over)
     if generator is not None:
-        calls.run_generator(machine, generator, lambda value: _pass(machine, node, yielded(machine, over, value, node)))
+        run_generator(machine, generator, lambda value: _pass(machine, node, yielded(machine, over, value, node)))
         return machine.execute(node.orelse) if node.orelse else None
     passes, whole = element_passes(machine, over, node.iter, node.body)
 
@@ -248,7 +249,7 @@ def _with_generator(
             calls.bind_target(machine, items[0].optional_vars, value)
         exits.append(_with_items(machine, items[1:], node))
 
-    calls.run_generator(machine, context, body)
+    run_generator(machine, context, body)
     if not exits:
         body(machine.data("unknown", (), node))
     return exits[-1]

@@ -4,7 +4,8 @@
 Reports `F.dropout` without `training=` in the forward pass of a network, or in a function that it calls; attention as a
 function with a `dropout_p` above 0; and an `nn.Dropout` that is made in the forward pass, as a new module is always in
 training mode. Where the probability is 0 in the script at hand it is advice. Calls under `if self.training`, a probability of
-0, an explicit `training=True`, and what is called Monte-Carlo dropout, noise or augmentation is left alone.
+0, an explicit `training=True`, what is called Monte-Carlo dropout, noise or augmentation, and what a comment says to drop
+always, as the prenet of Tacotron 2 does, is left alone.
 
 ## Why it matters
 `F.dropout` does not know of `model.eval()`: its `training` is True unless it is told otherwise. Every evaluation then drops
@@ -48,7 +49,7 @@ from nnlint.mending import edits
 from nnlint.mending.importing import spelled
 from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
-from nnlint.static.objects import CodeSite
+from nnlint.static.objects import CodeSite, comments
 from nnlint.values import Data, number
 from nnlint.witness import Case, confirmed, not_reached, refuted
 from nnlint.words import NETWORKS, names_of
@@ -61,6 +62,14 @@ MEANT = regex(
     re.IGNORECASE,
 )
 """Functions and classes of such names drop on purpose, or only while training."""
+
+ALWAYS = regex(
+    r"\balways\b(?!-)|\b(?:even|also|both)\b.*\b(?:eval|test|infer|training)|regardless|on purpose|deliberate|intentional",
+    re.I,
+)
+"""Comments that tell that a dropout is to drop in evaluation mode, too."""
+
+LINES_ABOVE = 2
 
 FUNCTIONS = {"Dropout": "dropout", "Dropout1d": "dropout1d", "Dropout2d": "dropout2d", "Dropout3d": "dropout3d"}
 
@@ -161,7 +170,12 @@ def _is_meant(sites: list[CodeSite]) -> bool:
         names += [
             node.name for node in site.module.tree.body if isinstance(node, ast.ClassDef) and function in node.body
         ]
-    return any(MEANT.search(name) for name in names)
+    return any(MEANT.search(name) for name in names) or any(map(_is_said_to_drop_always, sites))
+
+
+def _is_said_to_drop_always(site: CodeSite) -> bool:
+    line = getattr(site.node, "lineno", 0)
+    return any(ALWAYS.search(each) for each in comments(site.module, line - LINES_ABOVE, line))
 
 
 def _told(dropout: Data, site: CodeSite) -> Fix | None:

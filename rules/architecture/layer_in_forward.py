@@ -45,7 +45,7 @@ import ast
 from collections.abc import Iterator
 
 from nnlint.events import ModelBuilt, Run, WeightsSeen
-from nnlint.facts.networks import TRAINABLE, applied_layers, methods_of_networks, optimized, trainable_layers
+from nnlint.facts.networks import TRAINABLE, applied_layers, methods_of_networks, networks, optimized, trainable_layers
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.lazy import regex
 from nnlint.mending import edits
@@ -53,11 +53,14 @@ from nnlint.needs import needs
 from nnlint.operations import NORMALIZATIONS
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite, FunctionNode
-from nnlint.values import FROZEN_KEY, Data, Instance, Layer, Value, elements, truth
+from nnlint.values import FROZEN_KEY, Data, Instance, Layer, Value, truth
 from nnlint.witness import Case, confirmed, not_reached, refuted
 from nnlint.words import NETWORKS
 
-PREPARES = regex(r"^(?:__init__|_*(?:build|make|init|reset|setup|create|configure|add|load|get)(?:_|$).*)$")
+PREPARES = regex(
+    r"^(?:__init__|_*(?:build|make|init|reset|setup|create|configure|add|load|get|register|replace|convert|as|to|upgrade"
+    r"|extend|append|insert|grow)(?:_|$).*)$"
+)
 """Methods of such names make layers for later passes."""
 
 GUARDS = (ast.If, ast.Try, ast.ExceptHandler)
@@ -83,7 +86,7 @@ def _problem(run: Run, made: Value, at: object, stack: tuple[object, ...]) -> It
         return
     if id(made) in optimized(run) or _is_kept_once(at) or _has_own_weights(made):
         return
-    if _is_another_of_its_kind(made, at) or _wraps_its_maker(made, at):
+    if _is_another_of_its_kind(made, at) or _is_view_of_its_maker(run, made, at):
         return
     is_norm = isinstance(made, Layer) and made.operation in NORMALIZATIONS
     if is_norm and isinstance(made, Layer) and _has_no_weights(made):
@@ -124,13 +127,13 @@ def _is_another_of_its_kind(made: Value, at: CodeSite) -> bool:
     return isinstance(made, Instance) and _is_method_of(made, at)
 
 
-def _wraps_its_maker(made: Value, at: CodeSite) -> bool:
-    """Whether all that has weights in it is the network whose method makes it: a view of that network, as for inference."""
-    if not isinstance(made, Instance):
-        return False
-    parts = [each for held in made.attributes.values() for each in elements(held)]
-    makers = [part for part in parts if isinstance(part, Instance) and _is_method_of(part, at)]
-    return bool(makers) and not any(trainable_layers(part) for part in parts if part not in makers)
+def _is_view_of_its_maker(run: Run, made: Value, at: CodeSite) -> bool:
+    """Whether all that has weights in it is part of the network whose method makes it: a view, as for inference."""
+    own = {id(layer) for layer in trainable_layers(made)}
+    makers = [
+        each for each in networks(run) if isinstance(each, Instance) and each is not made and _is_method_of(each, at)
+    ]
+    return bool(own) and any(own <= {id(layer) for layer in trainable_layers(maker)} for maker in makers)
 
 
 def _is_method_of(network: Instance, at: CodeSite) -> bool:

@@ -223,11 +223,16 @@ def _may_be_used(run: Run, backward: Backward) -> bool:
         return False
     loop = backward.iterations[-1].loop
     for step in run.events(OptimizerStepped):
-        if any(iteration.loop is loop for iteration in step.iterations):
+        if any(iteration.loop is loop for iteration in step.iterations) or _follows(step, backward):
             for stepped in alternatives(step.optimizer):
                 if Trained(stepped, run.remember("parts", stepped, parts_of), run).may_be_filled_by(backward):
                     return True
     return False
+
+
+def _follows(step: OptimizerStepped, backward: Backward) -> bool:
+    """Whether it steps behind the loop of the backward pass, in the same pass of the loops around."""
+    return step.order > backward.order and step.iterations == backward.iterations[: len(step.iterations)]
 
 
 def _reads_gradients_anywhere(backward: Backward) -> bool:

@@ -14,7 +14,7 @@ from nnlint.static.knowledge.common import escape, is_optimizer_like, method
 from nnlint.static.knowledge.lightning import loader_for, steps_by_hand
 from nnlint.static.knowledge.modules import set_mode
 from nnlint.static.machine import Machine
-from nnlint.static.objects import Bound, Class, External, Function
+from nnlint.static.objects import Bound, Class, CodeSite, External, Function
 from nnlint.values import (
     NONE,
     Constant,
@@ -230,7 +230,7 @@ def run_step(machine: Machine, module: Instance, name: str, loader: Value | None
         before = len(machine.run.all_events)
         loss = machine.call(Bound(module, name, step), Arguments([batch, machine.data("counter", (), node)]), node)
         if training and loss is NONE and _computes_for_nothing(machine, module, before, node):
-            machine.emit(OptimizerStepped(machine.site(step.node), optimizer or module))
+            machine.emit(OptimizerStepped(CodeSite(step.module, step.node, None, step.node), optimizer or module))
         elif optimizer is not None:
             _update(machine, module, optimizer, _loss_in(loss), node)
         elif training and not steps_by_hand(machine, module, node):  # which of several optimizers steps is not known

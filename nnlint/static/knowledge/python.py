@@ -200,6 +200,11 @@ def _setattr(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Va
     return NONE
 
 
+@method("__setattr__")
+def _setattr_of(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
+    return _setattr(machine, "setattr", Arguments([receiver, *given.positional]), node)
+
+
 @external("builtins.isinstance")
 def _isinstance(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
     value, kind = given.get(0), given.get(1)

@@ -70,6 +70,8 @@ SCALER_KEY = "<scaler>"
 
 NOT_OPTIMIZERS = regex(r"\b(list|tuple|chain|filter|sum|set|len|iter|clip_grad|parameters_to_vector|named)", re.I)
 FRAMEWORK_BACKWARD = regex(r"accel|fabric|engine|scaler|manager|trainer|optim|strategy|booster|model|self", re.I)
+OF_STEPS = frozenset({"closure"})
+"""The keywords that the step of an optimizer takes."""
 
 
 # Optimizers and schedulers
@@ -147,7 +149,10 @@ def _step(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) ->
     is_closure = isinstance(first, Function) or (isinstance(first, Bound) and first.function is not None)
     if first is not None and is_closure and (isinstance(receiver, Data) or is_optimizer_like(receiver)):
         return _step_with_closure(machine, receiver, first, node)
-    if is_optimizer_like(receiver) and not (isinstance(receiver, Data) and given.positional):
+    is_given_more = bool(given.positional) or not OF_STEPS.issuperset(
+        given.keywords
+    )  # MXNet's trainers take a batch size
+    if is_optimizer_like(receiver) and not (isinstance(receiver, Data) and is_given_more):
         machine.emit(OptimizerStepped(machine.site(node), receiver, _receiver(machine, node)))
         return NONE
     if isinstance(receiver, Data) and SCHEDULING.search(role_name(receiver)):
@@ -330,7 +335,10 @@ def _manual_backward(machine: Machine, receiver: Value, given: Arguments, node: 
 
 @external("torch.autograd.backward")
 def _autograd_backward(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
-    for loss in elements(given.get(0, "tensors")):
+    along = given.get(1, "grad_tensors")
+    is_of_another = isinstance(along, Data) and along.operation == "gradient" and bool(along.inputs)
+    # backward(x, grad(y, x)): the pass goes through y, and ends at x
+    for loss in elements(along.inputs[0] if isinstance(along, Data) and is_of_another else given.get(0, "tensors")):
         machine.emit(Backward(machine.site(node), loss))
     return NONE
 
