@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterator
 from typing import NamedTuple
 
 from nnlint.events import Run
-from nnlint.facts.folds import held_out_by_folds
+from nnlint.facts.folds import held_out_by_folds, is_for_any_scale
 from nnlint.facts.identity import is_part_of, key_of, uncopied, wholes
 from nnlint.facts.roles import ASKS, loses_one_row, lower_bound_of_rows, picks_columns, upper_bound_of_rows
 from nnlint.facts.split_names import is_held_out_name
@@ -51,14 +51,22 @@ class Leak(NamedTuple):
 
 def leaks(run: Run) -> Iterator[Leak]:
     """The fits that saw held-out data, each once."""
-    transforms = [each for each in (*_scalers(run), *_others(run)) if each.results and _may_leak(each.subject)]
-    splits = list(_splits(run)) if transforms else []
-    for transform in transforms:
-        split = next((each for each in splits if _was_split_after(transform, each)), None)
-        if split is None:
-            split = next((each for each in splits if _was_split_before(transform, each)), None)
-        if split is not None:
-            yield Leak(transform, split)
+    scalers, others = ([each for each in made if each.results and _may_leak(each.subject)] for made in _made(run))
+    splits = list(_splits(run)) if scalers or others else []
+    of_scales = [each for each in splits if not is_for_any_scale(each.held_out)]
+    yield from (leak for each in scalers if (leak := _leak(each, of_scales)) is not None)
+    yield from (leak for each in others if (leak := _leak(each, splits)) is not None)
+
+
+def _made(run: Run) -> tuple[Iterator[LearnedTransform], Iterator[LearnedTransform]]:
+    return _scalers(run), _others(run)
+
+
+def _leak(transform: LearnedTransform, splits: list[Split]) -> Leak | None:
+    split = next((each for each in splits if _was_split_after(transform, each)), None)
+    if split is None:
+        split = next((each for each in splits if _was_split_before(transform, each)), None)
+    return None if split is None else Leak(transform, split)
 
 
 def _scalers(run: Run) -> Iterator[LearnedTransform]:

@@ -11,6 +11,12 @@ from nnlint.values import Constant, Data, Loader, Value
 
 FOLDS = regex(r"^sklearn\.model_selection\.\w*(?:Fold|ShuffleSplit|TimeSeriesSplit)$")
 VALIDATIONS = regex(r"^sklearn\.model_selection\.cross_val(?:idate|_score|_predict)$")
+WHATEVER_SCALE = regex(
+    r"^sklearn\.(?:linear_model\.LinearRegression|(?:tree|ensemble)\.\w*(?:Tree|Forest|Trees|GradientBoosting)"
+    r"(?:Classifier|Regressor))$"
+)
+"""Estimators that answer the same, whatever units their inputs come in."""
+
 SAMPLERS = frozenset({"SubsetRandomSampler", "Subset"})
 MOST_PICKED = 400
 
@@ -28,6 +34,13 @@ def held_out_by_folds(run: Run) -> Iterator[tuple[Value, Data]]:
         if isinstance(data, Data) and len(data.inputs) > 1 and _is_held_out(data.inputs[1]):
             yield data.inputs[0], data
     yield from _sampled(run)
+
+
+def is_for_any_scale(held_out: Data) -> bool:
+    """Whether it is a cross-validation of an estimator to which the scale of its inputs makes no difference."""
+    estimator = held_out.options.get("estimator", held_out.inputs[0] if held_out.inputs else None)
+    is_validation = held_out.operation == "call" and VALIDATIONS.match(held_out.name) is not None
+    return is_validation and isinstance(estimator, Data) and WHATEVER_SCALE.match(estimator.name) is not None
 
 
 def _sampled(run: Run) -> Iterator[tuple[Value, Data]]:

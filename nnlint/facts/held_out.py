@@ -35,6 +35,9 @@ GAME = regex(r"(?:^|\.)(?:reset|render|step)$")
 """What an environment is asked that answers with a state."""
 
 
+BATCHES = frozenset({"batch", "batch part"})
+
+
 @dataclass(frozen=True)
 class Foreign:
     """`scaling` scales data to be predicted as `training` never scaled those that were learned; `at` is what to report.
@@ -69,7 +72,18 @@ def _candidates(run: Run) -> list[Scaling]:
 def _is_of_data_set(scaling: Scaling) -> bool:
     if _is_of_vector(scaling) or _is_of_pixels(scaling) or _is_of_game(scaling):
         return False
-    return scaling.is_own and not is_of_batch(scaling.subject) and not is_per_sample(scaling.result)
+    return scaling.is_own and not is_made_of_batch(scaling) and not is_per_sample(scaling.result)
+
+
+def is_made_of_batch(scaling: Scaling) -> bool:
+    """Whether it scales a batch, or what was worked out of one: not of many, gathered."""
+    if is_of_batch(scaling.subject):
+        return True
+    return any(data.operation in BATCHES for data in ancestors(scaling.subject, stop=_gathers))
+
+
+def _gathers(data: Data) -> bool:
+    return data.operation in ("concatenate", "stack", "output")
 
 
 def _is_of_vector(scaling: Scaling) -> bool:

@@ -18,9 +18,13 @@ TRIALS = frozenset(
     "fold folds kfold kf skf cv trial trials seed seeds run runs task tasks phase phases stage stages split splits "
     "client clients member members ensemble layer layers config configs grid hyper subjects domains datasets experiment "
     "experiments repeat repeats models nets agents cycle cycles lr lrs rates wd wds optimizers method methods session "
-    "sessions loaders shapes attempt attempts restart restarts scenario scenarios meta maml product".split()
+    "sessions loaders shapes attempt attempts restart restarts scenario scenarios meta maml product rep reps "
+    "repetition repetitions".split()
 )
 """Words of loops whose passes are trainings of their own: what is made in one belongs to it."""
+
+REPEATED = frozenset("rep reps repeat repetition trial seed fold".split())
+"""Names of what counts such a loop, whatever the number of its passes is called."""
 
 VIEWS = frozenset({"enumerate", "progress", "iter", "list", "zip", "reversed"})
 PORTIONS = frozenset({"split", "batch"})
@@ -40,8 +44,14 @@ def words_in(loop: Loop) -> frozenset[str]:
 
 
 def counts_epochs(loop: Loop) -> bool:
-    """Whether a pass of the loop is called an epoch, or an episode."""
-    return bool(words_in(loop) & EPOCHS)
+    """Whether a pass of the loop is called an epoch, or an episode: not where it is a trial, `for rep in range(epochs)`."""
+    return bool(words_in(loop) & EPOCHS) and not _counts_repetitions(loop)
+
+
+def _counts_repetitions(loop: Loop) -> bool:
+    statement = loop.at.statement if isinstance(loop.at, CodeSite) else None
+    target = statement.target if isinstance(statement, (ast.For, ast.AsyncFor)) else None
+    return isinstance(target, ast.Name) and bool(REPEATED.intersection(WORD.findall(target.id.lower())))
 
 
 def counts_trials(loop: Loop) -> bool:

@@ -17,7 +17,7 @@ from nnlint.facts.loops import counts_epochs, counts_trials, draws_batches, is_o
 from nnlint.lazy import regex
 from nnlint.records import dataclass
 from nnlint.static.objects import CodeSite
-from nnlint.values import Instance, Value, elements
+from nnlint.values import Data, Instance, Value, elements
 
 Made = TypeVar("Made", bound=Event)
 RESETS = regex(r"init|reset|load|restor|build|prune|rewind|grow|creat", re.IGNORECASE)
@@ -117,14 +117,24 @@ def _same_node(first: Event, second: Event) -> bool:
 def _resets(run: Run, made: Event, here: Iteration, owners: Sequence[Value]) -> bool:
     """Whether the pass sets the weights back, loads others or adds to the network before: a training starts there."""
     parts = {part for owner in owners for part in (parts_of(owner) or {id(owner)})} | {id(owner) for owner in owners}
+    around = parts | {holder for owner in owners for holder in _holders(owner)}
     for event in run.all_events[: made.order]:
-        if here in event.iterations and _starts_anew(event, parts):
+        if here in event.iterations and _starts_anew(event, around if isinstance(event, StateUsed) else parts):
             return True
     statement = here.loop.at.statement if isinstance(here.loop.at, CodeSite) else None
     if not isinstance(here.loop.at, CodeSite) or not isinstance(statement, (ast.For, ast.AsyncFor, ast.While)):
         return False
     lines = here.loop.at.module.lines_of(statement)
     return any(RESETS_WEIGHTS.search(line.partition("#")[0]) for line in lines)
+
+
+def _holders(owner: Value) -> Iterator[int]:
+    """What a part of a network that is not at hand is a part of: of `network.encoder`, wrapped or not, the network."""
+    for each in elements(owner):
+        current: Value = each
+        while isinstance(current, Data) and current.operation in ("attribute", "call", "method") and current.inputs:
+            current = current.inputs[0]
+            yield id(current)
 
 
 def _starts_anew(event: Event, parts: set[int]) -> bool:

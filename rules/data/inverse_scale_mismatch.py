@@ -38,7 +38,7 @@ from collections.abc import Iterator, Mapping
 
 from nnlint.events import Run, ValueSeen
 from nnlint.facts.fitted_scalers import are_other_statistics
-from nnlint.facts.held_out import Foreign, foreign_scalings
+from nnlint.facts.held_out import Foreign, foreign_scalings, is_made_of_batch
 from nnlint.facts.identity import key_of
 from nnlint.facts.inverses import Unscaling, is_prediction, unscalings
 from nnlint.facts.roles import comparisons, is_other_data
@@ -83,14 +83,15 @@ def _is_same(first: Scaling, second: Scaling) -> bool:
 
 
 def _scalings_of_target(run: Run, prediction: Value) -> list[Scaling]:
-    """What scaled the targets that the network of a prediction learned; nothing where any of them was not, or is not known."""
+    """What scaled the targets that the network of a prediction learned; nothing where any was not, or by a batch, or is not
+    known."""
     if not is_prediction(run, prediction):
         return []
     networks, found = _networks_of(prediction), []
     for comparison in comparisons(run):
         if comparison.trains and _networks_of(comparison.prediction) & networks == networks:
             scalings = scalings_behind(comparison.target)
-            if not scalings:
+            if not scalings or any(map(is_made_of_batch, scalings)):
                 return []
             found.extend(scalings)
     return found
