@@ -34,6 +34,9 @@ PIXELS = regex(r"image|imgs?\b|_img|pixel", re.IGNORECASE)
 GAME = regex(r"(?:^|\.)(?:reset|render|step)$")
 """What an environment is asked that answers with a state."""
 
+LOADS = regex(r"^(?:joblib|pickle|cloudpickle|dill)\.loads?$")
+"""What gives an object back as it was saved, a scaler with its fit."""
+
 
 BATCHES = frozenset({"batch", "batch part"})
 
@@ -42,11 +45,12 @@ BATCHES = frozenset({"batch", "batch part"})
 class Foreign:
     """`scaling` scales data to be predicted as `training` never scaled those that were learned; `at` is what to report.
 
-    `overwritten` says that its statistics are those of the training data, but read after these were scaled.
+    `overwritten` says that its statistics are those of the training data, but read after these were scaled. Without `training`,
+    the scaler was fitted in another run and loaded, and is fitted anew.
     """
 
     scaling: Scaling
-    training: Scaling
+    training: Scaling | None
     at: Site
     overwritten: bool = False
 
@@ -58,7 +62,7 @@ def foreign_scalings(run: Run) -> tuple[Foreign, ...]:
     if not candidates:
         return ()
     found: dict[int, Foreign] = {}
-    for each in (*_overwritten(candidates), *_by_feed(run), *_by_target(run), *_by_part(candidates)):
+    for each in (*_overwritten(candidates), *_by_feed(run), *_by_target(run), *_by_part(candidates), *_refitted(run)):
         found.setdefault(id(each.scaling.result), each)
     return tuple(found.values())
 
@@ -124,6 +128,15 @@ def _by_feed(run: Run) -> Iterator[Foreign]:
     for feed in feeds(run):
         if not feed.trains and learned.get(feed.network):
             yield from _foreign_to(learned[feed.network], _scalings_of_inputs(feed))
+
+
+def _refitted(run: Run) -> Iterator[Foreign]:
+    """The scalings of what a network is asked about by a scaler that was loaded with its fit, and loses that."""
+    asked = [feed for feed in feeds(run) if not any(each.trains and each.network == feed.network for each in feeds(run))]
+    for scaling in (each for feed in asked if not feed.trains for each in _scalings_of_inputs(feed)):
+        scaler = scaling.scaler
+        if isinstance(scaler, Data) and scaler.operation == "call" and LOADS.match(scaler.name):
+            yield Foreign(scaling, None, _site(scaling.result))
 
 
 def _scalings_of_inputs(feed: Feed) -> list[Scaling]:

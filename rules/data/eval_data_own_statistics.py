@@ -2,9 +2,10 @@
 
 ## What it does
 Reports test, validation or new data that are scaled by their own maximum, mean or deviation while the training data were scaled
-by theirs: written out, by a helper that is called on each part, by `fit_transform` on the test part, by a `predict` that scales
-its argument by itself, or by a statistic of the training array that is read after that array was overwritten. Scaling each
-sample by itself is right, and so is a transform that was fitted on the training part.
+by theirs: written out, by a helper that is called on each part, by `fit_transform` on the test part or of a scaler that was
+loaded with its fit, by a `predict` that scales its argument by itself, or by a statistic of the training array that is read
+after that array was overwritten. Scaling each sample by itself is right, and so is a transform that was fitted on the training
+part.
 
 ## Why it matters
 The network learned from numbers that mean something in the scale of the training data. In another scale the same sample is
@@ -45,7 +46,7 @@ from nnlint.mending import edits
 from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
-from nnlint.values import Data
+from nnlint.values import Data, Site
 from nnlint.witness import Case, confirmed, harmless, not_reached, unverified
 from nnlint.words import ARRAYS, MEASURED
 
@@ -65,23 +66,31 @@ def check(run: Run) -> Iterator[Problem]:
             related=_related(foreign),
             help="scale by the statistics of the training data: compute them once, before scaling, and use them for all data",
             fix=None if foreign.overwritten else _fix(foreign),
-            probes=tuple(site for site in (foreign.training.result.at,) if site is not None),
+            probes=tuple(each.result.at for each in (foreign.training,) if each is not None and each.result.at is not None),
         )
 
 
 def _message(foreign: Foreign) -> str:
     if foreign.overwritten:
         return "these statistics are read from the training data after they were scaled, so they leave these data as they are"
+    if foreign.training is None:
+        return "this fit replaces the one that was loaded, so the same sample has other numbers here than in training"
     return "data to be predicted are scaled by their own statistics, so the same sample has other numbers here than in training"
 
 
 def _related(foreign: Foreign) -> tuple[tuple[CodeSite, str], ...]:
-    here, there = _site(foreign.scaling), foreign.training.result.at
+    here, there = _site(foreign.scaling), foreign.training.result.at if foreign.training else _loaded(foreign.scaling)
     if not isinstance(there, CodeSite) or not isinstance(foreign.at, CodeSite):
         return ()
     if here.node is not foreign.at.node:
         return ((here, "scaled here, each time by statistics of what is given"),)
-    return () if there.node is here.node else ((there, "the training data are scaled here, by theirs"),)
+    if there.node is here.node:
+        return ()
+    return ((there, "the training data are scaled here, by theirs" if foreign.training else "the fit is loaded here"),)
+
+
+def _loaded(scaling: Scaling) -> Site | None:
+    return scaling.scaler.at if isinstance(scaling.scaler, Data) else None
 
 
 def _site(scaling: Scaling) -> CodeSite:
@@ -94,6 +103,8 @@ def _fix(foreign: Foreign) -> Fix | None:
         return None
     if foreign.scaling.scaler is not None:
         return _transform_only(foreign)
+    if foreign.training is None:
+        return None
     replaced = [_replaced(each, foreign.training) for each in foreign.scaling.statistics]
     return edits.fix(Applicability.SAFE, "scale by the statistics of the training data", *replaced)
 
@@ -102,7 +113,8 @@ def _transform_only(foreign: Foreign) -> Fix | None:
     """`scaler.fit_transform(x_test)` becomes `scaler.transform(x_test)`, where that scaler was fitted on training data."""
     site = _site(foreign.scaling)
     function = site.node.func if isinstance(site.node, ast.Call) else None
-    if foreign.scaling.scaler is not foreign.training.scaler or not isinstance(function, ast.Attribute):
+    fitted = foreign.training.scaler if foreign.training else foreign.scaling.scaler
+    if foreign.scaling.scaler is not fitted or not isinstance(function, ast.Attribute):
         return None
     if function.attr != "fit_transform" or not isinstance(function.value, (ast.Name, ast.Attribute)):
         return None
