@@ -132,7 +132,9 @@ def _by_feed(run: Run) -> Iterator[Foreign]:
 
 def _refitted(run: Run) -> Iterator[Foreign]:
     """The scalings of what a network is asked about by a scaler that was loaded with its fit, and loses that."""
-    asked = [feed for feed in feeds(run) if not any(each.trains and each.network == feed.network for each in feeds(run))]
+    asked = [
+        feed for feed in feeds(run) if not any(each.trains and each.network == feed.network for each in feeds(run))
+    ]
     for scaling in (each for feed in asked if not feed.trains for each in _scalings_of_inputs(feed)):
         scaler = scaling.scaler
         if isinstance(scaler, Data) and scaler.operation == "call" and LOADS.match(scaler.name):

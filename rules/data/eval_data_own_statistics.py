@@ -66,7 +66,9 @@ def check(run: Run) -> Iterator[Problem]:
             related=_related(foreign),
             help="scale by the statistics of the training data: compute them once, before scaling, and use them for all data",
             fix=None if foreign.overwritten else _fix(foreign),
-            probes=tuple(each.result.at for each in (foreign.training,) if each is not None and each.result.at is not None),
+            probes=tuple(
+                each.result.at for each in (foreign.training,) if each is not None and each.result.at is not None
+            ),
         )
 
 

@@ -38,7 +38,7 @@ from collections.abc import Iterator
 
 from nnlint.events import LossComputed, ModelCalled, Run, ValueSeen
 from nnlint.facts.layers import made_by, place_of, related_call, wiring
-from nnlint.facts.ranks import rank_of, sizes_of
+from nnlint.facts.ranks import dimension_given, rank_of, sizes_of
 from nnlint.facts.scales import SCALES, Ending, Scale, endings
 from nnlint.facts.softmax_by_hand import Misnormalised, misnormalised
 from nnlint.finding import Applicability, Edit, Fix, Severity, Verdict
@@ -49,7 +49,7 @@ from nnlint.operations import WEIGHTED
 from nnlint.records import dataclass
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite, External
-from nnlint.values import Data, Site, Value, number
+from nnlint.values import Data, Items, Site, Value, number
 from nnlint.witness import Case, confirmed, harmless, not_reached, numbers
 from nnlint.words import NETWORKS, names_of
 
@@ -60,6 +60,8 @@ IN_PLACE = frozenset("output identity to detach clone contiguous dropout index".
 """Operations that leave the dimensions of a batch where they are; an index picks rows."""
 
 FLATTENING = IN_PLACE | {"view", "reshape"}
+MAKES = frozenset({"tensor", "array"})
+ROWWISE = (IN_PLACE - {"index"}) | MAKES | frozenset("linear relu tanh sigmoid leaky_relu elu gelu silu".split())
 PICKS = frozenset({"argmax", "max", "topk"})
 TORCH = ("softmax", "log_softmax", "Softmax", "LogSoftmax")
 LAST = -1
@@ -111,9 +113,23 @@ def _drawn_from(run: Run) -> Iterator[Misplaced]:
             continue
         for ending in (each for value in (*data.inputs, *data.options.values()) for each in _softmaxes(value)):
             rank = rank_of(ending.data.inputs[0]) if ending.data.inputs else None
-            over_samples = rank == 2 and _taken(ending.data, rank) == 0 and ending.passed <= IN_PLACE
+            has_rows = rank == 2 or (rank is None and _is_of_one_row(ending.data))
+            over_samples = has_rows and _taken(ending.data, rank) == 0 and ending.passed <= IN_PLACE
             if over_samples and _is_of_layer(ending.data):
                 yield Misplaced(ending.data, 0, LAST, data.at)
+
+
+def _is_of_one_row(softmax: Data) -> bool:
+    """Whether it is computed of one state in a list, `torch.tensor([state])`, or given a first dimension: the sample's own."""
+    for data in _between(softmax.inputs[0], softmax):
+        given = data.inputs[0] if data.inputs else None
+        if data.operation in MAKES and isinstance(given, Items):
+            return not given.open and len(given.items) == 1 and number(given.items[0]) is None
+        if data.operation == "unsqueeze":
+            return number(dimension_given(data)) == 0
+        if data.operation not in ROWWISE:
+            return False
+    return False
 
 
 def _softmaxes(value: Value | None) -> list[Ending]:
