@@ -34,6 +34,9 @@ UNKNOWN = frozenset({"argument", "name", "attribute", "element", "unknown"})
 LOADS = regex(r"^sklearn\.datasets\.(load|fetch)|read|load|open|join|glob|astype|reshape")
 """Calls that give data in the order in which they are stored."""
 
+DRAWN = regex(r"^random\.(?:rand(?:int|om|range)|uniform|choices?|sample|gauss|normalvariate)$")
+"""What Python itself draws: places in a picture, say."""
+
 MIXES = regex(r"shuffle\s*\(|\bfrac\s*=\s*1|KFold|\bShuffleSplit")
 """Code that brings data into a random order before a loader gets them."""
 
@@ -166,7 +169,8 @@ def _is_random(data: Data) -> bool:
     if data.operation in SPLITS:
         shuffle = data.option("shuffle")
         return shuffle is not False
-    return data.operation in ("random", "randperm")
+    is_drawn = data.operation == "call" and DRAWN.match(data.name) is not None
+    return is_drawn or data.operation in ("random", "randperm")
 
 
 def is_one_batch(loader: Loader) -> bool:
