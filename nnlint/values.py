@@ -111,6 +111,9 @@ class Entries(Value):
 MODE_KEY = "<training>"
 """The attribute under which a network keeps whether it is in training mode."""
 
+GIVEN_KEY = ("given",)
+"""The attribute, of no name, under which an object keeps what a constructor was given that was not followed."""
+
 FROZEN_KEY = "<frozen>"
 """The attribute under which a network keeps whether its gradients were switched off."""
 

@@ -332,6 +332,53 @@ def severities(text: str, *codes: str) -> list[Severity]:
     return [finding.severity for finding in api.lint_text(dedent(text), "train.py", Settings(select=codes))]
 
 
+def test_a_network_whose_constructor_is_not_followed_may_hold_what_it_was_given(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = """
+        import torch
+        from torch import nn
+
+        class Belief:
+            def __init__(self, mean, width):
+                self.mean, self.width = mean, width
+
+        class Process(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.mean, self.width = nn.Linear(3, 1), nn.Linear(3, 1)
+
+            def forward(self, x):
+                return Belief(self.mean(x), self.width(x))
+
+        class Likelihood(nn.Module):
+            def __init__(self, process):
+                super().__init__()
+                self.process = process
+
+            def forward(self, belief, y):
+                return -((belief.mean - y) / belief.width).pow(2).mean()
+
+        process = Process()
+        likelihood = Likelihood(process)
+        optimizer = torch.optim.Adam(process.parameters(), lr=1e-3)
+        for x in torch.randn(90, 20, 3):
+            optimizer.zero_grad()
+            loss = -likelihood(process(x), x.sum(dim=1, keepdim=True))
+            loss.backward()
+            optimizer.step()
+    """
+    assert severities(text, "NN104", "NN109") == []
+    follow = Machine.enter
+
+    def enter(machine: Machine, function: Function, *others: Any) -> Value | None:
+        is_left_out = function.owner is not None and function.owner.node.name in ("Likelihood", "Belief")
+        return None if is_left_out else follow(machine, function, *others)
+
+    monkeypatch.setattr(Machine, "enter", enter)
+    assert severities(text, "NN104", "NN109") == []
+
+
 def test_a_data_set_whose_constructor_is_not_followed_any_more_is_advice(monkeypatch: pytest.MonkeyPatch) -> None:
     text = """
         import torch

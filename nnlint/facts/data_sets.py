@@ -52,7 +52,8 @@ def is_constructed(value: Value | None) -> bool:
     """Whether it is an object of the project whose constructor was followed: no more than its class is known of another."""
     if not isinstance(value, Instance):
         return False
-    return bool(value.attributes) or not isinstance(value.cls.find("__init__"), Function)
+    has_own = any(isinstance(name, str) for name in value.attributes)
+    return has_own or not isinstance(value.cls.find("__init__"), Function)
 
 
 def training_loaders(run: Run) -> list[tuple[Loader, ModelCalled]]:

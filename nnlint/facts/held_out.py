@@ -41,6 +41,12 @@ LOADS = regex(r"^(?:joblib|pickle|cloudpickle|dill)\.loads?$")
 BATCHES = frozenset({"batch", "batch part"})
 
 
+SHARES = frozenset(
+    "dist distribution marginal prob probs probability probabilities hist histogram freq frequency density share shares".split()
+)
+"""Words of what sums to one: it is divided by its sum to be that."""
+
+
 @dataclass(frozen=True)
 class Foreign:
     """`scaling` scales data to be predicted as `training` never scaled those that were learned; `at` is what to report.
@@ -95,7 +101,7 @@ def _is_of_vector(scaling: Scaling) -> bool:
     if scaling.kind != "ratio" or not {each.operation for each in scaling.statistics} <= {"norm", "sum"}:
         return False
     words = {*parts_named(_name(scaling)), *parts_named(label_of(scaling.subject))}
-    return words.isdisjoint(ASKED_ABOUT | TRAINING)
+    return words.isdisjoint(ASKED_ABOUT | TRAINING) or not words.isdisjoint(SHARES)
 
 
 def _is_of_pixels(scaling: Scaling) -> bool:

@@ -74,7 +74,8 @@ def _is_known(part: Value) -> bool:
         return True
     if not all(name.endswith(PLAIN_BASES) for name in part.cls.external_bases()):
         return False
-    return any(not str(name).startswith("<") for name in part.attributes) or not _fills(part.cls.find("__init__"))
+    own = (name for name in part.attributes if isinstance(name, str) and not name.startswith("<"))
+    return any(own) or not _fills(part.cls.find("__init__"))
 
 
 def _fills(constructor: Value | None) -> bool:

@@ -18,6 +18,7 @@ from nnlint.static.objects import Bound, Class, External, Function, Generator, M
 from nnlint.static.parameters import bind_parameters
 from nnlint.static.signatures import takes
 from nnlint.values import (
+    GIVEN_KEY,
     NONE,
     TRUE,
     Constant,
@@ -229,24 +230,32 @@ def call_function(
         here = machine.times_followed.get(function.node, 0)
         is_spent = is_retry or budget.is_spent(effort, machine.steps_taken, is_own, here, machine.frame.function)
         machine.times_followed[function.node] = here + 1
-        value = None if is_spent else machine.enter(function, locals_, receiver, node)
+        is_left_open = function.decorators and any(map(_is_abstract, function.decorators))
+        value = None if is_spent or is_left_open else machine.enter(function, locals_, receiver, node)
     finally:
         if function.decorators:
             machine.gradient = before
         effort.add(steps - machine.steps_left, machine.activity != activity, machine.training_events != training)
     if value is None:
         machine.note(f"the call of {function.name} is not followed: nested too deep, or followed often enough", node)
+        if function.name == "__init__" and isinstance(receiver, Instance):  # the object may hold all that it is given
+            machine.write(receiver.attributes, GIVEN_KEY, Items(list(given.values()), "tuple", open=True))
         if not is_spent or effort.is_active:  # where nothing has happened so often, nothing happens to what it is given
             is_object = isinstance(receiver, Instance) and not receiver.is_network
             reached = (receiver, *given.values()) if is_object and receiver is not None else given.values()
             knowledge.escape(machine, reached, function.name, node)
-        unfollowed = machine.data("call", given.values(), node, name=function.name)
+        unfollowed = machine.data("call", knowledge.with_contents(given.values()), node, name=function.name)
         if within is False:  # whatever it does, nothing of it is recorded
             unfollowed.gradient = False
         return unfollowed
     if isinstance(value, Instance) and value.is_network and not machine.is_inside_network:
         effort.builds = True
     return value
+
+
+def _is_abstract(decorator: Value) -> bool:
+    """Whether a method is left to derived classes, which alone know what it gives back."""
+    return isinstance(decorator, External) and decorator.name.endswith("abstractmethod")
 
 
 def is_generator(function: Function) -> bool:

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from nnlint.events import Escaped
+from nnlint.graph import data_in
 from nnlint.lazy import regex
 from nnlint.static.arguments import Arguments
 from nnlint.static.machine import Machine
@@ -237,6 +238,12 @@ def _worth_tracking(value: Value) -> bool:
     return isinstance(value, TRACKED) or is_optimizer_like(value)
 
 
+def with_contents(values: tuple[Value, ...]) -> tuple[Value, ...]:
+    """The values, and the data in objects among them: whatever takes such an object may go on from what it holds."""
+    objects = [value for value in values if isinstance(value, Instance) and not value.is_network]
+    return (*values, *(data for each in objects for data in data_in(each.attributes.values()))) if objects else values
+
+
 def wrap_output(machine: Machine, model: Value, inner: Value, inputs: tuple[Value, ...], node: ast.AST) -> Value:
     """What a network returned, marked as its output, element by element."""
     if isinstance(inner, Items):
@@ -247,5 +254,5 @@ def wrap_output(machine: Machine, model: Value, inner: Value, inputs: tuple[Valu
     if isinstance(inner, Either):
         return join_all(wrap_output(machine, model, each, inputs, node) for each in inner.alternatives)
     if isinstance(inner, Data):
-        return machine.data("output", (inner, model, *inputs), node, width=inner.width)
+        return machine.data("output", (inner, model, *with_contents(inputs)), node, width=inner.width)
     return inner

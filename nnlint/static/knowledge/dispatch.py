@@ -46,6 +46,7 @@ from nnlint.static.knowledge.common import (
     is_network_like,
     role_name,
     stands_for_network,
+    with_contents,
     wrap_output,
 )
 from nnlint.static.machine import Machine
@@ -71,6 +72,7 @@ __all__ = [
     "is_network",
     "is_restored",
     "restore",
+    "with_contents",
     "wrap_output",
 ]
 

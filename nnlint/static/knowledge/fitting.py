@@ -229,8 +229,8 @@ def run_step(machine: Machine, module: Instance, name: str, loader: Value | None
     def batch_passes(batch: Value) -> None:
         before = len(machine.run.all_events)
         loss = machine.call(Bound(module, name, step), Arguments([batch, machine.data("counter", (), node)]), node)
-        if training and loss is NONE and _computes_for_nothing(machine, module, before, node):
-            machine.emit(OptimizerStepped(CodeSite(step.module, step.node, None, step.node), optimizer or module))
+        if optimizer is not None and loss is NONE and _computes_for_nothing(machine, module, before, node):
+            machine.emit(OptimizerStepped(CodeSite(step.module, step.node, None, step.node), optimizer))
         elif optimizer is not None:
             _update(machine, module, optimizer, _loss_in(loss), node)
         elif training and not steps_by_hand(machine, module, node):  # which of several optimizers steps is not known

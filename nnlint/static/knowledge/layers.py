@@ -17,6 +17,7 @@ from nnlint.values import (
     TRUE,
     Constant,
     Data,
+    Either,
     Entries,
     Instance,
     Items,
@@ -24,6 +25,7 @@ from nnlint.values import (
     Value,
     alternatives,
     join,
+    join_all,
     number,
 )
 
@@ -82,7 +84,11 @@ def _container(machine: Machine, kind: str, given: Arguments, node: ast.AST) -> 
 
 
 def _modules_in(value: Value) -> list[Value]:
-    """The modules of a list, or of a list of (name, module) pairs."""
+    """The modules of a list, or of (name, module) pairs; of lists to choose from, those that may stand at each place."""
+    if isinstance(value, Either):
+        choices = [_modules_in(each) for each in value.alternatives]
+        longest = max(map(len, choices), default=0)
+        return [join_all(each[at] for each in choices if at < len(each)) for at in range(longest)]
     known = known_elements(value)
     held = known if known is not None else list(value.items) if isinstance(value, Items) else []
     return [each.items[-1] if isinstance(each, Items) and len(each.items) == 2 else each for each in held]
