@@ -20,7 +20,10 @@ FAMILIES: tuple[tuple[str, frozenset[str]], ...] = (
 )
 """By the constructor's name, in torchvision 0.2x and timm 1.x (read in their sources)."""
 
-LIBRARIES = frozenset("transformers timm torchvision segmentation_models_pytorch efficientnet_pytorch monai".split())
+LIBRARIES = frozenset(
+    "transformers timm torchvision segmentation_models_pytorch efficientnet_pytorch monai pretrainedmodels open_clip peft "
+    "sentence_transformers fairseq".split()
+)
 """Libraries whose networks hold Dropout or BatchNorm with few exceptions."""
 
 CONSTRUCTORS = regex(r"^torchvision\.models(\.\w+)*\.[a-z]\w*$")

@@ -149,6 +149,19 @@ def _by_own_account(run: Run, call: ModelCalled) -> dict[str, Site | None]:
     return {"unknown": None} if last is not None and last.training is True else {}
 
 
+def is_of_library(network: Value) -> bool:
+    """Whether the network, or a part of it, was made by a library of ready-made networks, which hold Dropout or BatchNorm."""
+    return any(map(_is_taken_from_library, _held(network) if isinstance(network, Instance) else (network,)))
+
+
+def is_switched_within(run: Run, call: ModelCalled) -> bool:
+    """Whether the function that calls the network has switched it to training mode itself."""
+    last = _last_switch(run, call)
+    if last is None or not isinstance(last.at, CodeSite) or not isinstance(call.at, CodeSite):
+        return False
+    return last.at.function is call.at.function is not None
+
+
 def _held(network: Value) -> Iterator[Value]:
     for part in parameters_of(network):
         if isinstance(part, (Instance, Layer)):

@@ -3,7 +3,8 @@
 ## What it does
 Reports an evaluation's call of a network that holds Dropout or BatchNorm and is certainly in training mode at that moment: nobody
 called `eval()`, or a `train()` undid it. What counts is the mode at the call, of each network by itself. A network that is not at
-hand is judged by the script's own account, where it calls `train()` and no `eval()` after it: a warning. Pictures that a network
+hand is judged by the script's own account, where it calls `train()` and no `eval()` after it: a warning for networks of
+libraries that hold such layers, and where the evaluation itself calls `train()`, else advice. Pictures that a network
 with BatchNorm draws from noise are advice. Reported is, too, an `eval()` behind the call whose answers are measured.
 
 ## Why it matters
@@ -50,6 +51,8 @@ from nnlint.facts.modes import (
     draws_masks,
     is_mode_given,
     is_mode_known,
+    is_of_library,
+    is_switched_within,
     mode_dependent,
     switched_inside,
     training_follows,
@@ -183,7 +186,10 @@ def _severity(run: Run, evaluation: Evaluation, faults: Faults) -> Severity | No
         and _draws(run, evaluation)
     ):
         return Severity.ADVICE
-    return Severity.WARNING if "unknown" in faults else None
+    if "unknown" not in faults:
+        return None
+    is_told = is_of_library(evaluation.call.model) or is_switched_within(run, evaluation.call)
+    return Severity.WARNING if is_told else Severity.ADVICE
 
 
 def _draws(run: Run, evaluation: Evaluation) -> bool:
