@@ -238,8 +238,8 @@ def call_function(
         effort.add(steps - machine.steps_left, machine.activity != activity, machine.training_events != training)
     if value is None:
         machine.note(f"the call of {function.name} is not followed: nested too deep, or followed often enough", node)
-        if function.name == "__init__" and isinstance(receiver, Instance):  # the object may hold all that it is given
-            machine.write(receiver.attributes, GIVEN_KEY, Items(list(given.values()), "tuple", open=True))
+        if function.name == "__init__" and isinstance(receiver, Instance):
+            _hold(machine, receiver, given)
         if not is_spent or effort.is_active:  # where nothing has happened so often, nothing happens to what it is given
             is_object = isinstance(receiver, Instance) and not receiver.is_network
             reached = (receiver, *given.values()) if is_object and receiver is not None else given.values()
@@ -251,6 +251,15 @@ def call_function(
     if isinstance(value, Instance) and value.is_network and not machine.is_inside_network:
         effort.builds = True
     return value
+
+
+def _hold(machine: Machine, made: Instance, given: Arguments) -> None:
+    """Keep the tensors and networks that a constructor was given which was not followed: the object may hold them all."""
+    held = [
+        each for each in given.values() if not isinstance(each, (Instance, Constant)) or knowledge.is_network_like(each)
+    ]
+    if held:
+        machine.write(made.attributes, GIVEN_KEY, Items(held, "tuple", open=True))
 
 
 def _is_abstract(decorator: Value) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from nnlint.static.knowledge import dispatch as knowledge
 from nnlint.static.machine import Machine
 from nnlint.static.objects import Generator
 from nnlint.values import Constant, Value, number
@@ -13,19 +14,26 @@ YIELDS = "<yields>"
 
 
 def run_generator(machine: Machine, generator: Generator, body: Callable[[Value], object]) -> None:
-    """Run a generator's body; what it yields goes to the body of the loop that draws from it, at that moment."""
-    consumer, statement = machine.frame, machine.statement
+    """Run a generator's body; what it yields goes to the body of the loop that draws from it, at that moment.
+
+    A decorator such as `@torch.no_grad()` holds for the generator's body alone, as torch switches it at each yield. A `with` inside
+    holds for the loop's body, too, as it does in torch, and as context managers mean it.
+    """
+    consumer, statement, outside = machine.frame, machine.statement, machine.gradient
+    inside = knowledge.decorated_gradient(generator.function.decorators, outside)
 
     def receive(value: Value) -> None:
         producer, produced_at = machine.frame, machine.statement
         generator.passed = _count_of_yields(machine)
         machine.frame, machine.statement = consumer, statement
         try:
-            body(value)
+            with machine.recording(machine.gradient if inside is outside else outside):
+                body(value)
         finally:
             machine.frame, machine.statement = producer, produced_at
 
-    machine.enter(generator.function, dict(generator.locals), generator.receiver, generator.function.node, receive)
+    with machine.recording(inside):
+        machine.enter(generator.function, dict(generator.locals), generator.receiver, generator.function.node, receive)
 
 
 def _count_of_yields(machine: Machine) -> int | None:

@@ -70,6 +70,7 @@ __all__ = [
     "initialize_inherited",
     "instantiate_known",
     "is_network",
+    "is_network_like",
     "is_restored",
     "restore",
     "with_contents",
