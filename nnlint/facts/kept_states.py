@@ -90,7 +90,7 @@ def _protocol(run: Run, node: Any, found: list[Stale]) -> Any:
         if kept.state is None or (isinstance(event, Escaped) and _is_not_followed_again(event, kept.state)):
             return Kept()
         if kept.changed is None and _changes(run, event, kept.state):
-            if _is_alias(kept.state) and _is_read_later(kept.state):
+            if _is_alias(kept.state) and _is_read_later(kept.state, event):
                 found.append(Stale(kept.state, event, None))
             return Kept(kept.state, event, kept.is_saved)
         if not isinstance(event, (StateUsed, Escaped)) or not _uses(run, event, kept.state):
@@ -177,19 +177,28 @@ def _is_alias(event: StateKept) -> bool:
     return not any(isinstance(each, State) for each in elements(event.state))
 
 
-def _is_read_later(event: StateKept) -> bool:
-    """Whether the other name of a model is read outside the loop that binds it."""
+def _is_read_later(event: StateKept, changed: OptimizerStepped | Escaped) -> bool:
+    """Whether the other name of a model is read outside the loop that binds it and trains the model."""
     if not isinstance(event.at, CodeSite):
         return False
-    loop = next(iter(edits.loops_around(event.at)), None)
+    training = [each.loop.at.statement for each in changed.iterations if isinstance(each.loop.at, CodeSite)]
+    loops = (each for each in edits.loops_around(event.at) if any(each is loop for loop in training))
+    loop = next(loops, None)
     targets = event.at.statement.targets if isinstance(event.at.statement, ast.Assign) else []
-    if loop is None and any(_name(part) == event.name and isinstance(part, ast.Name) for part in _parts(targets)):
-        return False
+    if loop is None and any(_local_name(part) == event.name for part in _parts(targets)):
+        return False  # the function is left before the model is trained, and makes another the next time
     inside = {id(node) for node in ast.walk(loop)} if loop is not None else set()
     for node in ast.walk(event.at.module.tree):
         if _name(node) == event.name and isinstance(getattr(node, "ctx", None), ast.Load) and id(node) not in inside:
             return True
     return False
+
+
+def _local_name(target: ast.AST) -> str:
+    """The name that is bound, or under which the list or dictionary is found that keeps it: `best`, `snapshot["model"]`."""
+    while isinstance(target, ast.Subscript):
+        target = target.value
+    return target.id if isinstance(target, ast.Name) else ""
 
 
 def _parts(targets: list[ast.expr]) -> Iterator[ast.AST]:

@@ -12,7 +12,9 @@ NAMED = regex(r"^test_.*\.py$|_test\.py$|^tests\.py$")
 TOOLS = regex(
     r"^[ \t\f]*(?:import|from)\s+(?:pytest|unittest|hypothesis|absl\.testing|torch\.testing\._internal)\b", re.MULTILINE
 )
-CASES = regex(r"^class \w+\(\s*(?:unittest\.)?TestCase\s*[,)]", re.MULTILINE)
+CASES = regex(r"^class \w+\([^)\n]*TestCase\s*[,)]", re.MULTILINE)
+"""Classes that are built on a test case, unittest's own or one that a project has built on that."""
+
 TESTS = regex(r"^[ \t\f]*(?:async )?def _?test_\w+\(", re.MULTILINE)
 ASSERTS = regex(r"^[ \t\f]+assert\b", re.MULTILINE)
 TRAINS = regex(r"optim|\.fit\(|argparse|__main__", re.I)
@@ -24,15 +26,18 @@ OWN_ASSERTS = regex(r"^[ \t\f]+self\.assert[A-Z]\w*\(", re.MULTILINE)
 def is_test_suite(source: Source) -> bool:
     """Whether a file holds unit tests, by its name and by what it is written with. A script `test_model.py` is none.
 
-    A file whose classes are unittest's own test cases, or what these have in common, is one under any name, and so is what lies
-    below a folder `tests` and trains nothing.
+    A file whose classes are test cases, or what these have in common, is one under any name, and so is what lies below a folder
+    `tests` and trains nothing, or is named like a test there and asserts.
     """
     name = PurePath(source.path).name
     text = source.text
     if name == "conftest.py":
         return True
-    if CASES.search(text) is not None and (TESTS.search(text) is not None or OWN_ASSERTS.search(text) is not None):
+    if CASES.search(text) is not None and any(each.search(text) is not None for each in (TESTS, OWN_ASSERTS, ASSERTS)):
         return True
+    is_below = "tests" in PurePath(source.path).parts[:-1]
     if NAMED.search(name) is None:
-        return "tests" in PurePath(source.path).parts[:-1] and TRAINS.search(text) is None
-    return TOOLS.search(text) is not None or (TESTS.search(text) is not None and ASSERTS.search(text) is not None)
+        return is_below and TRAINS.search(text) is None
+    if TOOLS.search(text) is not None:
+        return True
+    return ASSERTS.search(text) is not None and (is_below or TESTS.search(text) is not None)

@@ -72,6 +72,9 @@ MAKERS = regex(KINDS, re.IGNORECASE)
 REGISTRY = regex(r"_?(?:dict|map|mapping|zoo|registry|factory|table|classes|types)$", re.IGNORECASE)
 CLASS_NAME = regex(r"^[A-Z][A-Za-z0-9]*[a-z]")
 LOSSES = regex(r"crit|loss", re.IGNORECASE)
+UNNAMED = "attribute of a computed name"
+"""How the label of an attribute begins that was set under a name that is not known."""
+
 LASTING = frozenset({"argument", "name", "attribute", "index", "call", "element", "method"})
 
 

@@ -14,6 +14,7 @@ from nnlint.graph import parameters_of
 from nnlint.static.arguments import Arguments
 from nnlint.static.knowledge.common import (
     LASTING,
+    UNNAMED,
     external,
     is_network_like,
     method,
@@ -218,8 +219,9 @@ def _functional_call(machine: Machine, name: str, given: Arguments, node: ast.AS
 @method("register_buffer", "register_parameter")
 def _register(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
     key, value = given.get(0, "name"), given.get(1, "tensor", "param")
-    if isinstance(receiver, Instance) and isinstance(key, Constant) and value is not None:
-        machine.write(receiver.attributes, key.value, value)
+    if isinstance(receiver, Instance) and value is not None:
+        label = key.value if isinstance(key, Constant) else f"{UNNAMED} {id(node)} {id(value)}"
+        machine.write(receiver.attributes, label, value)
         return NONE
     return None
 

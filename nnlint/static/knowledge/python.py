@@ -14,7 +14,7 @@ from nnlint.static import text
 from nnlint.static.access import attribute, store_attribute, taken_out
 from nnlint.static.arguments import Arguments
 from nnlint.static.iteration import AGAIN, element, known_elements, spread
-from nnlint.static.knowledge.common import EXTERNALS, LOSSES, external, is_network_like, method, role_name
+from nnlint.static.knowledge.common import EXTERNALS, LOSSES, UNNAMED, external, is_network_like, method, role_name
 from nnlint.static.knowledge.standard_library import copied
 from nnlint.static.machine import Machine
 from nnlint.static.objects import Class, External, Function, Generator, Module, sole_definition
@@ -37,9 +37,6 @@ from nnlint.values import (
 
 MOST_ITEMS = 32
 MOST_BEHIND_ONE = 40
-
-UNNAMED = "attribute of a computed name"
-"""How the label of an attribute begins that was set under a name that is not known."""
 MODULES = frozenset({"torch.nn.Module", "torch.nn.modules.Module", "torch.nn.modules.module.Module"})
 
 

@@ -9,11 +9,13 @@ from nnlint.records import replace
 from nnlint.static.arguments import Arguments
 from nnlint.static.knowledge.common import (
     external,
+    method,
 )
 from nnlint.static.machine import Machine
 from nnlint.static.objects import External, Function
 from nnlint.values import (
     FALSE,
+    NONE,
     TRUE,
     Constant,
     Data,
@@ -50,10 +52,40 @@ def _set_grad_enabled(machine: Machine, name: str, given: Arguments, node: ast.A
     return made
 
 
+@method("enter_context")
+def _enter_context(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
+    """A switch that a stack of contexts leaves at its end: `stack.enter_context(torch.no_grad())`."""
+    context = given.get(0, "cm")
+    if context is None or not isinstance(receiver, Data):
+        return None
+    switched, gradient = context_gradient(machine, context)
+    if not switched:
+        return None
+    receiver.parts.setdefault("before", Constant(machine.gradient))
+    machine.gradient = gradient
+    return context
+
+
+@method("close")
+def _close(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
+    before = receiver.parts.get("before") if isinstance(receiver, Data) and is_stack(receiver) else None
+    if not isinstance(before, Constant):
+        return None
+    machine.gradient = before.value
+    return NONE
+
+
+def is_stack(context: Value) -> bool:
+    """Whether a context is a stack of others, which it leaves when it is left."""
+    return isinstance(context, Data) and context.name.endswith("ExitStack")
+
+
 def context_gradient(machine: Machine, context: Value) -> tuple[bool, bool | None]:
     """Whether a `with` context switches gradient recording, and to what (None: not known)."""
     if isinstance(context, External):
         return context.name.endswith(("no_grad", "inference_mode")), False
+    if is_stack(context):
+        return True, machine.gradient
     if isinstance(context, Data) and context.operation in ("call", "method"):
         return context.name.endswith(("no_grad", "inference_mode")), False  # the script's own, or under another name
     if not isinstance(context, Data) or context.operation != "gradient switch":
