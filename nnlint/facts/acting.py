@@ -8,7 +8,7 @@ from nnlint.events import ModelCalled
 from nnlint.facts.identity import words_of
 from nnlint.garbage import remembered
 from nnlint.static.objects import CodeSite, Module
-from nnlint.values import Data
+from nnlint.values import Data, Site
 
 MOST_LOOPS = 100
 
@@ -28,10 +28,13 @@ def chooses_action(words: set[str]) -> bool:
     return bool(words & CHOOSES) and bool(words & ACTION)
 
 
-def plays(call: ModelCalled) -> bool:
-    """Whether the innermost loop around, in the same function, tells a game what to do in every pass: `game.move(action)`."""
+def plays(call: ModelCalled, at: Site) -> bool:
+    """Whether the innermost loop around, in the function that asks, tells a game what to do in every pass: `game.move(action)`.
+
+    `at` is where the network is asked from outside: the player's own method may do it.
+    """
     loop = call.iterations[-1].loop.at if call.iterations else None
-    if not isinstance(loop, CodeSite) or not isinstance(call.at, CodeSite) or loop.function is not call.at.function:
+    if not isinstance(loop, CodeSite) or not isinstance(at, CodeSite) or loop.function is not at.function:
         return False
     return loop.statement is not None and _tells_a_game(loop.module, loop.statement)
 

@@ -6,7 +6,6 @@ import ast
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from itertools import takewhile
 
 from nnlint.events import (
@@ -20,6 +19,7 @@ from nnlint.events import (
 )
 from nnlint.facts import identity
 from nnlint.facts.acting import chooses_action, is_action, plays, teaches
+from nnlint.facts.fates import fate_of, is_measured
 from nnlint.facts.learned import behind_all_losses, is_learned, learned_in, values_inside
 from nnlint.facts.passed_on import is_passed_as_held_out
 from nnlint.facts.split_names import ABBREVIATED, HELD_OUT, TRAINING, is_held_out_name
@@ -63,12 +63,7 @@ TORCH = regex(
 )
 """What a module imports whose networks are torch's."""
 
-METRIC = regex(
-    r"accuracy|f1|precision|recall|auc|iou|dice|score|psnr|ssim|bleu|rouge|mse|mae|rmse|r2|perplexity|confusion|metric",
-    re.I,
-)
-PICKS = frozenset({"argmax", "topk", "max", "round", "compare", "index"})
-DISTANCES = frozenset({"power", "abs", "square", "norm"})
+NAMED_NETWORK = regex(r"^(?:net|network|model)$", re.I)
 MOST_FOLLOWED = 400
 MOST_PARTS = 5
 
@@ -139,7 +134,11 @@ class _Reader:
         self.differentiated = differentiated
         self.learned = learned_in(run)
         self.returned = {
-            id(data) for value in run.results for data in ancestors(value, stop=cuts_graph) if not cuts_graph(data)
+            id(data)
+            for result in run.results
+            for value in (result, *_held_in(result))
+            for data in ancestors(value, stop=cuts_graph)
+            if not cuts_graph(data)
         }
         self.kept = {id(each) for event in run.events(Accumulated) for each in elements(event.value)}
         self.losses = {id(event.value) for event in run.events(LossComputed)}
@@ -170,23 +169,25 @@ class _Reader:
                 or not is_learned(self.run, call.model, self.learned)
                 or is_asked_about_made_up(self.run, call)
                 or _is_hook(self.run, call)
+                or _is_made(users(self.run), outputs)
             ):
                 continue
             context, function = _context(call)
-            fate = _fate(users(self.run), outputs)
+            fate = fate_of(users(self.run), outputs)
             shared = node_at(call.at) in self.training
-            held_out, measured = _is_held_out(call) or _is_picked_out(fate), _is_measured(fate, self.losses)
+            at = _place(self.run, call, shared)
+            held_out, measured = _is_held_out(call) or _is_picked_out(fate), is_measured(fate, self.losses)
             if (
                 context != "acting"
                 and not is_action(fate, self.kept)
                 and self.is_used(call, outputs, fate)
                 and not (self.tries_losses and _is_in_loss(call))
-                and not plays(call)
+                and not plays(call, at)
                 and (held_out or measured or not teaches(call))
             ):
                 yield Evaluation(
                     call,
-                    _place(self.run, call, shared),
+                    at,
                     context,
                     held_out=held_out,
                     measured=measured,
@@ -251,6 +252,19 @@ def _is_only_measured(uses: Users, data: Data) -> bool:
 def _is_of_calls(data: Data, nodes: set[object]) -> bool:
     """Whether the data are the output of one of these calls of a network, or were made inside of it."""
     return any(site is not None and node_at(site) in nodes for site in (data.at, *data.calls))
+
+
+def _held_in(result: Value) -> Iterator[Value]:
+    """What the objects hold that are returned, a filter's new state, say; nothing of what networks hold."""
+    for each in elements(result):
+        if isinstance(each, Instance):
+            yield from values_inside(each)
+
+
+def _is_made(uses: Users, outputs: list[Data]) -> bool:
+    """Whether the answer goes by the name of a network: what was called has made it, a class that a getter gave, say."""
+    moved = (user for output in outputs for user in uses.of(output) if user.operation == "to")
+    return any(NAMED_NETWORK.search(data.bound) is not None for data in (*outputs, *moved))
 
 
 def _is_foreign(run: Run, call: ModelCalled) -> bool:
@@ -419,46 +433,3 @@ def _says_held_out(data: Data) -> bool:
     if words_of(name) & TRAINS:
         return False
     return data.operation == "test split" or is_held_out_name(name)
-
-
-# What becomes of the output
-
-
-def _fate(uses: Users, outputs: list[Data]) -> list[Data]:
-    """The data that were made from these, nearest first. An output of which only the size is asked is no evaluation."""
-    pending, found = list(outputs), dict[int, Data]()
-    while pending and len(found) < MOST_FOLLOWED:
-        current = pending.pop(0)
-        for user in uses.of(current):
-            if id(user) not in found and not only_looks(user):
-                found[id(user)] = user
-                pending.append(user)
-    return list(found.values())
-
-
-def answers_meet(run: Run, first: ModelCalled, second: ModelCalled) -> bool:
-    """Whether something is made of the answers of both calls: of prototypes, say, and of rows that are compared with them."""
-    fates = [run.remember("what is made of answers", call, partial(_made_of_answers, run)) for call in (first, second)]
-    return not fates[0].isdisjoint(fates[1])
-
-
-def _made_of_answers(run: Run, call: ModelCalled) -> frozenset[int]:
-    outputs = [each for each in elements(call.output) if isinstance(each, Data)]
-    return frozenset(id(each) for each in _fate(users(run), outputs))
-
-
-def _is_measured(fate: list[Data], losses: set[int]) -> bool:
-    operations = {data.operation for data in fate}
-    if any(id(data) in losses for data in fate):
-        return True
-    if "compare" in operations and operations & (PICKS - {"compare"}):
-        return True
-    if operations & DISTANCES and _is_subtracted(fate):
-        return True
-    return any(data.operation in ("call", "method") and METRIC.search(data.name) for data in fate)
-
-
-def _is_subtracted(fate: list[Data]) -> bool:
-    """Whether it is compared with something else by a difference: not only its largest number with its smallest."""
-    made = {id(data) for data in fate}
-    return any(data.operation == "subtract" and not all(id(each) in made for each in data.inputs) for data in fate)

@@ -61,6 +61,7 @@ from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite, External
 from nnlint.values import (
     FROZEN_KEY,
+    MODE_KEY,
     TRUE,
     Constant,
     Data,
@@ -129,13 +130,23 @@ def _is_meant(run: Run, evaluation: Evaluation) -> bool:
         return False
     in_eval_mode = call.training is False and switched_here(run, call, _switches(run))
     if evaluation.context == "evaluation":
-        return evaluation.measured or in_eval_mode or (evaluation.in_loop and not evaluation.returned)
+        return evaluation.measured or in_eval_mode or (evaluation.in_loop and not _is_for_callers(run, evaluation))
     if evaluation.held_out:
         return evaluation.measured or in_eval_mode
     if in_eval_mode:
         return not evaluation.returned
     trains = any(run.events(Backward)) and not run.symbolic and evaluation.context != "both"
     return evaluation.apart and not evaluation.shared and trains and (evaluation.measured or evaluation.afterwards)
+
+
+def _is_for_callers(run: Run, evaluation: Evaluation) -> bool:
+    """Whether the answer goes to a caller that is not known, or a library's function asks whichever network it is given, and
+    puts the answers together in code that is not at hand: whoever wants them decides about gradients."""
+    model = evaluation.call.model
+    is_given = (
+        run.symbolic and isinstance(model, Data) and model.operation == "argument" and MODE_KEY not in model.parts
+    )
+    return evaluation.returned or (is_given and not evaluation.held_out)
 
 
 def _is_told_apart(run: Run, evaluation: Evaluation) -> bool:

@@ -45,7 +45,8 @@ from collections.abc import Iterator
 
 from nnlint.events import ModelCalled, ModeSwitched, Run
 from nnlint.facts.data_sets import loaders_behind, training_loaders
-from nnlint.facts.evaluation import Evaluation, answers_meet, evaluations, one_of_each, trains_inside, words_of
+from nnlint.facts.evaluation import Evaluation, evaluations, functions_around, one_of_each, trains_inside, words_of
+from nnlint.facts.fates import answers_meet
 from nnlint.facts.late_switches import late_switches
 from nnlint.facts.modes import (
     draws_masks,
@@ -72,6 +73,9 @@ ON_PURPOSE = frozenset(
     "mc monte carlo uncertainty bayesian bayes stochastic calibrate recalibrate bn update precise".split()
 )
 """Words in the name of a function that leaves the training mode on for a reason: Monte-Carlo dropout, BatchNorm statistics."""
+
+TRAINS_ONCE = (frozenset({"train", "training"}), frozenset({"step", "batch"}))
+"""Words in the name of a function that trains on one batch: one of each."""
 
 Faults = dict[str, Site | None]
 """The operations that behave as in training, each with the place of a layer, where that is at hand."""
@@ -129,6 +133,8 @@ def _is_meant(run: Run, evaluation: Evaluation) -> bool:
         return False
     if switched_inside(run, evaluation.call) is not None and _meets_evaluation(run, evaluation):
         return False  # both modes are compared
+    if _measures_training(run, evaluation.call):
+        return False
     unrecorded = evaluation.call.gradient is False
     if evaluation.context == "evaluation":
         return evaluation.measured or unrecorded or evaluation.held_out
@@ -152,6 +158,18 @@ def _meets_evaluation(run: Run, evaluation: Evaluation) -> bool:
         and call.order < other.call.order
         and answers_meet(run, call, other.call)
         for other in evaluations(run)
+    )
+
+
+def _measures_training(run: Run, call: ModelCalled) -> bool:
+    """Whether a training step measures its own batch by the way, in a helper that other callers enter in eval mode."""
+    around = (words_of(getattr(function, "name", "")) for function in functions_around(call)[:-1])
+    if not any(words & TRAINS_ONCE[0] and words & TRAINS_ONCE[1] for words in around):
+        return False
+    return any(
+        other.training is False and other.calls != call.calls
+        for other in run.events(ModelCalled)
+        if node_at(other.at) is node_at(call.at)
     )
 
 

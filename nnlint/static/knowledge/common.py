@@ -47,7 +47,7 @@ STEPPABLE = regex(r"opt|adam|sgd|solver|trainer|rmsprop|lamb\b|lion\b", re.IGNOR
 SCHEDULING = regex(r"sched|warmup|anneal|decay|\blr", re.IGNORECASE)
 SCALER = regex(r"scaler", re.IGNORECASE)
 NETWORKS = regex(
-    r"model|net|encoder|decoder|generator|discriminator|backbone|classifier|critic|actor|policy|^[dg]$|learner|student",
+    r"model|net|encoder|decoder|generator|discriminator|backbone|classifier|critic|(?<!f)actor|policy|^[dg]$|learner|student",
     re.IGNORECASE,
 )
 NAMED_NETWORK = regex(r"(?:^|_)(?:net|network|model)$", re.IGNORECASE)
