@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import math
+import re
 from collections.abc import Iterator
 
 from nnlint.events import OptimizerMade, Run
 from nnlint.facts.callers import is_always_given
+from nnlint.lazy import regex
 from nnlint.mending import edits
 from nnlint.records import dataclass
 from nnlint.static.objects import CodeSite
@@ -25,6 +27,10 @@ from nnlint.values import (
 
 POSITIONS = {"lr": 1, "momentum": 2, "betas": 2}
 """Where torch's optimizers take what may be given by position: SGD the momentum, Adam and its kin the betas."""
+
+EXPLAINS = regex(r"\b(?:larger?|higher?|bigger|good|best|tuned|works|recommend\w*|papers?|suggest\w*)\b", re.I)
+DOUBTS = regex(r"\b(?:too|bug|fault\w*|wrong|fixme|todo|not)\b", re.I)
+"""What a comment beside a number says where it was chosen with care, and where its author doubts it."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,16 @@ def is_never_used(run: Run, setting: Setting) -> bool:
     return is_always_given(
         run, function, getattr(holder, "name", "") if is_constructor else function.name, written.node
     )
+
+
+def is_explained(setting: Setting) -> bool:
+    """Whether a comment beside the number says that it is meant to be so large, or was found to be good."""
+    site = setting.written if isinstance(setting.written, CodeSite) else setting.at
+    line = getattr(site.node, "end_lineno", 0) if isinstance(site, CodeSite) else 0
+    if not isinstance(site, CodeSite) or not line:
+        return False
+    comment = site.module.lines[line - 1].partition("#")[2]
+    return EXPLAINS.search(comment) is not None and DOUBTS.search(comment) is None
 
 
 def _setting(run: Run, made: OptimizerMade, constant: Constant, argument: Site | None, name: str) -> Setting:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from nnlint.events import ModelCalled, Run
 from nnlint.graph import parameters_of
-from nnlint.static.objects import Class, CodeSite
+from nnlint.static.objects import Class, CodeSite, Function
 from nnlint.values import Data, Instance, Value, elements
 
 DIFFERENTIATES = frozenset({"grad", "enable_grad"})
@@ -33,9 +33,11 @@ def _differentiates(cls: Class) -> bool:
 
 
 def switches_off_inside(call: ModelCalled) -> bool:
-    """Whether the network itself records nothing of what it gives: as its run shows, or as the class does that the annotation of
-    an argument names."""
-    return _gives_no_graph(call) or any(
+    """Whether the network itself records nothing of what it gives: as its run shows, as its forward pass is written, or as the
+    class does that the annotation of an argument names."""
+    if _gives_no_graph(call) or _returns_unrecorded(call.model):
+        return True
+    return any(
         isinstance(node, ast.FunctionDef) and node.name in CALLED and _calls(node, SWITCHES_OFF)
         for cls in _annotated(call)
         for owner in cls.lineage()
@@ -47,6 +49,29 @@ def _gives_no_graph(call: ModelCalled) -> bool:
     """Whether all that a network at hand gives was made where nothing is recorded: its forward pass is decorated."""
     given = [each for each in elements(call.output) if isinstance(each, Data) and each.operation == "output"]
     return bool(given) and all(isinstance(each.inputs[0], Data) and each.inputs[0].gradient is False for each in given)
+
+
+def _returns_unrecorded(model: Value) -> bool:
+    """Whether a forward pass returns under `no_grad`, or what it has put together of passes of its own."""
+    method = model.cls.find("forward") if isinstance(model, Instance) else None
+    node = method.node if isinstance(method, Function) else None
+    if not isinstance(node, ast.FunctionDef) or not _calls(node, SWITCHES_OFF):
+        return False
+    unrecorded = {
+        id(each)
+        for block in ast.walk(node)
+        if isinstance(block, ast.With) and any(_calls(item.context_expr, SWITCHES_OFF) for item in block.items)
+        for each in ast.walk(block)
+    }
+    of_its_own = {
+        id(each)
+        for block in ast.walk(node)
+        if isinstance(block, ast.If) and _calls(block, CALLED)
+        for each in block.body
+    }
+    returns = [each for each in ast.walk(node) if isinstance(each, ast.Return)]
+    inside = [each for each in returns if id(each) in unrecorded]
+    return bool(inside) and all(id(each) in unrecorded | of_its_own for each in returns)
 
 
 def _annotated(call: ModelCalled) -> Iterator[Class]:

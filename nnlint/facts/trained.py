@@ -42,6 +42,10 @@ READY_MADE = regex(r"from_pretrained|create_model|hub\.load|get_model", re.IGNOR
 PROCESSES = frozenset({"gpytorch", "botorch", "pyro"})
 """Libraries whose models have a handful of parameters each, which other rates suit than layers."""
 
+GRAPH_LIBRARIES = frozenset({"dgl", "torch_geometric"})
+ONE_MAP = frozenset({"SGConv", "SSGConv", "GCNConv", "GraphConv", "TAGConv", "ChebConv"})
+"""Convolutions of the graph libraries that are one linear map, whatever neighbours they sum up before it."""
+
 
 def is_deep(run: Run, optimizer: Optimizer) -> bool:
     """Whether the optimizer trains more than one layer with weights, or a network that is not known.
@@ -101,7 +105,7 @@ def has_unknown_parts(owner: Value) -> bool:
     if isinstance(owner, Instance):
         parts = [part for part in parameters_of(owner) if isinstance(part, Instance)]
         return any(_is_unknown_part(name, held) for part in parts for name, held in part.attributes.items())
-    return isinstance(owner, Data) and not any(_is_process(each) for each in content(owner))
+    return isinstance(owner, Data) and not any(_is_process(each) or _is_one_map(each) for each in content(owner))
 
 
 def _is_unknown_part(name: object, held: Value) -> bool:
@@ -117,6 +121,16 @@ def _is_unknown_part(name: object, held: Value) -> bool:
 
 def _is_process(value: Value) -> bool:
     return isinstance(value, Data) and value.name.partition(".")[0] in PROCESSES
+
+
+def _is_one_map(value: Value) -> bool:
+    """Whether a library's graph convolution alone is the network: a logistic regression."""
+    return (
+        isinstance(value, Data)
+        and value.operation == "call"
+        and value.name.partition(".")[0] in GRAPH_LIBRARIES
+        and role_of(value) in ONE_MAP
+    )
 
 
 def _is_matrix(value: Value) -> bool:

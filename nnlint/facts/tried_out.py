@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
+from pathlib import PurePath
 
 from nnlint.events import Backward, Escaped, ModelCalled, OptimizerMade, OptimizerStepped, Run, StateUsed
 from nnlint.facts.differentiated import differentiated
+from nnlint.facts.identity import words_of
 from nnlint.facts.layers import is_only_shown, wiring
 from nnlint.graph import MADE_TO_SIZE, only_looks
 from nnlint.lazy import regex
@@ -20,6 +22,11 @@ LOADED = regex(r"load|pretrain|from_|hub|zoo|restore", re.I)
 """How classes are named, and functions that give networks their weights."""
 
 TRIAL = regex(r"_*(?:test|dummy)_?(?:net|network|model|module)?\d*$", re.I)
+STAND_INS = frozenset({"dummy", "mock", "fake"})
+"""Words in the name of a class that has the cost of a network, and is to learn nothing: `DummyEncoder`."""
+
+TESTED = regex(r"^test_|_test\.py$|benchmark")
+TRAINS = regex(r"backward|optim", re.I)
 STEPS = regex(r"step|import\s+\*", re.I)
 """What a file holds that may step an optimizer."""
 
@@ -34,12 +41,23 @@ def is_tried_out(run: Run, data: Data, place: Site) -> bool:
 
 
 def is_of_trial(place: Site) -> bool:
-    """Whether the class around goes by no other name than that of a trial: `class test(nn.Module)`."""
+    """Whether the class around goes by no other name than that of a trial, or of a stand-in: `class test(nn.Module)`; or is one
+    of a file that only tests something, and trains nothing."""
     if not isinstance(place, CodeSite):
         return False
+    source = place.module.source
+    if TESTED.search(PurePath(source.path).name) and not TRAINS.search(source.text):
+        return True
     line = getattr(place.node, "lineno", 0)
     around = (each for each in place.module.tree.body if isinstance(each, ast.ClassDef))
-    return any(each.lineno <= line <= (each.end_lineno or 0) and TRIAL.match(each.name) for each in around)
+    return any(
+        each.lineno <= line <= (each.end_lineno or 0) and (TRIAL.match(each.name) or _is_stand_in(each.name))
+        for each in around
+    )
+
+
+def _is_stand_in(name: str) -> bool:
+    return not STAND_INS.isdisjoint(words_of(name))
 
 
 def _is_only_measured(run: Run, data: Data) -> bool:

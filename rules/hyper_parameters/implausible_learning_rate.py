@@ -33,7 +33,7 @@ import math
 from collections.abc import Iterator
 
 from nnlint.events import GradientsClipped, OptimizerMade, OptimizerStepped, Run, Scored
-from nnlint.facts.hyper_parameters import Setting, is_never_used, settings
+from nnlint.facts.hyper_parameters import Setting, is_explained, is_never_used, settings
 from nnlint.facts.samples import single_sample_steps
 from nnlint.facts.schedules import sets_rate
 from nnlint.facts.squashed import compares_sigmoids
@@ -88,7 +88,7 @@ def check(run: Run) -> Iterator[Problem]:
             continue
         for setting in settings(run, made, "lr"):
             message = _message(run, made, optimizer, setting)
-            if message and not is_never_used(run, setting):
+            if message and not is_explained(setting) and not is_never_used(run, setting):
                 yield _problem(made, optimizer, setting, message)
 
 

@@ -87,12 +87,17 @@ def _modules(machine: Machine, receiver: Value, given: Arguments, node: ast.AST)
     if not isinstance(receiver, (Instance, Layer)):
         return None
     name = getattr(getattr(node, "func", None), "attr", "")
-    direct = [part for part in receiver.attributes.values() if next(parameters_of(part), None) is part]
+    direct = [part for part in receiver.attributes.values() if _may_be_child(part)]
     parts = _in_order(receiver) if name.endswith("modules") else direct
     if name.startswith("named"):
         text = machine.data("text", (), node)
         return Items([Items([text, part], "tuple") for part in parts], at=machine.site(node))
     return Items(parts, at=machine.site(node))
+
+
+def _may_be_child(part: Value) -> bool:
+    """Whether an attribute is a network or layer, or was made by code that is not at hand, of a class that is given, say."""
+    return next(parameters_of(part), None) is part or (isinstance(part, Data) and part.operation == "call")
 
 
 def _in_order(network: Instance | Layer) -> list[Value]:
