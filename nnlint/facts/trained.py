@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from nnlint.events import Run
 from nnlint.facts.shapes import shape_of
-from nnlint.graph import content, parameters_of
+from nnlint.graph import ancestors, content, parameters_of
 from nnlint.lazy import regex
 from nnlint.operations import WEIGHTED
 from nnlint.values import (
@@ -45,6 +45,9 @@ PROCESSES = frozenset({"gpytorch", "botorch", "pyro"})
 GRAPH_LIBRARIES = frozenset({"dgl", "torch_geometric"})
 ONE_MAP = frozenset({"SGConv", "SSGConv", "GCNConv", "GraphConv", "TAGConv", "ChebConv"})
 """Convolutions of the graph libraries that are one linear map, whatever neighbours they sum up before it."""
+
+WEIGHT_ADAPTERS = frozenset({"LoraConfig", "AdaLoraConfig", "LoHaConfig", "LoKrConfig"})
+"""Settings of PEFT's adapters whose parameters are weights like others; those of the rest are prompts, scales and spectra."""
 
 
 def is_deep(run: Run, optimizer: Optimizer) -> bool:
@@ -98,6 +101,24 @@ def _is_handed_on(value: Value | None) -> bool:
         if any(_is_handed_on(group.entries.get("params")) for group in groups):
             return True
     return False
+
+
+def learns_few_numbers(optimizer: Optimizer) -> bool:
+    """Whether it trains a network that PEFT has given prompts, scales or coefficients, which other rates suit than weights."""
+    made = (
+        data
+        for owner in optimizer.owners
+        for data in ancestors(owner)
+        if data.operation == "call" and role_of(data) == "get_peft_model"
+    )
+    kinds = [
+        role_of(each)
+        for data in made
+        for given in data.inputs
+        for each in elements(given)
+        if isinstance(each, Data) and role_of(each).endswith("Config")
+    ]
+    return bool(kinds) and WEIGHT_ADAPTERS.isdisjoint(kinds)
 
 
 def has_unknown_parts(owner: Value) -> bool:

@@ -38,7 +38,7 @@ from nnlint.facts.samples import single_sample_steps
 from nnlint.facts.schedules import sets_rate
 from nnlint.facts.squashed import compares_sigmoids
 from nnlint.facts.summed_losses import sums_its_loss
-from nnlint.facts.trained import is_deep, weighted_layers, widest_input
+from nnlint.facts.trained import is_deep, learns_few_numbers, weighted_layers, widest_input
 from nnlint.facts.tried_out import is_left_unused
 from nnlint.finding import Fix, Place, Severity, Verdict
 from nnlint.graph import ancestors, content, parameters_of
@@ -102,7 +102,7 @@ def _message(run: Run, made: OptimizerMade, optimizer: Optimizer, setting: Setti
     largest = max(setting.tried)
     if not is_deep(run, optimizer):
         return ""
-    if _keeps_its_scale(run, optimizer):
+    if _keeps_its_scale(run, optimizer) or learns_few_numbers(optimizer):
         return ""
     if optimizer.kind == "SGD" and _is_clipped(run, made):
         return ""
