@@ -16,8 +16,8 @@ YIELDS = "<yields>"
 def run_generator(machine: Machine, generator: Generator, body: Callable[[Value], object]) -> None:
     """Run a generator's body; what it yields goes to the body of the loop that draws from it, at that moment.
 
-    A decorator such as `@torch.no_grad()` holds for the generator's body alone, as torch switches it at each yield. A `with` inside
-    holds for the loop's body, too, as it does in torch, and as context managers mean it.
+    A decorator such as `@torch.no_grad()` holds for the generator's body alone, as torch switches it at each yield. A `with`
+    inside holds for the loop's body, too, as it does in torch, and as context managers mean it.
     """
     consumer, statement, outside = machine.frame, machine.statement, machine.gradient
     inside = knowledge.decorated_gradient(generator.function.decorators, outside)
