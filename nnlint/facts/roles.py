@@ -112,7 +112,7 @@ def _by_difference(run: Run) -> Iterator[Comparison]:
 def _network_difference(run: Run, data: Data) -> Iterator[Comparison]:
     if id(data) not in run.remember("nearest to losses", run, _nearest_to_losses):
         return
-    predicted = [any(each.operation == "output" for each in ancestors(side)) for side in data.inputs]
+    predicted = [any(_is_prediction(run, each) for each in ancestors(side)) for side in data.inputs]
     if predicted in ([True, False], [False, True]):
         prediction, target = data.inputs if predicted[0] else data.inputs[::-1]
         yield Comparison(prediction, target, data.at, True)
@@ -123,6 +123,11 @@ def _nearest_to_losses(run: Run) -> frozenset[int]:
     about on the way back from noise is no error."""
     losses = [event.loss for event in run.events(Backward)]
     return frozenset(map(id, ancestors_of_all(losses, _is_answer, filled=True)))
+
+
+def _is_prediction(run: Run, data: Data) -> bool:
+    """Whether it is what a network gave that may learn: not a function that is written as a module."""
+    return data.operation == "output" and not run.remember("weightless", data.inputs[1], is_weightless)
 
 
 def _is_answer(data: Data) -> bool:
