@@ -135,6 +135,8 @@ def test_a_file_that_cannot_be_written_is_an_error_and_stays_whole(
     assert outcome.status == 2
     assert "the fixed file cannot be written: Permission denied" in outcome.output
     assert outcome.errors == "nnlint: fixes were written to 0 of 1 file\n"
+    assert outcome.findings == ["a.py:1:1 NN101"], "it is there as before"
+    assert "Fixed" not in command("--fix", "--output-format", "text", "a.py").output
     assert file.read_text() == "FAULT = 1\n"
     assert [path.name for path in command.folder.iterdir()] == ["a.py"]
 

@@ -207,6 +207,12 @@ def test_the_loss_is_named_as_it_is_called(kept: str, expected: str) -> None:
     assert finding("NN115", text).help == expected
 
 
+@pytest.mark.parametrize("indent", ["", "    "])
+def test_no_fix_is_offered_in_the_middle_of_a_continued_line(indent: str) -> None:
+    found = finding("NN102", trained(f"step = 1; \\\n{indent}loss.backward()\nopt.step()\n"))
+    assert found.fix is None
+
+
 def test_a_loop_that_is_not_in_sight_is_not_named() -> None:
     module = """\
     import lightning as L

@@ -111,6 +111,8 @@ def _run(request: Request, analyses: Analyses | None = None) -> int:
             unwritten = [*write_documents(collected.documents, fixed.documents)]
             fixed.errors += unwritten
             _tell_fixed(collected.documents, fixed, len(unwritten), settings)
+            if unwritten:
+                fixed.take_back(collected.documents, {error.path for error in unwritten})
     if settings.verify:
         fixed.report = _verified(fixed, settings)
     elif settings.report:

@@ -149,7 +149,8 @@ def _own_lines(site: Site) -> tuple[int, int, str] | None:
     lines = site.module.lines
     indent = lines[line - 1][: column - 1]
     rest = lines[end_line - 1][end_column - 1 :].strip()
-    if indent.strip() or (rest and not rest.startswith("#")):
+    is_continued = line > 1 and lines[line - 2].endswith("\\")
+    if is_continued or indent.strip() or (rest and not rest.startswith("#")):
         return None
     return line, end_line, indent
 

@@ -40,7 +40,7 @@ def fix_documents(documents: Sequence[Document], lint: Callable[[Sequence[Docume
     In a round the fixes are applied in the order of the findings; one whose edits touch those of another waits for the
     next round. A fix whose result would not parse is left out and becomes an error.
     """
-    fixed = Fixed(list(documents), lint(documents))
+    fixed = Fixed(list(documents), lint(documents), lint=lint)
     rejected: set[tuple[str, Fix]] = set()
     for _ in range(MAX_ROUNDS):
         by_path = {document.path: document for document in fixed.documents}
