@@ -12,24 +12,30 @@ from nnlint.graph import parameters_of
 from nnlint.values import Data, Instance, Layer, Value, alternatives
 
 
+def has_parts_held(call: ModelCalled, made: OptimizerMade, held: frozenset[int]) -> bool:
+    """Whether a network of the run's own is called of which the optimizer was given parts by their names, and not the whole."""
+    network = call.model
+    if not isinstance(network, Instance) or call.training is False or id(network) in held:
+        return False
+    return not made.held.isdisjoint(_direct_parts(network))
+
+
 def forgotten_part(
     run: Run,
     call: ModelCalled,
     backward: Backward,
-    made: OptimizerMade,
     held: frozenset[int],
+    made: OptimizerMade,
     is_frozen: Callable[[Value], bool],
 ) -> Value | None:
     """A part of the network that is called, as it was drawn, that the backward pass fills, and of which nothing is `held`.
 
-    The optimizer has other parts of that network, by their names, and not the network itself.
+    The call is one that `has_parts_held`.
     """
     network = call.model
-    if not isinstance(network, Instance) or call.training is False or id(network) in held:
+    if not isinstance(network, Instance):
         return None
     parts = list(_direct_parts(network))
-    if made.held.isdisjoint(parts):
-        return None
     missing = [part for part in parts if held.isdisjoint(map(id, parameters_of(part))) and not is_frozen(part)]
     reached = recorded_behind(run, backward.loss) if missing else frozenset()
     for part in missing:

@@ -16,7 +16,7 @@ from nnlint.events import (
     Run,
 )
 from nnlint.facts.differentiated import recorded_behind, takes_gradients_of_weights
-from nnlint.facts.forgotten_parts import forgotten_part
+from nnlint.facts.forgotten_parts import forgotten_part, has_parts_held
 from nnlint.facts.fresh_networks import is_as_drawn, is_given_weights
 from nnlint.facts.gradients import Trained, is_one_of_several, parts_of
 from nnlint.facts.handed_over import READS_NETWORK, may_be_stepped_elsewhere
@@ -212,8 +212,9 @@ def _network_missing(run: Run, made: OptimizerMade, each: Trained, rebuilt: set[
     mode by itself, or be left as it was drawn, or two optimizers must hold the same network, of which one was meant for it.
     """
     doubled = _holds_what_another_holds(run, made)
-    for step, backward in _steps_with_passes(run, each):
-        for call in run.events(ModelCalled):
+    of_nobody = run.remember("calls of what no optimizer holds", run, _calls_of_nobody)
+    for step, backward in _steps_with_passes(run, each) if of_nobody else ():
+        for call in of_nobody:
             if all(
                 _is_forgotten(run, other, backward, made, doubled)
                 and node_at(getattr(other.model, "at", None)) not in rebuilt
@@ -225,12 +226,23 @@ def _network_missing(run: Run, made: OptimizerMade, each: Trained, rebuilt: set[
 
 def _part_missing(run: Run, made: OptimizerMade, each: Trained) -> Stale | None:
     """A part of a network of the run's own, beside the parts of it that this optimizer was given by their names."""
-    for step, backward in _steps_with_passes(run, each):
-        for call in run.events(ModelCalled):
-            part = forgotten_part(run, call, backward, made, _may_be_held(run), _is_frozen)
+    held = _may_be_held(run)
+    candidates = [call for call in run.events(ModelCalled) if has_parts_held(call, made, held)]
+    for step, backward in _steps_with_passes(run, each) if candidates else ():
+        for call in candidates:
+            part = forgotten_part(run, call, backward, held, made, _is_frozen)
             if part is not None:
                 return Stale(made, step, backward, part, call, is_partly=True)
     return None
+
+
+def _calls_of_nobody(run: Run) -> list[ModelCalled]:
+    held = _may_be_held(run)
+    return [
+        call
+        for call in run.events(ModelCalled)
+        if call.training is not False and held.isdisjoint(map(id, parameters_of(call.model)))
+    ]
 
 
 def _is_forgotten(run: Run, call: ModelCalled, backward: Backward, made: OptimizerMade, doubled: bool) -> bool:
