@@ -117,6 +117,14 @@ def outputs(text: str | Files, folder: Path | None = None) -> list[str]:
     )
 
 
+IMPORTS = "import torch; from torch import nn; import torch.nn.functional as F"
+
+
+def graph(body: str) -> list[str]:
+    """What each call of a network returns, in a script that has torch imported on its first, empty line."""
+    return outputs(IMPORTS + body)
+
+
 def seen(text: str | Files, folder: Path | None = None) -> list[str]:
     """What is given to `look(...)`, a function that nothing defines, as expressions."""
     return [

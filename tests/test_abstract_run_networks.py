@@ -7,14 +7,7 @@ import pytest
 from nnlint.events import ModelCalled
 from nnlint.graph import ancestors
 from nnlint.values import Data
-from tests.abstract import losses, outputs, runs, seen, told
-
-IMPORTS = "import torch; from torch import nn; import torch.nn.functional as F"
-
-
-def graph(body: str) -> list[str]:
-    """What each call of a network returns, in a script that has torch imported on its first, empty line."""
-    return outputs(IMPORTS + body)
+from tests.abstract import IMPORTS, graph, losses, runs, seen, told
 
 
 @pytest.mark.parametrize(

@@ -237,18 +237,18 @@ def _part_missing(run: Run, made: OptimizerMade, each: Trained) -> Stale | None:
 
 
 def _calls_of_nobody(run: Run) -> list[ModelCalled]:
-    held = _may_be_held(run)
-    return [
-        call
-        for call in run.events(ModelCalled)
-        if call.training is not False and held.isdisjoint(map(id, parameters_of(call.model)))
-    ]
+    return [call for call in run.events(ModelCalled) if _is_of_nobody(run, call)]
+
+
+def _is_of_nobody(run: Run, call: ModelCalled) -> bool:
+    """Whether no optimizer may hold any part of the network, which is not in evaluation mode."""
+    return call.training is not False and _may_be_held(run).isdisjoint(map(id, parameters_of(call.model)))
 
 
 def _is_forgotten(run: Run, call: ModelCalled, backward: Backward, made: OptimizerMade, doubled: bool) -> bool:
     """Whether the network that is called has weights that the backward pass fills, and that no optimizer holds."""
     network = call.model
-    if call.training is False or not _may_be_held(run).isdisjoint(map(id, parameters_of(network))):
+    if not _is_of_nobody(run, call):
         return False
     if not _has_own_weights(network) or not _is_trained_by(run, call, backward):
         return False

@@ -187,9 +187,8 @@ class Machine:
         self.times_followed: dict[ast.AST, int] = {}
         self.stepped: set[int] = set()
 
-        # What one part of the run leaves for another: outputs of networks by what they were given, the weights that a function
-        # sets in layers of a kind, the parts of the last condition, calls made of methods that were only named, and what
-        # frameworks do when the script has ended.
+        # What one part of the run leaves for another: outputs of networks by what they were given, weights that functions set,
+        # the parts of the last condition, calls of methods that were only named, and what frameworks do at the script's end.
         self.outputs: dict[Hashable, tuple[Value, Value, tuple[Value, ...]]] = {}
         self.applied: dict[Hashable, dict[object, list[WeightsSet] | None]] = {}
         self.operands: list[Value] = []
