@@ -14,8 +14,8 @@ Answer = TypeVar("Answer")
 MOST_AFTER_ALL = 500_000
 """Objects, 50 MB or so, that may wait for the garbage collector when all is done."""
 
-MOST_BETWEEN_UNITS = 200_000
-"""Objects, 20 MB or so, that may wait for it between units."""
+MOST_BETWEEN_UNITS = 300_000
+"""Objects, 30 MB or so, that may wait for it between units: what most repositories make in all."""
 
 COLLECTIONS_OF_YOUNG = 8
 """How often it looks through what is new alone, which takes less time, before what has outlived that may have gathered."""
@@ -30,10 +30,12 @@ def uncollected() -> Iterator[None]:
     """
     was_enabled = gc.isenabled()
     gc.disable()
+    _grow_old()
     try:
         yield
     finally:
         if was_enabled:
+            _take_apart()
             _leave_for_later()
             gc.enable()
 
@@ -43,12 +45,17 @@ _left_behind: list[int] = []
 
 
 def _leave_for_later() -> None:
-    """Moves young objects to the oldest generation, unless somebody keeps objects frozen, which would thaw."""
     _left_behind.append(gc.get_count()[0])
     if sum(_left_behind) > MOST_AFTER_ALL:
         _left_behind.clear()
         gc.collect()
-    elif not gc.get_freeze_count():
+    else:
+        _grow_old()
+
+
+def _grow_old() -> None:
+    """Moves young objects to the oldest generation, unless somebody keeps objects frozen, which would thaw."""
+    if not gc.get_freeze_count():
         gc.freeze()
         gc.unfreeze()
 
@@ -74,9 +81,26 @@ def forget() -> None:
         clear()
 
 
+_holding_themselves: list[Callable[[], None]] = []
+"""What takes apart each analysis that is done, of which everything holds everything."""
+
+
+def take_apart_later(take_apart: Callable[[], None]) -> None:
+    """Has an analysis that is done taken apart once much has gathered: a process that ends before need not."""
+    _holding_themselves.append(take_apart)
+
+
+def _take_apart() -> None:
+    """Frees half of what is left of analyses, in a fifth of the time in which the garbage collector finds out that it may."""
+    while _holding_themselves:
+        _holding_themselves.pop()()
+
+
 def collect_between_units() -> None:
     """Frees what units have left behind that is remembered or holds itself, the latter when there is much of it."""
     forget()
+    if gc.get_count()[0] > MOST_BETWEEN_UNITS:
+        _take_apart()
     young, _, old = gc.get_count()
     if young > MOST_BETWEEN_UNITS:
         gc.collect(2 if old >= COLLECTIONS_OF_YOUNG else 1)

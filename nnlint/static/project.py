@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence, Set
 
 from nnlint.events import Run
+from nnlint.garbage import take_apart_later
 from nnlint.lazy import regex
 from nnlint.reading.disk import DISK, Disk
 from nnlint.records import dataclass, field
@@ -51,6 +52,7 @@ class Project:
         self._builtins: dict[str, External] = {}
         self._base_names: Set[str] | None = None
         self._noted: set[tuple[str, int | None, str]] = set()
+        self.made: list[Run] = []
         self.budget = Budget()
         self.by_file = {source.file: source for source in (*self.together, *self.sources) if source.file}
         self.importer = Importer(self)
@@ -72,10 +74,23 @@ class Project:
                     module.source, None, "not analysed: it is a test suite, which trains nothing that has to learn"
                 )
             elif module.source.path not in self.idle:
-                yield from entry_runs(self, module)
+                for run in entry_runs(self, module):
+                    self.made.append(run)
+                    yield run
         for module in modules:
             if module.source.file not in self.importer.imported:
                 self.trees.pop(module.source.path, None)  # those of other files are hardly more likely to import it
+        take_apart_later(self._take_apart)
+
+    def _take_apart(self) -> None:
+        """Undo what makes runs and modules hold themselves, once nobody asks about them any more."""
+        for run in self.made:
+            run.memory.clear()
+        for module in self.importer.by_file.values():
+            if module is not None:
+                module.names.clear()
+        self.made.clear()
+        self.importer.by_file.clear()
 
     def _parsed(self, source: Source) -> Module | None:
         tree = self.tree(source)
