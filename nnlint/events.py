@@ -343,6 +343,7 @@ class Run:
     way: "steps" (as many as asked for), "time", "slow" (hardly a step in its time), "finished", "exited", "raised",
     "killed" (from outside, or by itself without a word), "lost" (nothing of it can be trusted); `trouble` says why it was
     killed or lost, and `notes` what the sandbox has to say of it; `stood_in` names what was missing and was stood in for.
+    `ties` are values that are kept in what they hold: reads in what was read, functions in the scopes around them.
     """
 
     path: str
@@ -362,6 +363,7 @@ class Run:
     operations: Mapping[str, list[Value]] = field(default_factory=dict)
     base_names: Callable[[], Set[str]] = frozenset
     sources: Sequence[Source] = ()
+    ties: list[Value] = field(default_factory=list, repr=False)
 
     def remember(self, what: str, about: About, work_out: Callable[[About], Answer]) -> Answer:
         """The answer to a question about a value, or about the run itself, worked out once for all rules."""

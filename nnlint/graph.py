@@ -55,17 +55,18 @@ def ancestors_of_all(
 
     Where arrays may be `filled`, what was stored in them, item by item, counts as well.
     """
+    return islice(_all_behind(values, stop, filled), MOST_VISITED * len(values))
+
+
+def _all_behind(values: Sequence[Value | None], stop: Callable[[Data], bool] | None, filled: bool) -> Iterator[Data]:
     settled = _settled.get()
     origins = _Origins() if settled is None else settled.origins
     pending = data_in(values)
-    most = MOST_VISITED * len(values)
     seen: set[Data] = set()
     while pending:
         current = pending.pop()
         if current in seen:
             continue
-        if len(seen) == most:
-            return
         seen.add(current)
         yield current
         if filled and current.parts:

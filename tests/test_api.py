@@ -18,6 +18,8 @@ import nnlint
 from nnlint.api import LintError
 from nnlint.settings import Settings, SettingsError
 
+FIXTURES = Path(__file__).parent.parent / "fixtures"
+
 made_up = pytest.mark.usefixtures("made_up_rules")
 
 
@@ -48,6 +50,14 @@ def test_garbage_is_collected_once_much_has_gathered(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(gc, "collect", lambda: collections.append("whole"))
     nnlint.lint_text("import torch\n")
     assert collections == ["whole"]
+
+
+def test_what_an_analysis_leaves_needs_no_garbage_collector() -> None:
+    text = (FIXTURES / "seeds" / "story_1_mnist_collapse.py").read_text(encoding="utf-8")
+    nnlint.lint_text(text)
+    gc.collect()
+    nnlint.lint_text(text)
+    assert gc.collect() < 500
 
 
 def test_results_can_be_pickled() -> None:

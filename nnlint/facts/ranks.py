@@ -121,9 +121,8 @@ def _rank_of_data(data: Data, known: Known, depth: int) -> int | None:
 
 def _is_of_earlier_call(output: Data) -> bool:
     """Whether the graph inside is that of an earlier call of the network, on something else: other dimensions, maybe."""
-    given = [each for each in output.inputs[2:] if isinstance(each, Data)]
-    behind = ancestors(output.inputs[0])
-    return bool(given) and not any(each is other for each in behind for other in given)
+    given = {id(each) for each in output.inputs[2:] if isinstance(each, Data)}
+    return bool(given) and given.isdisjoint(map(id, ancestors(output.inputs[0])))
 
 
 def _pair_of(data: Data) -> Data | None:

@@ -116,6 +116,7 @@ def _of_instance(machine: Machine, value: Instance, name: str, node: ast.AST) ->
         return machine.call(Bound(value, "__getattr__", getter), Arguments([Constant(name)]), node)
     unknown = Data("attribute", (value,), machine.site(node), name=name)
     value.attributes[name] = unknown
+    machine.run.ties.append(unknown)
     return unknown
 
 
@@ -147,6 +148,7 @@ def _of_data(machine: Machine, value: Data, name: str, node: ast.AST) -> Value:
     made = Data("attribute", (value,), machine.site(node), name=name, gradient=value.gradient)
     machine.reads_gradients = machine.reads_gradients or name == "grad"
     value.parts[name] = made
+    machine.run.ties.append(made)
     return made
 
 
@@ -180,8 +182,9 @@ def _of_torch_object(machine: Machine, value: Layer | Optimizer, name: str, node
     if name == "training" and isinstance(value, Layer):
         return value.attributes.get(MODE_KEY, Data("attribute", (value,), machine.site(node), name=name))
     if isinstance(value, Layer) and name in ("weight", "bias"):
-        made: Value = Data("weight", (value,), machine.site(node), name=name)
+        made = Data("weight", (value,), machine.site(node), name=name)
         value.attributes[("parameter", name)] = made
+        machine.run.ties.append(made)
         return made
     if isinstance(value, Layer) and name in value.arguments:
         return value.arguments[name]

@@ -18,6 +18,7 @@ def _function(machine: Machine, node: ast.FunctionDef | ast.AsyncFunctionDef) ->
     in_class = frame.function is None and frame.owner is not None
     scopes = (frame.locals, *frame.closure) if frame.function is not None else frame.closure
     made = Function(node, frame.module, scopes, defaults_of(machine, node.args), frame.owner, decorators)
+    machine.run.ties.append(made)
     made.kind = _method_kind(node) if in_class else "function"
     machine.write(frame.locals, node.name, knowledge.decorated(machine, made, node))
     return None

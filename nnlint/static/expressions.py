@@ -352,7 +352,9 @@ def _formatted_value(machine: Machine, node: ast.FormattedValue) -> Value:
 def _lambda(machine: Machine, node: ast.Lambda) -> Value:
     frame = machine.frame
     scopes = (frame.locals, *frame.closure) if frame.function is not None else ()
-    return Function(node, frame.module, scopes, defaults_of(machine, node.args), frame.owner)
+    made = Function(node, frame.module, scopes, defaults_of(machine, node.args), frame.owner)
+    machine.run.ties.append(made)
+    return made
 
 
 @_evaluates(ast.NamedExpr)

@@ -286,7 +286,8 @@ class Folders:
         return next((each for each in (*own, *package) if self.disk.is_file(Path(each))), None)
 
     def _may_hold(self, folder: str, root: str = "__init__") -> bool:
-        return self._is_listed(folder, root) or self._is_listed(folder, f"{root}.py")
+        names = self._listed(folder)
+        return names is None or root in names or f"{root}.py" in names
 
     def _is_listed(self, folder: str, name: str) -> bool:
         """Whether there may be something of that name in a folder."""

@@ -6,6 +6,8 @@ import ast
 import re
 import sys
 from collections.abc import Iterator, Sequence, Set
+from functools import partial
+from itertools import chain
 
 from nnlint.events import Run
 from nnlint.garbage import take_apart_later
@@ -19,10 +21,10 @@ from nnlint.static.budget import Budget
 from nnlint.static.entries import entry_runs
 from nnlint.static.imports import Importer
 from nnlint.static.machine import Machine
-from nnlint.static.objects import External, Module
+from nnlint.static.objects import External, Function, Module
 from nnlint.static.syntax import Newer, SyntaxProblem, Unparsable, parse
 from nnlint.static.test_suites import is_test_suite
-from nnlint.values import Value
+from nnlint.values import Data, Value
 
 IMPORTED = regex(r"^[ \t\f]*(?:from\s+([.\w]+)\s+import\s+(.+)|import\s+(.+))$", re.MULTILINE)
 BASES = regex(r"^[ \t\f]*class\s+\w+\s*\(([^)]*)", re.MULTILINE)
@@ -80,17 +82,19 @@ class Project:
         for module in modules:
             if module.source.file not in self.importer.imported:
                 self.trees.pop(module.source.path, None)  # those of other files are hardly more likely to import it
-        take_apart_later(self._take_apart)
+        take_apart_later(partial(self._take_apart, modules))
 
-    def _take_apart(self) -> None:
-        """Undo what makes runs and modules hold themselves, once nobody asks about them any more."""
+    def _take_apart(self, modules: list[Module]) -> None:
+        """Undo what makes values, runs and modules hold themselves, once nobody asks about them any more."""
         for run in self.made:
             run.memory.clear()
-        for module in self.importer.by_file.values():
+            for value in chain(run.ties, *run.operations.values()):
+                _let_go(value)
+        for module in (*modules, *self.importer.by_file.values()):
             if module is not None:
                 module.names.clear()
         self.made.clear()
-        self.importer.by_file.clear()
+        del self.importer
 
     def _parsed(self, source: Source) -> Module | None:
         tree = self.tree(source)
@@ -147,6 +151,13 @@ class Project:
     def star_import(self, module: Module, name: str) -> Value | None:
         """A name that a star import of external code would have brought."""
         return self.importer.star_import(module, name)
+
+
+def _let_go(value: Value) -> None:
+    if isinstance(value, Data):
+        value.inputs = ()
+    elif isinstance(value, Function):
+        value.closure, value.owner = (), None
 
 
 def _scripts_first(modules: list[Module]) -> list[Module]:

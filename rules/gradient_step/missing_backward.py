@@ -67,21 +67,19 @@ def check(run: Run) -> Iterator[Problem]:
     if run.cut_short or not any(run.events(OptimizerStepped)) or takes_gradients_of_weights(run):
         return
     yield from _returning_nothing(run)
-    calls = [call for call in run.events(ModelCalled) if call.gradient is True and not _is_differentiated(run, call)]
-    if any(not graph_behind(run, event.loss).is_live for event in run.events(Backward)):
+    steps = [(each, step) for each in trained(run) for step in _empty_steps(run, each)]
+    if not steps or any(not graph_behind(run, event.loss).is_live for event in run.events(Backward)):
         return
+    calls = [call for call in run.events(ModelCalled) if call.gradient is True and not _is_differentiated(run, call)]
     reported: set[object] = set()
-    for each in trained(run):
-        if not _is_certainly_optimizer(each) or may_be_stepped_elsewhere(run, each):
+    for each, step in steps:
+        node = node_at(step.at)
+        if node in reported or isinstance(node, ast.FunctionDef):
             continue
-        for step in _empty_steps(run, each):
-            node = node_at(step.at)
-            if node in reported or isinstance(node, ast.FunctionDef):
-                continue
-            call = _training_call(run, each, step, calls) or _call_on_the_way(run, each, step)
-            if call is not None and not is_written_but_not_run(run, "backward", step):
-                reported.add(node)
-                yield _problem(step, call)
+        call = _training_call(run, each, step, calls) or _call_on_the_way(run, each, step)
+        if call is not None and not is_written_but_not_run(run, "backward", step):
+            reported.add(node)
+            yield _problem(step, call)
 
 
 def _returning_nothing(run: Run) -> Iterator[Problem]:
@@ -127,6 +125,8 @@ def _is_certainly_optimizer(each: Trained) -> bool:
 
 def _empty_steps(run: Run, each: Trained) -> Iterator[OptimizerStepped]:
     """The steps that find no gradients on any path: none are ever computed, or none since they were cleared."""
+    if not _is_certainly_optimizer(each) or may_be_stepped_elsewhere(run, each):
+        return
     is_filled = any(each.may_be_filled_by(event) for event in run.events(Backward))
     replaced = any(event.replaced and each.may_be_cleared_by(event) for event in run.events(GradientsCleared))
     if replaced:
