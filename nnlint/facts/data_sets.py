@@ -14,6 +14,7 @@ from nnlint.facts.lengths import length_of
 from nnlint.facts.split_names import ABBREVIATED, HELD_OUT, is_held_out_name, parts_named
 from nnlint.graph import ancestors
 from nnlint.lazy import regex
+from nnlint.mending import edits
 from nnlint.static.objects import CodeSite, Function
 from nnlint.values import NONE, Constant, Data, Either, Instance, Items, Loader, Value, alternatives, number, truth
 
@@ -36,6 +37,9 @@ LOADS = regex(r"^sklearn\.datasets\.(load|fetch)|read|load|open|join|glob|astype
 
 DRAWN = regex(r"^random\.(?:rand(?:int|om|range)|uniform|choices?|sample|gauss|normalvariate)$")
 """What Python itself draws: places in a picture, say."""
+
+DRAWS_HERE = regex(r"\brandom\.\w+\(|\brandint\(|\brandrange\(")
+"""Code that draws which sample to give."""
 
 MIXES = regex(r"shuffle\s*\(|\bfrac\s*=\s*1|KFold|\bShuffleSplit")
 """Code that brings data into a random order before a loader gets them."""
@@ -105,6 +109,44 @@ def _drawn_behind(value: Value) -> Iterator[Data]:
 
 def _is_drawn(data: Data) -> bool:
     return data.operation in ("batch", "batch part")
+
+
+def is_drawn_before(loader: Loader, call: ModelCalled) -> bool:
+    """Whether the loader gave all that the network is called with before the loop in which it is trained: one batch that is to be
+    learned by heart, or what was gathered of all batches, and joined to one."""
+    behind = [data for value in call.inputs for data in _drawn_behind(value)]
+    batches = [data for data in behind if any(each is loader for given in data.inputs for each in alternatives(given))]
+    sites = [each for each in (*call.calls, call.at) if isinstance(each, CodeSite)]
+    is_joined = any(data.operation == "concatenate" for value in call.inputs for data in ancestors(value))
+    return bool(batches) and all(
+        _is_one_batch_again(batch, sites) or (is_joined and _is_gathered(batch, sites)) for batch in batches
+    )
+
+
+def _is_one_batch_again(batch: Data, sites: list[CodeSite]) -> bool:
+    """Whether `next()` drew it outside of the loops of the function in one of which it is learned."""
+    at = batch.at if "iterator" in batch.options else None
+    return (
+        isinstance(at, CodeSite)
+        and not edits.loops_around(at)
+        and bool(edits.loops_around(sites[-1]))
+        and (at.function is sites[-1].function)
+    )
+
+
+def _is_gathered(batch: Data, sites: list[CodeSite]) -> bool:
+    """Whether it was drawn in a loop that trains nothing, and gives nothing to one that does."""
+    at = batch.at
+    if not isinstance(at, CodeSite):
+        return False
+    loop = at.statement if isinstance(at.statement, ast.For) else next(reversed(edits.loops_around(at)), None)
+    inside = [*ast.walk(loop)] if loop is not None else []
+    nodes = {id(node) for node in inside}
+    return (
+        bool(inside)
+        and not any(isinstance(each, ast.Yield) for each in inside)
+        and not any(id(site.node) in nodes for site in sites)
+    )
 
 
 def whole_of(dataset: Value | None) -> Value | None:
@@ -198,7 +240,19 @@ def ignores_the_index(dataset: Value | None) -> bool:
     if not isinstance(get, Function) or isinstance(get.node, ast.Lambda) or len(get.node.args.args) < 2:
         return False
     index = get.node.args.args[1].arg
-    return not any(isinstance(node, ast.Name) and node.id == index for node in ast.walk(get.node))
+    elsewhere = {id(node) for node in _in_place_of_draws(get.node)}
+    return not any(
+        isinstance(node, ast.Name) and node.id == index and id(node) not in elsewhere for node in ast.walk(get.node)
+    )
+
+
+def _in_place_of_draws(function: ast.AST) -> Iterator[ast.AST]:
+    """The code of the arms beside which another arm draws: a validation goes by number, and training is random."""
+    for choice in ast.walk(function):
+        if isinstance(choice, ast.If) and choice.orelse:
+            for arm, other in ((choice.body, choice.orelse), (choice.orelse, choice.body)):
+                if any(DRAWS_HERE.search(ast.unparse(statement)) for statement in other):
+                    yield from (node for statement in arm for node in ast.walk(statement))
 
 
 def sampler_of(loader: Loader) -> Value:

@@ -8,12 +8,13 @@ from typing import NamedTuple
 
 from nnlint.events import Run
 from nnlint.facts.folds import held_out_by_folds, is_for_any_scale
-from nnlint.facts.identity import is_part_of, key_of, uncopied, wholes
+from nnlint.facts.identity import is_part_of, key_of, label_of, uncopied, wholes
 from nnlint.facts.roles import ASKS, loses_one_row, lower_bound_of_rows, picks_columns, upper_bound_of_rows
-from nnlint.facts.split_names import is_held_out_name
+from nnlint.facts.shapes import measured_by
+from nnlint.facts.split_names import HELD_OUT, TRAINING, is_held_out_name, parts_named
 from nnlint.graph import ancestors, only_looks, stored_parts
 from nnlint.static.objects import CodeSite
-from nnlint.values import Constant, Data, Instance, Items, Site, Value
+from nnlint.values import Constant, Data, Instance, Items, Site, Value, elements
 
 LEARNS = frozenset(
     "PCA KernelPCA TruncatedSVD FastICA NMF FactorAnalysis SelectKBest SelectPercentile SelectFromModel RFE VarianceThreshold "
@@ -104,12 +105,29 @@ def _splits(run: Run) -> Iterator[Split]:
             before, behind = upper_bound_of_rows(data), lower_bound_of_rows(data)
             upper |= {before} if before is not None else set()
             lower += [(behind, data)] if behind is not None else []
-    held_out = [data for bound, data in lower if bound in upper]
+    held_out = [data for bound, data in lower if bound in upper and not any(map(_takes_apart, wholes(data)))]
     yield from (Split(data.inputs[0], data) for data in held_out)
     orders = {id(data) for data in held_out if _is_order(data.inputs[0])}
     for data in run.operations.get("index", ())[:MOST_SLICES] if orders else ():
         if isinstance(data, Data) and len(data.inputs) > 1 and id(uncopied(data.inputs[1])) in orders:
             yield Split(data.inputs[0], data)
+
+
+def _takes_apart(data: Value) -> bool:
+    """Whether rows of two kinds that were joined are taken apart again where the first of them ends, neither called held out
+    or for training: pictures and texts in one drawing."""
+    rows = _first_key(data) if isinstance(data, Data) and data.operation == "index" else None
+    if rows is None or not isinstance(data, Data):
+        return False
+    measured = measured_by(rows.inputs[0]) if isinstance(rows, Data) and rows.inputs else None
+    first = uncopied(measured[0]) if measured is not None and measured[1] == 0 else None
+    joined = (each for each in ancestors(data.inputs[0]) if each.operation == "concatenate") if first else ()
+    for each in joined:
+        parts = [uncopied(part) for given in each.inputs for part in elements(given)]
+        if any(part is first for part in parts):
+            names = [parts_named(label_of(part)) for part in parts]
+            return all(words and (HELD_OUT | TRAINING).isdisjoint(words) for words in names)
+    return False
 
 
 def _is_order(value: Value) -> bool:
@@ -118,11 +136,15 @@ def _is_order(value: Value) -> bool:
 
 
 def _is_slice(data: Data) -> bool:
-    whole, key = data.inputs[0], data.inputs[1] if len(data.inputs) > 1 else None
-    if isinstance(whole, Data) and only_looks(whole):
+    if isinstance(data.inputs[0], Data) and only_looks(data.inputs[0]):
         return False  # the last sizes of a shape are no rows
-    first = key.items[0] if isinstance(key, Items) and key.items else key
+    first = _first_key(data)
     return isinstance(first, Data) and first.operation == "slice"
+
+
+def _first_key(data: Data) -> Value | None:
+    key = data.inputs[1] if len(data.inputs) > 1 else None
+    return key.items[0] if isinstance(key, Items) and key.items else key
 
 
 def _may_leak(subject: Value) -> bool:

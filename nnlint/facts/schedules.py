@@ -32,6 +32,9 @@ OF_THEIR_OWN = frozenset(
 ANY = "LRScheduler"
 """One of torch's, whichever settings name."""
 
+UNCOUNTED = "uncounted LRScheduler"
+"""One of a class at hand that is told where it stands when it is made."""
+
 READERS = (
     "print",
     "save",

@@ -175,7 +175,17 @@ def _is_meant(sites: list[CodeSite]) -> bool:
 
 def _is_said_to_drop_always(site: CodeSite) -> bool:
     line = getattr(site.node, "lineno", 0)
-    return any(ALWAYS.search(each) for each in comments(site.module, line - LINES_ABOVE, line))
+    said = [*comments(site.module, line - LINES_ABOVE, line), *_of_dropouts(site)]
+    return any(ALWAYS.search(each) for each in said)
+
+
+def _of_dropouts(site: CodeSite) -> Iterator[str]:
+    """The sentences about dropout in what the function and its class say of themselves."""
+    classes = [node for node in site.module.tree.body if isinstance(node, ast.ClassDef) and site.function in node.body]
+    for each in (site.function, *classes):
+        if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            sentences = (ast.get_docstring(each) or "").replace("\n", " ").split(".")
+            yield from (sentence for sentence in sentences if "dropout" in sentence.lower())
 
 
 def _told(dropout: Data, site: CodeSite) -> Fix | None:

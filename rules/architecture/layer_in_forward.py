@@ -47,6 +47,7 @@ from collections.abc import Iterator
 from nnlint.events import ModelBuilt, Run, WeightsSeen
 from nnlint.facts.networks import TRAINABLE, applied_layers, methods_of_networks, networks, optimized, trainable_layers
 from nnlint.finding import Applicability, Fix, Severity, Verdict
+from nnlint.graph import parameters_of
 from nnlint.lazy import regex
 from nnlint.mending import edits
 from nnlint.needs import needs
@@ -88,8 +89,8 @@ def _problem(run: Run, made: Value, at: object, stack: tuple[object, ...]) -> It
         return
     if _is_another_of_its_kind(made, at) or _is_view_of_its_maker(run, made, at):
         return
-    is_norm = isinstance(made, Layer) and made.operation in NORMALIZATIONS
-    if is_norm and isinstance(made, Layer) and _has_no_weights(made):
+    severity = _severity_of_norm(made) if isinstance(made, Layer) and made.operation in NORMALIZATIONS else None
+    if severity is not None and isinstance(made, Layer) and _has_no_weights(made):
         return
     yield Problem(
         at,
@@ -97,8 +98,14 @@ def _problem(run: Run, made: Value, at: object, stack: tuple[object, ...]) -> It
         label="made anew in every pass",
         help="make it in `__init__`, keep it as an attribute, and call that",
         fix=_in_constructor(at, made) if isinstance(made, Layer) else None,
-        severity=Severity.WARNING if is_norm else None,
+        severity=severity,
     )
+
+
+def _severity_of_norm(layer: Layer) -> Severity:
+    """One that is told to keep no statistics does what a function would, with weights of one and zero."""
+    is_told = truth(layer.arguments.get("track_running_stats")) is False
+    return Severity.ADVICE if is_told else Severity.WARNING
 
 
 def _from_network_on(run: Run, functions: list[FunctionNode]) -> list[FunctionNode]:
@@ -128,12 +135,21 @@ def _is_another_of_its_kind(made: Value, at: CodeSite) -> bool:
 
 
 def _is_view_of_its_maker(run: Run, made: Value, at: CodeSite) -> bool:
-    """Whether all that has weights in it is part of the network whose method makes it: a view, as for inference."""
+    """Whether all that has weights in it is part of the network whose method makes it: a view, as for inference.
+
+    So are layers that another network has, which does not hold what is made: it was given them.
+    """
     own = {id(layer) for layer in trainable_layers(made)}
-    makers = [
-        each for each in networks(run) if isinstance(each, Instance) and each is not made and _is_method_of(each, at)
-    ]
-    return bool(own) and any(own <= {id(layer) for layer in trainable_layers(maker)} for maker in makers)
+    others = [each for each in networks(run) if own and each is not made]
+    return any(
+        (_is_method_of(other, at) or not _holds(other, made)) and own <= {id(each) for each in trainable_layers(other)}
+        for other in others
+    )
+
+
+def _holds(network: Instance, made: Value) -> bool:
+    """Whether one of the two is a part of the other."""
+    return any(part is made for part in parameters_of(network)) or any(part is network for part in parameters_of(made))
 
 
 def _is_method_of(network: Instance, at: CodeSite) -> bool:

@@ -48,7 +48,7 @@ from nnlint.events import Run
 from nnlint.facts.fits import is_some_rows, leaks
 from nnlint.facts.held_out import foreign_scalings
 from nnlint.facts.inverses import is_held, is_inverted, is_kept
-from nnlint.facts.roles import Comparison, comparisons, is_reward, is_target_in_input
+from nnlint.facts.roles import Comparison, comparisons, is_reward, is_target_in_input, upper_bound_of_rows
 from nnlint.facts.scaling import Scaling, is_per_sample, scalings_behind
 from nnlint.finding import Severity, Verdict
 from nnlint.graph import ancestors
@@ -128,6 +128,8 @@ def _severity(run: Run, comparison: Comparison, scaling: Scaling) -> Severity | 
         return Severity.ERROR
     if undone or is_kept(scaling):
         return None if scaling.kind in USUAL else Severity.ADVICE
+    if scaling.kind in USUAL and _is_by_first_rows(scaling):
+        return None
     if scaling.kind == "standard":
         return _severity_of_standard(comparison, scaling)
     if scaling.scaler is not None and (
@@ -136,6 +138,12 @@ def _severity(run: Run, comparison: Comparison, scaling: Scaling) -> Severity | 
         return Severity.ADVICE
     is_mild = isinstance(scaling.scaler, Data) and scaling.scaler.name == "StandardScaler"
     return Severity.WARNING if is_mild else Severity.ERROR
+
+
+def _is_by_first_rows(scaling: Scaling) -> bool:
+    """Whether all is scaled by the statistics of its first rows, those to train on: they hold for the others, too."""
+    ends = [upper_bound_of_rows(base) for base in scaling.bases]
+    return bool(ends) and all(ends) and upper_bound_of_rows(scaling.subject) not in ends
 
 
 def _is_one_for_all(run: Run, comparison: Comparison, scaling: Scaling) -> bool:

@@ -41,6 +41,7 @@ from collections.abc import Iterator
 from nnlint.events import BatchDrawn, LoaderMade, ModelCalled, Run
 from nnlint.facts.data_sets import (
     ignores_the_index,
+    is_drawn_before,
     is_in_order_on_purpose,
     is_in_random_order,
     is_map_style,
@@ -76,7 +77,7 @@ def check(run: Run) -> Iterator[Problem]:
         site = loader.at
         if not isinstance(site, CodeSite) or id(site.node) in reported:
             continue
-        if not keeps_order(loader) or _is_right(loader) or _is_passed_once(run, call):
+        if not keeps_order(loader) or _is_right(loader) or _is_passed_once(run, call) or is_drawn_before(loader, call):
             continue
         if not _is_told_anew(loader, call):
             reported.add(id(site.node))

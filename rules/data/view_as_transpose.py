@@ -108,8 +108,8 @@ def _reordered(run: Run, data: Data) -> Reordered | None:
         return None  # a layer's width may be 1
     if None in places and not _is_certain(run, root, order, places.index(None)):
         return None
-    if not _moves_elements(data.inputs[0], order) or _may_have_ones(root):
-        return None
+    if not _moves_elements(data.inputs[0], order) or _may_have_ones(root) or root.operation == "pad":
+        return None  # rows that were made longer and are cut up again are shifted by one, as relative positions need it
     by_method = any(isinstance(size, Data) and size.operation == "method" for size in sizes)
     return Reordered(data, root, order, by_method or data.operation == "view" or root.layer is not None)
 

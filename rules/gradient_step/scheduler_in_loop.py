@@ -43,6 +43,7 @@ from collections.abc import Iterator, Sequence
 from nnlint.events import Run, SchedulerMade, SchedulerStepped
 from nnlint.facts.loops import header_of
 from nnlint.facts.remaking import Remade, holds_own_training, remade
+from nnlint.facts.schedules import UNCOUNTED
 from nnlint.finding import Applicability, Severity, Verdict
 from nnlint.mending.hoisting import hoisted
 from nnlint.needs import needs
@@ -77,6 +78,8 @@ def _is_right(found: Remade[SchedulerMade]) -> bool:
     """Whether it belongs to the pass: a phase, a restart, a cycle over the batches of one epoch."""
     scheduler = found.made.scheduler
     if found.guarded or found.made.conditional or holds_own_training(found) or not isinstance(scheduler, Scheduler):
+        return True
+    if scheduler.kind == UNCOUNTED:
         return True
     return "last_epoch" in scheduler.arguments or (bool(found.inner) and _is_as_long_as_an_epoch(scheduler))
 

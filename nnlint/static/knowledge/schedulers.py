@@ -16,6 +16,10 @@ from nnlint.values import Instance, Scheduler, Value, alternatives
 ANY = "LRScheduler"
 """The kind of a scheduler that sets any rate, from its construction on, and moves on by one with each plain step."""
 
+UNCOUNTED = "uncounted LRScheduler"
+"""The kind of one that is told where it stands when it is made: no step of it counts anything."""
+
+COUNTS = regex(r"last_epoch|_step_count")
 SETS_RATES = ("get_lr", "_get_closed_form_lr", "step")
 SUPER = regex(r"super\b|(?:\w+\.)*_?[A-Z]\w*$|self$")
 """Receivers of a call that runs another method of the same object: `super().step()`, `_LRScheduler.step(self)`."""
@@ -86,8 +90,22 @@ def _kind(cls: Class, base: str, steps_another: bool) -> str:
     step; else a name of its own, of which nothing is known: a warm-up that steps another scheduler behind it."""
     if not any(isinstance(cls.find(name), Function) for name in SETS_RATES):
         return ANY if base.startswith("_") else base
+    if not any(map(_counts, cls.lineage())):
+        return UNCOUNTED
     sets_first = all(_goes_on(each) for each in cls.lineage())
     return ANY if sets_first and base != "ReduceLROnPlateau" and not steps_another else f"own {base}"
+
+
+def _counts(cls: Class) -> bool:
+    """Whether a class reads how often it was stepped, steps in a way of its own, or keeps anything but what it was made with."""
+    if COUNTS.search(cls.module.text_of(cls.node)) is not None or "step" in cls.names:
+        return True
+    methods = [each for each in cls.node.body if isinstance(each, ast.FunctionDef) and each.name != "__init__"]
+    return any(
+        isinstance(part, (ast.Attribute, ast.Subscript)) and isinstance(part.ctx, ast.Store)
+        for method in methods
+        for part in ast.walk(method)
+    )
 
 
 def _goes_on(cls: Class) -> bool:
