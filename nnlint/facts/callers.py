@@ -9,9 +9,14 @@ from collections.abc import Iterator
 from nnlint.events import ModelCalled, Run
 from nnlint.facts.unrecorded import SWITCHES
 from nnlint.garbage import remembered
+from nnlint.lazy import regex
 from nnlint.static.objects import CodeSite
 
 MOST_CALLERS = 50
+ANOTHER = regex(r"^(?:import|from)[ \t]+(?:chainer|mxnet|tensorflow|paddle)\b", re.MULTILINE)
+TORCH = regex(r"^[ \t]*(?:import|from)[ \t]+torch\b", re.MULTILINE)
+"""What a file imports whose networks are another framework's, and those of torch."""
+
 MOST_STEPS = 5
 """Functions between the one that a run starts with and those that switch recording off."""
 
@@ -31,15 +36,17 @@ def is_called_unrecorded(run: Run, call: ModelCalled) -> bool:
 
 
 def _is_unrecorded_everywhere(run: Run, name: str, on_the_way: frozenset[str]) -> bool:
-    """Whether every call of the name stands under a switch, or in a function of which that holds in turn."""
+    """Whether the calls of the name stand under a switch, or in functions of which that holds in turn: most of them, as others
+    may be of another function of that name."""
     callers = list(_callers(run, name))
     if not callers or len(callers) > MOST_CALLERS or len(on_the_way) > MOST_STEPS:
         return False
     on_the_way |= {name}
     others = [caller for caller in callers if caller not in on_the_way]
-    return bool(others) and all(
+    unrecorded = [
         caller is None or (caller != "" and _is_unrecorded_everywhere(run, caller, on_the_way)) for caller in others
-    )
+    ]
+    return 2 * sum(unrecorded) > len(others)
 
 
 def is_always_given(run: Run, function: ast.FunctionDef | ast.AsyncFunctionDef, name: str, default: ast.AST) -> bool:
@@ -97,11 +104,15 @@ def _gives(call: ast.Call, name: str, position: int) -> bool:
     return len(call.args) > position or any(isinstance(each, ast.Starred) for each in call.args)
 
 
+def _is_of_another(text: str) -> bool:
+    return ANOTHER.search(text) is not None and TORCH.search(text) is None
+
+
 def _callers(run: Run, name: str) -> Iterator[str | None]:
     """For each call of that name: None where it stands under a switch, else the function around; "" for no function."""
     is_called = re.compile(rf"(?<!def )\b{re.escape(name)}\s*\(")
     for source in run.sources:
-        if is_called.search(source.text) is not None:
+        if is_called.search(source.text) is not None and not _is_of_another(source.text):
             tree = _tree(source.text)
             yield from () if tree is None else _calls_in(tree.body, name, "")
 

@@ -35,7 +35,7 @@ def _differentiates(cls: Class) -> bool:
 def switches_off_inside(call: ModelCalled) -> bool:
     """Whether the network itself records nothing of what it gives: as its run shows, as its forward pass is written, or as the
     class does that the annotation of an argument names."""
-    if _gives_no_graph(call) or _returns_unrecorded(call.model):
+    if _gives_no_graph(call) or _returns_unrecorded(call.model) or _goes_another_way(call):
         return True
     return any(
         isinstance(node, ast.FunctionDef) and node.name in CALLED and _calls(node, SWITCHES_OFF)
@@ -72,6 +72,36 @@ def _returns_unrecorded(model: Value) -> bool:
     returns = [each for each in ast.walk(node) if isinstance(each, ast.Return)]
     inside = [each for each in returns if id(each) in unrecorded]
     return bool(inside) and all(id(each) in unrecorded | of_its_own for each in returns)
+
+
+def _goes_another_way(call: ModelCalled) -> bool:
+    """Whether in evaluation mode the forward pass goes through a method of its own that records nothing: `if self.training`."""
+    method = call.model.cls.find("forward") if isinstance(call.model, Instance) and call.training is False else None
+    node = method.node if isinstance(method, Function) else None
+    if not isinstance(node, ast.FunctionDef) or not isinstance(call.model, Instance):
+        return False
+    arms = _arms_of_evaluation(node.body)
+    methods = [call.model.cls.find(name) for arm in arms for name in _own_methods(arm)]
+    return any(isinstance(each, Function) and _calls(each.node, SWITCHES_OFF) for each in methods)
+
+
+def _arms_of_evaluation(body: list[ast.stmt]) -> list[ast.stmt]:
+    """The statements of a forward pass that only evaluation mode comes to."""
+    for number, each in enumerate(body):
+        test = ast.unparse(each.test) if isinstance(each, ast.If) else ""
+        if isinstance(each, ast.If) and test == "self.training":
+            return each.orelse or (body[number + 1 :] if isinstance(each.body[-1], ast.Return) else [])
+        if isinstance(each, ast.If) and test == "not self.training":
+            return each.body
+    return []
+
+
+def _own_methods(code: ast.AST) -> Iterator[str]:
+    """The names of the methods of `self` that are called in the code."""
+    for each in ast.walk(code):
+        function = each.func if isinstance(each, ast.Call) else None
+        if isinstance(function, ast.Attribute) and ast.unparse(function.value) == "self":
+            yield function.attr
 
 
 def _annotated(call: ModelCalled) -> Iterator[Class]:

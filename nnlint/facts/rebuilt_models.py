@@ -10,6 +10,7 @@ from nnlint.facts.differentiated import asks_for_gradient, differentiated, may_b
 from nnlint.facts.loops import counts_epochs, draws_batches, is_over_choices, words_in
 from nnlint.facts.remaking import Remade, holds_own_training, is_periodic, remade
 from nnlint.graph import parameters_of
+from nnlint.lazy import regex
 from nnlint.operations import ACTIVATIONS, CONTAINERS, LOSS_OPERATIONS
 from nnlint.static.objects import Function, node_at
 from nnlint.values import NONE, Data, Instance, Layer, Value, alternatives, elements
@@ -20,6 +21,9 @@ STEPS = frozenset("step steps timestep timesteps iter iters iteration iterations
 
 MAY_HOLD_WEIGHTS = frozenset({"parameter", "call", "method"})
 """What makes a parameter, or a module that is not at hand."""
+
+LOSS = regex(r"^torch\.nn\.(?:modules\.loss\.)?\w*Loss\w*$")
+"""Torch's own losses, of which a class at hand may be one: none of them has weights."""
 
 PLAIN_BASES = ("Module", "_Loss", "ABC", "Generic")
 """Endings of the names of bases that bring no weights."""
@@ -72,7 +76,7 @@ def _is_known(part: Value) -> bool:
     """Whether a part is all that its source says: no base is hidden, and its constructor, if it has one, was followed."""
     if not isinstance(part, Instance):
         return True
-    if not all(name.endswith(PLAIN_BASES) for name in part.cls.external_bases()):
+    if not all(name.endswith(PLAIN_BASES) or LOSS.match(name) for name in part.cls.external_bases()):
         return False
     own = (name for name in part.attributes if isinstance(name, str) and not name.startswith("<"))
     return any(own) or not _fills(part.cls.find("__init__"))
