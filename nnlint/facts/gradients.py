@@ -12,6 +12,7 @@ from nnlint.static.objects import node_at
 from nnlint.trace import Block, events_in, select
 from nnlint.values import (
     NONE,
+    Constant,
     Data,
     Either,
     Entries,
@@ -242,6 +243,8 @@ def _parts_of_data(value: Data) -> frozenset[int] | None:
         return None
     if any(isinstance(source, (Items, Entries)) for source in sources):
         return None  # taken out of a collection that may hold more than is known
+    if any(isinstance(source, Constant) for source in sources):
+        return frozenset({id(value)})  # a tensor made of a number: the number has no gradient
     return frozenset(id(source) for source in sources)
 
 
