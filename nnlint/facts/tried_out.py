@@ -42,18 +42,24 @@ def is_tried_out(run: Run, data: Data, place: Site) -> bool:
 
 def is_of_trial(place: Site) -> bool:
     """Whether the class around goes by no other name than that of a trial, or of a stand-in: `class test(nn.Module)`; or is one
-    of a file that only tests something, and trains nothing."""
+    of a file that only tests something, and trains nothing; or prints each step of its pass in a file that trains nothing."""
     if not isinstance(place, CodeSite):
         return False
     source = place.module.source
     if TESTED.search(PurePath(source.path).name) and not TRAINS.search(source.text):
         return True
     line = getattr(place.node, "lineno", 0)
-    around = (each for each in place.module.tree.body if isinstance(each, ast.ClassDef))
-    return any(
-        each.lineno <= line <= (each.end_lineno or 0) and (TRIAL.match(each.name) or _is_stand_in(each.name))
-        for each in around
-    )
+    classes = (each for each in place.module.tree.body if isinstance(each, ast.ClassDef))
+    around = [each for each in classes if each.lineno <= line <= (each.end_lineno or 0)]
+    shows = not TRAINS.search(source.text) and any(map(_prints_its_pass, around))
+    return shows or any(TRIAL.match(each.name) is not None or _is_stand_in(each.name) for each in around)
+
+
+def _prints_its_pass(network: ast.ClassDef) -> bool:
+    """Whether the forward pass prints what it comes by, step by step: the network is there to show what its layers do."""
+    methods = [each for each in network.body if isinstance(each, ast.FunctionDef) and each.name == "forward"]
+    calls = [each for method in methods for each in ast.walk(method) if isinstance(each, ast.Call)]
+    return len([each for each in calls if getattr(each.func, "id", "") == "print"]) > 1
 
 
 def _is_stand_in(name: str) -> bool:

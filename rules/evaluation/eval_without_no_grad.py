@@ -53,6 +53,7 @@ from nnlint.facts.live_graphs import PICKS
 from nnlint.facts.own_gradients import differentiates_inside, switches_off_inside
 from nnlint.facts.rebuilt_models import is_weightless
 from nnlint.facts.running_totals import lives_on
+from nnlint.facts.volatile import is_volatile
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.graph import ancestors, cuts_graph, parameters_of
 from nnlint.mending import edits
@@ -195,7 +196,7 @@ def _is_trained(optimizer: Value, parts: set[int]) -> bool:
 def _problem(run: Run, evaluation: Evaluation) -> Problem:
     call, is_drawing = evaluation.call, only_draws(evaluation)
     kept = None if is_drawing else _kept(run, evaluation)
-    if _is_volatile(call):
+    if is_volatile(call):
         return Problem(
             evaluation.at,
             "this evaluation builds a graph that nobody uses: torch has ignored `volatile` since 0.4",
@@ -239,10 +240,6 @@ def _is_left_at_once(loop: Loop) -> bool:
 
 def _training_loops(run: Run) -> set[int]:
     return {id(iteration.loop) for event in run.events(Backward) for iteration in event.iterations}
-
-
-def _is_volatile(call: ModelCalled) -> bool:
-    return any(truth(data.options.get("volatile")) for value in call.inputs for data in ancestors(value))
 
 
 def _kept(run: Run, evaluation: Evaluation) -> Accumulated | None:
