@@ -257,10 +257,18 @@ def _kept(run: Run, evaluation: Evaluation) -> Accumulated | None:
         (
             total
             for total in later
-            if not outputs.isdisjoint(_carried_by(run, total.value)) and lives_on(run, total, call.iterations[-1].loop)
+            if not outputs.isdisjoint(_carried_by(run, total.value))
+            and lives_on(run, total, call.iterations[-1].loop)
+            and id(total.result) not in run.remember("made arrays of", run, _made_arrays_of)
         ),
         None,
     )
+
+
+def _made_arrays_of(run: Run) -> frozenset[int]:
+    """The identities of what numpy makes an array of: tensors with a graph it would refuse, so the network gives numbers."""
+    made = (data for data in run.operations.get("array", ()) if isinstance(data, Data))
+    return frozenset(id(each) for data in made for each in data.inputs[:1])
 
 
 def _carried_by(run: Run, value: Value) -> frozenset[int]:

@@ -81,7 +81,7 @@ def check(run: Run) -> Iterator[Problem]:
         for node, (backward, step) in sorted(found.items(), key=_line):
             if _conditions_unrelated(run, each, backward, step) or _is_cleared_under_another_name(run, each, backward):
                 continue
-            if _is_for_another(run, each, backward) or _is_made_anew(backward, step):
+            if _is_for_another(run, each, backward) or _is_made_anew(backward, step) or _is_left_out(run, backward):
                 continue
             if node not in reported:
                 reported.add(node)
@@ -175,6 +175,26 @@ def _is_for_another(run: Run, each: Trained, backward: Backward) -> bool:
         and Trained(target, run.remember("parts", target, parts_of), run).may_be_filled_by(backward)
         for clear in run.events(GradientsCleared)
         for target in alternatives(clear.target)
+    )
+
+
+def _is_left_out(run: Run, backward: Backward) -> bool:
+    """Whether the loop clears, where an argument does not tell it to leave that out, and other calls of the function do not: a
+    lesson about it."""
+    at = backward.at
+    function = at.function if isinstance(at, CodeSite) else None
+    if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return False
+    arguments = {each.arg for each in (*function.args.args, *function.args.kwonlyargs)}
+    guarded = {
+        id(node)
+        for block in ast.walk(function)
+        if isinstance(block, ast.If) and ast.unparse(block.test).removeprefix("not ") in arguments
+        for statement in block.body
+        for node in ast.walk(statement)
+    }
+    return any(
+        id(node_at(clear.at)) in guarded and clear.calls != backward.calls for clear in run.events(GradientsCleared)
     )
 
 
