@@ -179,7 +179,7 @@ def _unsilenced(lint: Lint, path: str, findings: Sequence[Finding], rules: Seque
     document = lint.document(path) if asked or path in lint.documents else None
     if document is None or document.source is None:
         return asked
-    suppressions = Suppressions(document.source)
+    suppressions = Suppressions(document.source, bool(asked))
     kept = suppressions.unsilenced(asked)
     is_judged = bool(suppressions.directives) and path in lint.documents and path not in lint.found
     is_judged = is_judged and UNUSED_SUPPRESSION.code in codes

@@ -58,6 +58,10 @@ def imported(file: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("rule", all_rules(), ids=lambda rule: rule.code)
+def test_every_name_has_a_hyphen() -> None:
+    assert [rule.name for rule in all_rules() if "-" not in rule.name] == []  # by it `noqa` comments are told apart
+
+
 def test_the_page_has_its_sections_in_order(rule: Rule) -> None:
     fix = ["Fix safety"] if rule.fix else []
     witness = ["Witness"] if rule in CATALOGUE else []

@@ -18,6 +18,9 @@ from nnlint.selection import matches
 from nnlint.source import Source
 
 MENTION = regex(r"nnlint\s*:|noqa", re.IGNORECASE)
+MENTION_OF_OURS = regex(r"nnlint\s*:|noqa\s*:.*(?:NN\d|\w-\w)", re.IGNORECASE)
+"""What is looked for where nothing was found: a comment that names a rule. Their names have a hyphen each."""
+
 OWN = regex(r"#\s*nnlint\s*:\s*(?P<word>[\w-]*)\s*(?:\[(?P<codes>[^\]#]*)\])?", re.IGNORECASE)
 NOQA = regex(r"#\s*noqa(?:\s*:\s*(?P<codes>\w[\w-]*(?:\s*,\s*\w[\w-]*|\s+[A-Za-z]+[0-9]+)*)?|(?!\w))", re.IGNORECASE)
 FIRST_WORD = regex(r"[\s:=(,]*(?P<word>[\w-]+)")
@@ -53,11 +56,12 @@ class Directive:
 
 
 class Suppressions:
-    """The suppressions of one source."""
+    """The suppressions of one source. Where nothing was found, those that cannot be unused are not read."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, found_any: bool = True) -> None:
         self.source = source
-        self.directives = tuple(_directives(source.text)) if MENTION.search(source.text) else ()
+        mention = MENTION if found_any else MENTION_OF_OURS
+        self.directives = tuple(_directives(source.text)) if mention.search(source.text) else ()
         self._answers: dict[tuple[range | None, str], bool] = {}
         self._of_file = [directive for directive in self.directives if directive.lines is None]
         self._of_statement: dict[range, list[Directive]] = {}

@@ -141,11 +141,9 @@ def _is_named_again(run: Run, network: Instance, name: str) -> bool:
     if len(re.findall(rf"\b{re.escape(name)}\b", module.text_of(own))) > 1:
         return True
     reached = re.compile(rf"(?<!self)\.{re.escape(name)}\b|[\"']{re.escape(name)}\b")
-    lines = [line for number, line in enumerate(module.lines, 1) if not own.lineno <= number <= (own.end_lineno or 0)]
-    if any(reached.search(line) for line in lines):
-        return True
-    others = [source for source in run.sources if source is not module.source and name in source.text]
-    return any(reached.search(source.text) for source in others)
+    outside = "\n".join((*module.lines[: own.lineno - 1], *module.lines[own.end_lineno or own.lineno :]))
+    others = (source.text for source in run.sources if source is not module.source)
+    return any(name in text and reached.search(text) for text in (outside, *others))
 
 
 def witness(case: Case) -> Verdict:
