@@ -7,10 +7,11 @@ alone is left. The first misses a fault that another one hides (a network that a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from nnlint.events import Backward, Raised, Run, Scored
 from nnlint.finding import Finding, Status, Verdict
+from nnlint.records import dataclass
 from nnlint.trials import OTHER_ROWS, Arm, Points
 from nnlint.verify.reached import SMOOTHED, WORST, common_steps, is_comparable, level
 
@@ -157,50 +158,83 @@ def conclude(arms: Sequence[Arm], verdicts: Mapping[Finding, Verdict], measure: 
     The runs are those of `nnlint.verify.reached.told`.
     On data that were made up (`is_made_up`) a fault may be harmless that is none on the user's own.
     """
-    effects_of = {f: verdict.effect for f, verdict in verdicts.items() if verdict.effect and _stands(verdict)}
-    if not effects_of:
+    effects = {f: verdict.effect for f, verdict in verdicts.items() if verdict.effect and _stands(verdict)}
+    if not effects:
         return ""
-    collapsing = _collapse(arms, effects_of, measure)
-    ranked = sorted(effects_of, key=lambda finding: -harm(effects_of[finding]))
-    tuned = [f for f in ranked if f not in collapsing and _is_tuned_to(effects_of[f])]
-    harmful = [
-        f for f in ranked if harm(effects_of[f]) > threshold(effects_of[f]) and f not in collapsing and f not in tuned
+    kinds = _told_apart(arms, effects, measure)
+    sentences = [
+        *kinds.collapsing.values(),
+        *_of_harmful(kinds, effects, measure),
+        *(_of_tuned(finding, effects[finding], measure) for finding in kinds.tuned),
+        *(_of_hiding(finding, effects[finding], measure) for finding in kinds.hiding),
     ]
-    sentences = [*collapsing.values()]
-    for place, finding in enumerate(harmful):
-        more = "also costs" if place or collapsing else "does the harm: it costs"
-        sentences.append(f"{_name(finding)} {more} {_cost(effects_of[finding])} of {measure}")
-    for finding in tuned:
-        values = dict(effects_of[finding])
-        sentences.append(
-            f"with all else mended, {measure} is {values['all_but_this']:.2f}, and {values['all_mended']:.2f} with "
-            f"{_name(finding)} mended, too: the rest of the script is tuned to it"
-        )
-    rest = [f for f in ranked if f not in harmful and f not in collapsing and f not in tuned]
-    hiding = [
-        finding for finding in rest if _change(effects_of[finding]) < -max(COLLAPSE, threshold(effects_of[finding]))
-    ]
-    for finding in hiding:
-        sentences.append(
-            f"with {_name(finding)} alone mended, {measure} goes down by {_apart(effects_of[finding], 'as_written', 'mended')}: "
-            "the rest of the script is tuned to it"
-        )
-    unsure = [f for f in rest if f not in hiding and not _is_idle(effects_of[f])]
-    if unsure:
-        sentences.append(
-            f"what {_listed(_name(f) for f in unsure)} {_costs(unsure)} cannot be told from so few or unsteady scores"
-        )
-    idle = [finding for finding in rest if finding not in hiding and finding not in unsure]
-    if idle and not sentences and _is_harm_of_several(arms, [effects_of[finding] for finding in idle]):
-        sentences.append(
-            f"{_listed(_name(f) for f in idle)} do harm together: none of them alone mended changes anything"
-        )
-    elif idle:
-        where = "here, on data that were made up" if is_made_up else "here"
-        changes = "changes" if len(idle) == 1 else "change"
-        much = "little" if any(harm(effects_of[f]) > threshold(effects_of[f], VISIBLE) for f in idle) else "nothing"
-        sentences.append(f"{_listed(_name(f) for f in idle)} {changes} {much} {where}")
+    if kinds.unsure:
+        names = _listed(_name(f) for f in kinds.unsure)
+        sentences.append(f"what {names} {_costs(kinds.unsure)} cannot be told from so few or unsteady scores")
+    if kinds.idle and not sentences and _is_harm_of_several(arms, [effects[finding] for finding in kinds.idle]):
+        names = _listed(_name(f) for f in kinds.idle)
+        sentences.append(f"{names} do harm together: none of them alone mended changes anything")
+    elif kinds.idle:
+        sentences.append(_of_idle(kinds.idle, effects, is_made_up))
     return "; ".join([*sentences, _reached(arms, measure)])
+
+
+@dataclass(frozen=True)
+class _Kinds:
+    """Findings by what their mends do, each in one list, the most harmful first; `collapsing` with a sentence on each."""
+
+    collapsing: Mapping[Finding, str]
+    harmful: Sequence[Finding]
+    tuned: Sequence[Finding]
+    hiding: Sequence[Finding]
+    unsure: Sequence[Finding]
+    idle: Sequence[Finding]
+
+
+def _told_apart(arms: Sequence[Arm], effects: Mapping[Finding, Effect], measure: str) -> _Kinds:
+    collapsing = _collapse(arms, effects, measure)
+    left: Sequence[Finding] = sorted(
+        (f for f in effects if f not in collapsing), key=lambda finding: -harm(effects[finding])
+    )
+    tuned, left = _parted(left, lambda f: _is_tuned_to(effects[f]))
+    harmful, left = _parted(left, lambda f: harm(effects[f]) > threshold(effects[f]))
+    hiding, left = _parted(left, lambda f: _change(effects[f]) < -max(COLLAPSE, threshold(effects[f])))
+    idle, unsure = _parted(left, lambda f: _is_idle(effects[f]))
+    return _Kinds(collapsing, harmful, tuned, hiding, unsure, idle)
+
+
+def _parted(
+    findings: Sequence[Finding], is_one: Callable[[Finding], bool]
+) -> tuple[Sequence[Finding], Sequence[Finding]]:
+    """Those for which it holds, and the others."""
+    ones = [finding for finding in findings if is_one(finding)]
+    return ones, [finding for finding in findings if finding not in ones]
+
+
+def _of_harmful(kinds: _Kinds, effects: Mapping[Finding, Effect], measure: str) -> Iterator[str]:
+    for place, finding in enumerate(kinds.harmful):
+        more = "also costs" if place or kinds.collapsing else "does the harm: it costs"
+        yield f"{_name(finding)} {more} {_cost(effects[finding])} of {measure}"
+
+
+def _of_tuned(finding: Finding, effect: Effect, measure: str) -> str:
+    values = dict(effect)
+    return (
+        f"with all else mended, {measure} is {values['all_but_this']:.2f}, and {values['all_mended']:.2f} with "
+        f"{_name(finding)} mended, too: the rest of the script is tuned to it"
+    )
+
+
+def _of_hiding(finding: Finding, effect: Effect, measure: str) -> str:
+    apart = _apart(effect, "as_written", "mended")
+    return f"with {_name(finding)} alone mended, {measure} goes down by {apart}: the rest of the script is tuned to it"
+
+
+def _of_idle(idle: Sequence[Finding], effects: Mapping[Finding, Effect], is_made_up: bool) -> str:
+    where = "here, on data that were made up" if is_made_up else "here"
+    changes = "changes" if len(idle) == 1 else "change"
+    much = "little" if any(harm(effects[f]) > threshold(effects[f], VISIBLE) for f in idle) else "nothing"
+    return f"{_listed(_name(f) for f in idle)} {changes} {much} {where}"
 
 
 def _is_harm_of_several(arms: Sequence[Arm], of_each: Sequence[Effect]) -> bool:
