@@ -58,10 +58,6 @@ def imported(file: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("rule", all_rules(), ids=lambda rule: rule.code)
-def test_every_name_has_a_hyphen() -> None:
-    assert [rule.name for rule in all_rules() if "-" not in rule.name] == []  # by it `noqa` comments are told apart
-
-
 def test_the_page_has_its_sections_in_order(rule: Rule) -> None:
     fix = ["Fix safety"] if rule.fix else []
     witness = ["Witness"] if rule in CATALOGUE else []
@@ -111,6 +107,10 @@ def test_has_a_witness_or_says_why_a_run_cannot_decide(rule: Rule) -> None:
 def test_every_folder_of_fixtures_belongs_to_a_rule() -> None:
     folders = {folder.name for folder in FIXTURES.iterdir() if folder.is_dir()}
     assert folders - {"seeds", "broken", "clean"} == {rule.name.replace("-", "_") for rule in CATALOGUE}
+
+
+def test_every_name_has_a_hyphen() -> None:
+    assert [rule.name for rule in all_rules() if "-" not in rule.name] == []  # by it `noqa` comments are told apart
 
 
 def test_codes_and_names_are_unique() -> None:

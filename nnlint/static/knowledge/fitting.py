@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
 from nnlint.events import Backward, Differentiated, GradientsCleared, Loop, ModelCalled, OptimizerStepped
+from nnlint.records import dataclass
 from nnlint.static.arguments import Arguments
 from nnlint.static.iteration import PASSES, element
 from nnlint.static.knowledge.common import escape, is_optimizer_like, method
@@ -212,34 +213,52 @@ def run_step(machine: Machine, module: Instance, name: str, loader: Value | None
     training = STEPS[name]
     set_mode(machine, module, training)
     optimizers = _automatic_optimizers(machine, module, node) if training else []
-    optimizer = optimizers[0] if len(optimizers) == 1 else None
     takes_turns = len(optimizers) > 1 and any(each.arg == "optimizer_idx" for each in step.node.args.args)
+    passes = _Passes(machine, module, name, step, optimizers, training, node)
+    with machine.recording(training):
+        _for_each_batch(machine, loader, passes.in_turn if takes_turns else passes.at_once, node)
 
-    def in_turn(batch: Value) -> None:
+
+@dataclass(frozen=True)
+class _Passes:
+    """What a Trainer does with each batch: the step of a module, and that of the optimizers that it steps by itself."""
+
+    machine: Machine
+    module: Instance
+    name: str
+    step: Function
+    optimizers: Sequence[Value]
+    training: bool
+    node: ast.AST
+
+    def in_turn(self, batch: Value) -> None:
         """Before Lightning 2, a step is called for each of several optimizers, and told which."""
-        for number, each in enumerate(optimizers):
-            given = Arguments([batch, machine.data("counter", (), node)], {"optimizer_idx": Constant(number)})
-            loss = machine.call(Bound(module, name, step), given, node)
+        for number, optimizer in enumerate(self.optimizers):
+            loss = self._call(batch, {"optimizer_idx": Constant(number)})
             if loss is not NONE:
-                at = getattr(each, "at", None) or machine.site(node)  # each steps at a place of its own
-                machine.emit(GradientsCleared(at, each))
-                machine.emit(Backward(at, _loss_in(loss)))
-                machine.emit(OptimizerStepped(at, each))
+                at = getattr(optimizer, "at", None) or self.machine.site(self.node)  # each steps at a place of its own
+                self.machine.emit(GradientsCleared(at, optimizer))
+                self.machine.emit(Backward(at, _loss_in(loss)))
+                self.machine.emit(OptimizerStepped(at, optimizer))
 
-    def batch_passes(batch: Value) -> None:
+    def at_once(self, batch: Value) -> None:
+        """The step is called once, and its loss differentiated for the one optimizer there is."""
+        machine, module, step = self.machine, self.module, self.step
         before = len(machine.run.all_events)
-        loss = machine.call(Bound(module, name, step), Arguments([batch, machine.data("counter", (), node)]), node)
-        if optimizer is not None and loss is NONE and _computes_for_nothing(machine, module, before, node):
+        loss = self._call(batch, {})
+        optimizer = self.optimizers[0] if len(self.optimizers) == 1 else None
+        if optimizer is not None and loss is NONE and _computes_for_nothing(machine, module, before, self.node):
             machine.emit(OptimizerStepped(CodeSite(step.module, step.node, None, step.node), optimizer))
         elif optimizer is not None:
-            _update(machine, module, optimizer, _loss_in(loss), node)
-        elif training and not steps_by_hand(machine, module, node):  # which of several optimizers steps is not known
+            _update(machine, module, optimizer, _loss_in(loss), self.node)
+        elif self.training and not steps_by_hand(machine, module, self.node):  # which of several steps is not known
             machine.emit(Differentiated(machine.site(step.node), loss))
         else:
             machine.run.results.append(loss)
 
-    with machine.recording(training):
-        _for_each_batch(machine, loader, in_turn if takes_turns else batch_passes, node)
+    def _call(self, batch: Value, named: dict[str, Value]) -> Value:
+        given = Arguments([batch, self.machine.data("counter", (), self.node)], named)
+        return self.machine.call(Bound(self.module, self.name, self.step), given, self.node)
 
 
 def _loss_in(returned: Value) -> Value:
