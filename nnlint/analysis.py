@@ -19,8 +19,9 @@ from nnlint.records import dataclass, field
 from nnlint.report import InternalError, Note
 from nnlint.rule import Problem, Rule
 from nnlint.source import Source
+from nnlint.static.objects import CodeSite
 from nnlint.static.project import Project
-from nnlint.static.syntax import SyntaxProblem
+from nnlint.static.syntax import MeantModule, SyntaxProblem
 from nnlint.units import Unit
 
 if TYPE_CHECKING:
@@ -170,12 +171,17 @@ class _Analyst:
 
         documents = [document for document in self.unit.documents if document.path == problem.place.path]
         lines = documents[0].text.lines(problem.place.cell) if documents else ()
-        return syntax_finding(problem.place, problem.message, lines)
+        return syntax_finding(problem.place, problem.message, lines, is_read=problem.is_read)
 
 
 def _described(error: Exception) -> str:
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _is_meant(problem: Problem) -> bool:
+    """Whether it stands in a file that was not read as it is written: nothing can be mended there before that parses."""
+    return isinstance(problem.at, CodeSite) and isinstance(problem.at.module.tree, MeantModule)
 
 
 def _from_problem(rule: Rule, problem: Problem, run: Run) -> Finding:
@@ -189,7 +195,7 @@ def _from_problem(rule: Rule, problem: Problem, run: Run) -> Finding:
         related=tuple(Related(site.place, message) for site, message in problem.related),
         help=problem.help,
         url=rule.url,
-        fix=problem.fix,
+        fix=None if _is_meant(problem) else problem.fix,
         plan=Plan(
             run.path,
             not run.symbolic,

@@ -8,7 +8,9 @@ from nnlint.rule import Rule, no_problems
 _SYNTAX_ERROR = """The file, or the notebook cell, does not parse.
 
 ## What it does
-Reports the first place where Python's own parser gives up. The file is not analysed further; every other file is.
+Reports the first place where Python's own parser gives up. Where it is clear what was meant, the file is checked all the same,
+and nothing in it is fixed: code that was pasted with its indentation, prompts, magics or typographic quotation marks, and what
+Python 2 prints. Else it is not analysed further; every other file is.
 
 ## Why it matters
 A script that does not parse trains nothing, and nnlint can say nothing about what it cannot read.

@@ -33,7 +33,7 @@ def names_of(*operations: str) -> Group:
 NETWORKS: Group = frozenset(
     "torch torchvision torchaudio torchtext torch_geometric torch_scatter torch_xla torchbearer torch_lr_finder poutyne skorch "
     "fastai d2l ignite lightning pytorch_lightning lightning_fabric transformers timm composer accelerate deepspeed apex "
-    "higher horovod byteps intel_extension_for_pytorch mmengine segmentation_models_pytorch efficientnet_pytorch monai "
+    "nn higher horovod byteps intel_extension_for_pytorch mmengine segmentation_models_pytorch efficientnet_pytorch monai "
     "Module LightningModule PreTrainedModel MessagePassing ComposerModel LightningLite Fabric".split()
 )
 """Libraries by which layers, networks, losses, optimizers and loaders are made, and bases that make any class a network."""

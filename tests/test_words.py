@@ -120,7 +120,7 @@ def test_a_product_of_matrices_is_one_however_it_is_written(text: str) -> None:
 
 @pytest.mark.parametrize("name", ["\uff42ackward", "getattr(x, 'back' + 'ward')", 'getattr(x, f"{a}ward")'])
 def test_words_in_disguise_are_seen(name: str) -> None:
-    text = IMPORT.sub("", FAULTY.replace("loss.backward()", f"{name}()")).replace("torch", "t")
+    text = IMPORT.sub("", FAULTY.replace("loss.backward()", f"{name}()")).replace("torch", "t").replace("nn.", "n.")
     assert is_idle(text.replace(name, "print"), "NN107")
     assert not is_idle(text, "NN107")
 

@@ -30,6 +30,7 @@ from nnlint.lazy import regex
 from nnlint.operations import FOREIGN, TRANSPARENT
 from nnlint.records import dataclass
 from nnlint.static.objects import CodeSite, External, FunctionNode, Module, node_at
+from nnlint.static.usual_names import is_torch_without_imports
 from nnlint.values import (
     Constant,
     Data,
@@ -280,7 +281,7 @@ def _is_foreign(run: Run, call: ModelCalled) -> bool:
 
 
 def _speaks_of_torch(module: Module) -> bool:
-    return TORCH.search(module.source.text) is not None
+    return TORCH.search(module.source.text) is not None or is_torch_without_imports(module)
 
 
 def _imports_another(module: Module) -> bool:

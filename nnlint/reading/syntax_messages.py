@@ -53,15 +53,18 @@ HELP = (
 """What helps, by what the parser said."""
 
 
-def syntax_finding(place: Place, said: str, lines: Sequence[str], help: str = "") -> Finding:
-    """The NN901 finding for a place where parsing stopped, `said` by the parser, in a file of these lines."""
+def syntax_finding(place: Place, said: str, lines: Sequence[str], help: str = "", is_read: bool = False) -> Finding:
+    """The NN901 finding for a place where parsing stopped, `said` by the parser, in a file of these lines.
+
+    `is_read` where the file was checked all the same, because it is clear what was meant.
+    """
     what = "the cell" if place.cell else "the file"
     reason, advice = _behind(said, place, lines)
     return Finding(
         SYNTAX_ERROR.code,
         SYNTAX_ERROR.name,
         SYNTAX_ERROR.severity,
-        f"{what} does not parse: {reason}; nothing else in it was checked",
+        f"{what} does not parse: {reason}; {'it was checked as it is meant' if is_read else 'nothing else in it was checked'}",
         place,
         label="parsing stops here",
         help=help or advice,

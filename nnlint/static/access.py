@@ -11,6 +11,7 @@ from nnlint.static.arguments import Arguments
 from nnlint.static.machine import Machine
 from nnlint.static.objects import Bound, Class, External, Function, Member, Module, Partial, Super, container_in
 from nnlint.static.parts import store_part, stored_part
+from nnlint.static.usual_names import MEANT, meant_by
 from nnlint.values import (
     FALSE,
     MODE_KEY,
@@ -52,11 +53,23 @@ def lookup(machine: Machine, name: str, node: ast.AST) -> Value:
         return found
     if name in BUILTINS:
         return machine.project.builtin(name)
-    found = machine.project.star_import(frame.module, name)
+    found = machine.project.star_import(frame.module, name) or _as_usual(machine, name, node)
     if found is None:
         found = Data("name", (), machine.site(node), name=name)
     names[name] = found
     return found
+
+
+def _as_usual(machine: Machine, name: str, node: ast.AST) -> Value | None:
+    """What everybody means by a name whose import is missing."""
+    module = machine.frame.module
+    meant = meant_by(name, module.source.text, module.tree) if name in MEANT else None
+    if meant is None:
+        return None
+    base, _, last = meant.rpartition(".")
+    if not base:
+        return machine.project.import_name(machine, module, meant, node)
+    return machine.project.member(machine, machine.project.import_name(machine, module, base, node), last, node)
 
 
 def attribute(machine: Machine, value: Value, name: str, node: ast.AST) -> Value:

@@ -13,9 +13,11 @@ from nnlint.lazy import regex
 from nnlint.operations import CONTAINERS, FUNCTIONS, LAYERS, LOSSES
 from nnlint.reading.disk import Disk
 from nnlint.reading.real_paths import RealPaths
+from nnlint.records import replace
 from nnlint.source import Source
 from nnlint.static.machine import CutShort, Frame, Machine, Surroundings
 from nnlint.static.objects import Deferred, External, Module
+from nnlint.static.syntax import MeantModule
 from nnlint.trace import Block
 from nnlint.values import Data, Either, Value, alternatives, join_all
 
@@ -69,6 +71,8 @@ class Importer:
         """The module of a linted source."""
         stem = re.sub(r"\.(py|ipynb)$", "", source.path).replace("/", ".")
         self.project.budget.lines += source.text.count("\n") + 1
+        if isinstance(tree, MeantModule):
+            source = replace(source, text=tree.text)
         module = Module(stem, source, tree, is_package=source.path.endswith("__init__.py"))
         if source.file is not None:
             self.by_file[source.file] = module

@@ -22,7 +22,7 @@ from nnlint.static.entries import entry_runs
 from nnlint.static.imports import Importer
 from nnlint.static.machine import Machine
 from nnlint.static.objects import External, Function, Module
-from nnlint.static.syntax import Newer, SyntaxProblem, Unparsable, parse
+from nnlint.static.syntax import Newer, SyntaxProblem, Unparsable, meant, parse
 from nnlint.static.test_suites import is_test_suite
 from nnlint.values import Data, Value
 
@@ -101,7 +101,7 @@ class Project:
         return None if tree is None else self.importer.add(source, tree)
 
     def tree(self, source: Source) -> ast.Module | None:
-        """The tree of a source. None, and what is wrong is kept, where it does not parse."""
+        """The tree of a source. What is wrong is kept where it does not parse; then it is the tree of what was meant, if any."""
         known = self.trees.get(source.path)
         if known is not None:
             return known
@@ -112,7 +112,9 @@ class Project:
             self.note(source, None, f"not analysed: {NEWER_SYNTAX}")
         except Unparsable as problem:
             place = source.place(problem.line, problem.column, problem.line, problem.column + 1)
-            self.broken.append(SyntaxProblem(place, problem.message))
+            instead = None if source.cells else meant(source.text)
+            self.broken.append(SyntaxProblem(place, problem.message, is_read=instead is not None))
+            return instead
         return None
 
     def note(self, source: Source, line: int | None, message: str) -> None:

@@ -34,10 +34,29 @@ class Unparsable(Exception):
 
 @dataclass(frozen=True)
 class SyntaxProblem:
-    """A file that does not parse: where in the user's file the parser gave up, and what it said."""
+    """A file that does not parse: where in the user's file the parser gave up, what it said, and whether it was read as meant."""
 
     place: Place
     message: str
+    is_read: bool = False
+
+
+class MeantModule(ast.Module):
+    """The tree of what was meant by a text that does not parse, and that text."""
+
+    text = ""
+
+
+def meant(text: str) -> MeantModule | None:
+    """The tree of what is meant by a text that does not parse, where that is clear."""
+    from nnlint.reading.pasted import as_meant
+
+    found = as_meant(text)
+    if found is None:
+        return None
+    tree = MeantModule(parse(found).body, [])
+    tree.text = found
+    return tree
 
 
 def parse(text: str) -> ast.Module:
