@@ -8,7 +8,7 @@ from nnlint.events import Backward, Escaped, Event, GradientsCleared, ModelCalle
 from nnlint.graph import content, cuts_graph, is_from_data_set, parameters_of, stored_parts
 from nnlint.operations import LOSS_OPERATIONS
 from nnlint.records import dataclass, field
-from nnlint.static.objects import node_at
+from nnlint.static.objects import Generator, node_at
 from nnlint.trace import Block, events_in, select
 from nnlint.values import (
     NONE,
@@ -241,7 +241,7 @@ def _parts_of_data(value: Data) -> frozenset[int] | None:
     sources = content(value)
     if any(isinstance(source, Data) and source.operation in OPEN_OPERATIONS for source in sources):
         return None
-    if any(isinstance(source, (Items, Entries)) for source in sources):
+    if any(isinstance(source, (Items, Entries, Generator)) for source in sources):
         return None  # taken out of a collection that may hold more than is known
     if any(isinstance(source, Constant) for source in sources):
         return frozenset({id(value)})  # a tensor made of a number: the number has no gradient

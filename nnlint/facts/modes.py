@@ -14,6 +14,7 @@ from nnlint.facts.networks import unnamed_layers
 from nnlint.facts.trained import has_unknown_parts
 from nnlint.graph import ancestors, content, parameters_of
 from nnlint.lazy import regex
+from nnlint.mending.edits import blocks_around
 from nnlint.operations import CONTAINERS
 from nnlint.static.objects import CodeSite, node_at
 from nnlint.values import Data, Instance, Layer, Site, Value, alternatives, elements, truth
@@ -90,9 +91,24 @@ def is_mode_given(run: Run, call: ModelCalled) -> bool:
     ]
     if not isinstance(call.at, CodeSite) or call.at.function is None:
         return False
+    if any(_is_option(switch) for switch in inside if switch.calls == call.calls):
+        return True
     here = {switch.training for switch in inside if switch.calls == call.calls}
     elsewhere = {switch.training for switch in inside if switch.calls != call.calls}
     return here == {True} and False in elsewhere
+
+
+def _is_option(switch: ModeSwitched) -> bool:
+    """Whether `train()` stands in one arm of a choice whose other arm calls `eval()`, and a parameter alone decides."""
+    choice = next((each for each in reversed(blocks_around(switch.at)) if isinstance(each, ast.If)), None)
+    function = switch.at.function if isinstance(switch.at, CodeSite) else None
+    if choice is None or not isinstance(choice.test, ast.Name) or not isinstance(function, ast.FunctionDef):
+        return False
+    arguments = {each.arg for each in (*function.args.args, *function.args.kwonlyargs)}
+    others = (each for statement in choice.orelse for each in ast.walk(statement))
+    return choice.test.id in arguments and any(
+        isinstance(each, ast.Attribute) and each.attr == "eval" for each in others
+    )
 
 
 # What the network holds

@@ -10,7 +10,7 @@ from nnlint.graph import parameters_of
 from nnlint.static.objects import Class, CodeSite, Function
 from nnlint.values import Data, Instance, Value, elements
 
-DIFFERENTIATES = frozenset({"grad", "enable_grad"})
+DIFFERENTIATES = frozenset({"grad", "enable_grad", "get_diff_optim", "innerloop_ctx"})
 """What only a forward pass that differentiates has a use for; `backward` may as well stand in a network's own training."""
 
 SWITCHES_OFF = frozenset({"no_grad", "inference_mode"})

@@ -44,6 +44,8 @@ DRAWS = frozenset(
 MEASURES = (REDUCTIONS - {"max", "min"}) | LOSS_OPERATIONS | frozenset("abs item compare argmax length".split())
 """Operations that compare predictions, or sum them up."""
 
+ARITHMETIC = frozenset("add subtract multiply divide power negative log exp sqrt".split())
+
 BOUNDED = frozenset({"sigmoid", "tanh", "softmax", "hardtanh", "hardsigmoid"})
 """Operations whose results are never larger than 1."""
 
@@ -97,6 +99,15 @@ def _is_sum(value: Value | None) -> bool:
 
 def _is_term_of_sum(value: Value) -> TypeGuard[Data]:
     return isinstance(value, Data) and value.operation in ("add", "subtract")
+
+
+def is_number(rescaling: Rescaling) -> bool:
+    """Whether what is multiplied is computed of constants alone, by arithmetic: a number of a loss, no data."""
+    return all(
+        (data.operation in ARITHMETIC or data.name.startswith("math."))
+        and all(isinstance(each, (Constant, Data)) for each in data.inputs)
+        for data in ancestors(rescaling.subject)
+    )
 
 
 def is_done_to_both(rescaling: Rescaling, comparison: Comparison) -> bool:

@@ -43,8 +43,18 @@ def shuffled_apart(run: Run) -> Iterator[Apart]:
     for one, other in [*_fitted(run), *_pairs(run)][:MOST_PAIRS]:
         first, second = _draws(one, in_place), _draws(other, in_place)
         alone, apart = [first[key] for key in first.keys() - second], [second[key] for key in second.keys() - first]
-        if alone and apart and _are_unrelated(alone[0], apart[0]):
+        if alone and apart and _are_unrelated(alone[0], apart[0]) and not _mix(run, alone[0], apart[0]):
             yield Apart(alone[0], apart[0])
+
+
+def _mix(run: Run, first: Data, second: Data) -> bool:
+    """Whether both orders are of one array: rows of it are mixed with others of it, and nothing belongs together."""
+    indices = [each for each in run.operations.get("index", ()) if isinstance(each, Data) and len(each.inputs) == 2]
+    arrays = [
+        {id(uncopied(each.inputs[0])) for each in indices if any(whole is draw for whole in wholes(each.inputs[1]))}
+        for draw in (first, second)
+    ]
+    return not arrays[0].isdisjoint(arrays[1])
 
 
 def shuffled_alone(run: Run) -> Iterator[Data]:

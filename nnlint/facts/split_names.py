@@ -8,7 +8,7 @@ from nnlint.facts.identity import words_of
 from nnlint.lazy import regex
 
 TEST = frozenset("test testing tst te".split())
-VALIDATION = frozenset("val vali valid validation dev devel".split())
+VALIDATION = frozenset("val vali valid validate validation dev devel".split())
 HELD_OUT = TEST | VALIDATION | frozenset("eval evaluation holdout heldout hold held unseen".split())
 TRAINING = frozenset("train training trn tr".split())
 

@@ -25,7 +25,7 @@ TRIAL = regex(r"_*(?:test|dummy)_?(?:net|network|model|module)?\d*$", re.I)
 STAND_INS = frozenset({"dummy", "mock", "fake"})
 """Words in the name of a class that has the cost of a network, and is to learn nothing: `DummyEncoder`."""
 
-TESTED = regex(r"^test_|_test\.py$|benchmark")
+TESTED = regex(r"^test_|_test\.py$|benchmark|(?:^|_)bench(?:_|\.py$)")
 TRAINS = regex(r"backward|optim", re.I)
 STEPS = regex(r"step|import\s+\*", re.I)
 """What a file holds that may step an optimizer."""

@@ -38,7 +38,7 @@ def _if(machine: Machine, node: ast.If) -> str | None:
         known = True
     if known is not None:
         return machine.execute(node.body if known is not negated else node.orelse)
-    if not node.orelse and not negated and (_guards_against_none(value) or _restores_mode(value)):
+    if not node.orelse and not negated and any(holds(value) for holds in WHERE_IT_MATTERS):
         return machine.execute(node.body)
     key, denies = test_key(value)
     arms, implied = (_arm(machine, node.body), _arm(machine, node.orelse)), _implied(machine, test_node)
@@ -87,6 +87,18 @@ def _guards_against_none(value: Value) -> bool:
     return (
         isinstance(value, Data) and value.operation == "compare" and value.name == "IsNot" and value.inputs[1] is NONE
     )
+
+
+def _asks_for_gradients(value: Value) -> bool:
+    """`if weight.requires_grad:` around what is done with a weight, with nothing else to do: a frozen one has no gradients."""
+    if not isinstance(value, Data) or value.operation != "attribute" or value.name != "requires_grad":
+        return False
+    weight = value.inputs[0]
+    return isinstance(weight, Data) and weight.operation == "weight"
+
+
+WHERE_IT_MATTERS = (_guards_against_none, _restores_mode, _asks_for_gradients)
+"""Tests of which only the path on which they hold says anything."""
 
 
 def _arm(machine: Machine, statements: list[ast.stmt]) -> Arm:

@@ -20,6 +20,10 @@ ASSERTS = regex(r"^[ \t\f]+assert\b", re.MULTILINE)
 TRAINS = regex(r"optim|\.fit\(|argparse|__main__", re.I)
 """What a file below `tests/` holds that is more than something to compare with."""
 
+RUNS = regex(r"__main__|parse_args\(\s*\)")
+RELATIVE = regex(r"^from \.+\w* import ", re.MULTILINE)
+"""What scripts hold that are run by themselves, and what modules hold that others import."""
+
 OWN_ASSERTS = regex(r"^[ \t\f]+self\.assert[A-Z]\w*\(", re.MULTILINE)
 
 
@@ -27,7 +31,8 @@ def is_test_suite(source: Source) -> bool:
     """Whether a file holds unit tests, by its name and by what it is written with. A script `test_model.py` is none.
 
     A file whose classes are test cases, or what these have in common, is one under any name, and so is what lies below a folder
-    `tests` and trains nothing, or is named like a test there and asserts.
+    `tests` and trains nothing, is named like a test there, or is there to be imported; below a folder `test`, what imports its
+    neighbours by their place.
     """
     name = PurePath(source.path).name
     text = source.text
@@ -35,9 +40,13 @@ def is_test_suite(source: Source) -> bool:
         return True
     if CASES.search(text) is not None and any(each.search(text) is not None for each in (TESTS, OWN_ASSERTS, ASSERTS)):
         return True
-    is_below = "tests" in PurePath(source.path).parts[:-1]
+    folders = PurePath(source.path).parts[:-1]
+    is_below = "tests" in folders
     if NAMED.search(name) is None:
-        return is_below and TRAINS.search(text) is None
+        is_for_others = (is_below or ("test" in folders and RELATIVE.search(text) is not None)) and not RUNS.search(
+            text
+        )
+        return is_for_others or (is_below and TRAINS.search(text) is None)
     if TOOLS.search(text) is not None:
         return True
-    return ASSERTS.search(text) is not None and (is_below or TESTS.search(text) is not None)
+    return is_below or (ASSERTS.search(text) is not None and TESTS.search(text) is not None)

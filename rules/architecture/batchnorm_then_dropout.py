@@ -73,7 +73,7 @@ from nnlint.needs import needs
 from nnlint.operations import NORMALIZATIONS, WEIGHTED
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import node_at
-from nnlint.values import Data, Site
+from nnlint.values import Data, Site, alternatives
 from nnlint.witness import Case
 from nnlint.words import NETWORKS, names_of
 
@@ -170,8 +170,8 @@ def _is_on_maps(run: Run, dropout: Data) -> bool:
 
 def _normalises_maps(data: Data) -> bool:
     """Whether it is a BatchNorm over pixels or time steps."""
-    source = data.inputs[0] if data.inputs else None
-    is_of_maps = isinstance(source, Data) and source.operation in CONVOLUTIONS
+    given = alternatives(data.inputs[0]) if data.inputs else ()  # several, where one of a list is applied
+    is_of_maps = bool(given) and all(isinstance(each, Data) and each.operation in CONVOLUTIONS for each in given)
     return is_of_maps or (data.layer is not None and data.layer.kind in OF_MAPS)
 
 

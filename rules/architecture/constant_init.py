@@ -39,7 +39,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from nnlint.events import OptimizerStepped, Run, ValueSeen, WeightsSeen, WeightsSet
+from nnlint.events import Backward, OptimizerMade, OptimizerStepped, Run, ValueSeen, WeightsSeen, WeightsSet
 from nnlint.facts.calls import called_name
 from nnlint.facts.first_values import constant_weights
 from nnlint.facts.layers import BETWEEN, is_only_shown, names_around, wiring
@@ -63,6 +63,9 @@ MEANT = regex(r"lora|adapter|zero|gate|res|film|modulat|offset|identity|ema|mask
 ALIKE = 1e-5
 """A deviation between units under this share of the largest weight is none."""
 
+STATISTICS = regex(r"(?:^|_)(?:var|variance|running_var|std)$", re.IGNORECASE)
+"""Names of what a normalisation has measured."""
+
 LINES_ABOVE = 3
 ANNOUNCED = regex(r"demonstrat|on purpose|deliberate|intentional", re.IGNORECASE)
 """Comments that tell that a constant is meant."""
@@ -85,7 +88,7 @@ def check(run: Run) -> Iterator[Problem]:
             elif id(before) in layers:
                 pairs.setdefault(layers[id(before)], (before, False))
     for key, (data, stays) in pairs.items():
-        if _is_left_alone(run, data, constant[key]):
+        if _is_left_alone(run, data, constant[key]) or (data.layer is None and _waits_for_weights(run, constant[key])):
             continue
         if stays or _is_hidden(run, data):
             yield from _problem(run, data, constant[key], stays)
@@ -162,6 +165,17 @@ def _may_be_meant(run: Run, place: Site) -> bool:
         for each in node.args
         for part in ast.walk(each)
     )
+
+
+def _waits_for_weights(run: Run, place: Site) -> bool:
+    """Whether a network written by hand has nothing but zeros and ones, the variances that it normalises by among them, in code
+    that trains nothing: weights that somebody else has trained are loaded into it."""
+    if any(True for _ in run.events(OptimizerMade)) or any(True for _ in run.events(Backward)):
+        return False
+    function = place.function if isinstance(place, CodeSite) else None
+    targets = [each.targets[0] for each in getattr(function, "body", ()) if isinstance(each, ast.Assign)]
+    names = {each.attr for each in targets if isinstance(each, ast.Attribute)}
+    return any(STATISTICS.search(name) for name in names)
 
 
 def _is_announced(place: Site) -> bool:

@@ -73,6 +73,11 @@ GIVES = {
 }
 FEATURES = frozenset({"linear", "embedding", "recurrent"})
 CHANNELS = frozenset({"convolution", "transposed_convolution"})
+MAKES_STEPS = frozenset({"recurrent", "embedding", "attention", "transformer"})
+KEEPS_STEPS = ELEMENTWISE | {"linear", "add", "multiply", "transpose", "permute"}
+MOST_STEPS_BACK = 20
+"""Operations that give a row of steps for each sample, and those behind which it is one still."""
+
 LOOPS = (ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp, ast.Lambda)
 LAST_STEPS = frozenset({"-1", "0", ":, -1", ":, 0", ":, -1, :", ":, 0, :", "-1, :, :"})
 
@@ -198,8 +203,31 @@ def _fit_together(first: Data, second: Data) -> bool:
         kind = second.layer.kind if second.layer is not None else ""
         return second.operation in CHANNELS or (second.operation == "batch_norm" and kind != "LazyBatchNorm2d")
     if second.operation == "batch_norm":
-        return first.operation == "linear" and second.layer is not None and second.layer.kind == "BatchNorm1d"
+        is_of_features = first.operation == "linear" and second.layer is not None and second.layer.kind == "BatchNorm1d"
+        return is_of_features and not _comes_in_steps(first)
     return first.operation in FEATURES and second.operation not in CHANNELS
+
+
+def _comes_in_steps(linear: Data) -> bool:
+    """Whether a linear layer is given sequences, whose second dimension is that of the steps: a BatchNorm1d counts these."""
+    current: Value = linear
+    for _ in range(MOST_STEPS_BACK):
+        if not isinstance(current, Data) or not current.inputs:
+            return False
+        if current.operation in MAKES_STEPS:
+            return True
+        if current.operation not in KEEPS_STEPS and not _is_slice_of_features(current):
+            return False
+        current = current.inputs[0]
+    return False
+
+
+def _is_slice_of_features(data: Data) -> bool:
+    """Whether a slice is taken of the last dimension: `halves[..., :size]`."""
+    node = data.at.node if isinstance(data.at, CodeSite) else None
+    keys = node.slice.elts if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Tuple) else []
+    is_of_last = len(keys) == 2 and isinstance(keys[0], ast.Constant) and keys[0].value is ...
+    return data.operation == "index" and is_of_last and isinstance(keys[1], ast.Slice)
 
 
 def _of_recurrent(layer: Layer, size: int) -> int | None:

@@ -55,6 +55,7 @@ BY_NAME = regex(r"getattr|_modules|children\(|modules\(|__dict__|eval\(|vars\(|l
 """How code reaches parts without naming them."""
 
 PREPARES = regex(r"_*(?:init|reset)")
+PLAIN = "torch.nn.Module"
 OVER_ALL = regex(r"\b(?:named_)?modules\(")
 
 
@@ -84,6 +85,8 @@ def _is_known(run: Run, network: Instance) -> bool:
     cls = network.cls
     if not isinstance(cls, Class) or cls.node.name in run.base_names() or len(list(cls.lineage())) > 1:
         return False
+    if any(base.startswith("torch.nn.") and base != PLAIN for base in cls.external_bases()):
+        return False  # one of torch's own networks, whose methods name its parts
     forward = cls.find("forward")
     if not isinstance(forward, Function) or forward.node not in forward.module.followed or _is_blank(forward):
         return False

@@ -43,6 +43,7 @@ from nnlint.facts.rescaling import (
     is_brought_into_range,
     is_done_to_both,
     is_made_up,
+    is_number,
     is_picture,
     is_undone,
     may_be_undone_elsewhere,
@@ -75,7 +76,8 @@ def check(run: Run) -> Iterator[Problem]:
 
 def _changes_target(run: Run, comparison: Comparison, rescaling: Rescaling) -> bool:
     return not (
-        is_computed_by_weights(rescaling.subject)
+        is_number(rescaling)
+        or is_computed_by_weights(rescaling.subject)
         or is_reward(rescaling.result)
         or is_average(rescaling)
         or is_picture(rescaling)

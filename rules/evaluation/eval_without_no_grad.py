@@ -41,6 +41,7 @@ The outputs of the evaluation carry a `grad_fn`.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from itertools import islice
 
@@ -48,7 +49,16 @@ from nnlint.events import Accumulated, Backward, Loop, ModelCalled, ModeSwitched
 from nnlint.facts.callers import is_called_unrecorded
 from nnlint.facts.differentiated import wants_input_gradient
 from nnlint.facts.drawings import only_draws
-from nnlint.facts.evaluation import Evaluation, one_of_each, switched_here, trains_inside
+from nnlint.facts.evaluation import (
+    EVALUATES,
+    Evaluation,
+    functions_around,
+    one_of_each,
+    switched_here,
+    trains_inside,
+    words_of,
+)
+from nnlint.facts.learned import learned_in
 from nnlint.facts.live_graphs import PICKS
 from nnlint.facts.own_gradients import differentiates_inside, switches_off_inside
 from nnlint.facts.rebuilt_models import is_weightless
@@ -56,6 +66,7 @@ from nnlint.facts.running_totals import lives_on
 from nnlint.facts.volatile import is_volatile
 from nnlint.finding import Applicability, Fix, Severity, Verdict
 from nnlint.graph import ancestors, cuts_graph, parameters_of
+from nnlint.lazy import regex
 from nnlint.mending import edits
 from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
@@ -82,6 +93,9 @@ from nnlint.words import TRAINING
 
 MOST_LOOKED_THROUGH = 20
 UNKNOWN_CODE = frozenset({"call", "method"})
+NETWORK_LIBRARIES = regex(r"torch|lightning|transformers|timm|diffusers|monai|mm|segmentation_models|sentence", re.I)
+"""How the libraries are called whose classes are networks as a rule."""
+
 NUMBERS_ALONE = frozenset({"numpy", "array", "tensor"})
 """Operations whose result has the numbers and no graph, or that raise."""
 
@@ -127,6 +141,8 @@ def _is_meant(run: Run, evaluation: Evaluation) -> bool:
     call = evaluation.call
     if run.symbolic and call.within is not None and not switched_here(run, call, _switches(run)):
         return False
+    if _adapts_to_what_it_is_asked(evaluation) or _is_tool(run, call.model):
+        return False
     if run.symbolic and evaluation.returned and not evaluation.measured and _is_told_apart(run, evaluation):
         return False
     in_eval_mode = call.training is False and switched_here(run, call, _switches(run))
@@ -138,6 +154,25 @@ def _is_meant(run: Run, evaluation: Evaluation) -> bool:
         return not evaluation.returned
     trains = any(run.events(Backward)) and not run.symbolic and evaluation.context != "both"
     return evaluation.apart and not evaluation.shared and trains and (evaluation.measured or evaluation.afterwards)
+
+
+def _adapts_to_what_it_is_asked(evaluation: Evaluation) -> bool:
+    """Whether a function that tests calls one that trains: the network is taught by the very data that it is asked about."""
+    if evaluation.context != "training":
+        return False
+    around = functions_around(evaluation.call)
+    outside = around[: around.index(evaluation.function)] if evaluation.function in around else []
+    return any(words_of(getattr(each, "name", "")) & EVALUATES for each in outside)
+
+
+def _is_tool(run: Run, model: Value) -> bool:
+    """Whether it is an object of a class of some library, that nobody asks for a mode or for weights: no network, for all that
+    is known."""
+    if not run.symbolic or not isinstance(model, Data) or model.operation != "call" or model.parts:
+        return False
+    library, _, name = model.name.partition(".")
+    is_class = name.rpartition(".")[2][:1].isupper()
+    return is_class and not NETWORK_LIBRARIES.search(library) and id(model) not in learned_in(run)
 
 
 def _is_for_callers(run: Run, evaluation: Evaluation) -> bool:

@@ -74,6 +74,9 @@ ON_PURPOSE = frozenset(
 )
 """Words in the name of a function that leaves the training mode on for a reason: Monte-Carlo dropout, BatchNorm statistics."""
 
+COSTS = frozenset("flop flops mac macs latency throughput complexity".split())
+"""Words in the name of a function that asks what a pass costs: its numbers are nobody's concern."""
+
 TRAINS_ONCE = (frozenset({"train", "training"}), frozenset({"step", "batch"}))
 """Words in the name of a function that trains on one batch: one of each."""
 
@@ -129,7 +132,10 @@ def _is_certain(evaluation: Evaluation) -> bool:
 
 def _is_meant(run: Run, evaluation: Evaluation) -> bool:
     """Whether enough speaks for an evaluation that is not in training mode on purpose."""
-    if evaluation.function is not None and words_of(getattr(evaluation.function, "name", "")) & ON_PURPOSE:
+    around = functions_around(evaluation.call)
+    if any(words_of(getattr(each, "name", "")) & ON_PURPOSE for each in (evaluation.function, *around[-1:])):
+        return False
+    if any(words_of(getattr(each, "name", "")) & COSTS for each in around):
         return False
     if switched_inside(run, evaluation.call) is not None and _meets_evaluation(run, evaluation):
         return False  # both modes are compared

@@ -135,8 +135,13 @@ def _empty_steps(run: Run, each: Trained) -> Iterator[OptimizerStepped]:
     arriving: dict[OptimizerStepped, set[str]] = {}
     if is_filled:
         follow(each.steps, "start", _protocol(each, is_only, arriving))
+    filled = {
+        node_at(step.at) for step, states in arriving.items() if "filled" in states
+    }  # in another pass of its loop
     for step in run.events(OptimizerStepped):
-        if each.is_stepped_by(step) and (not is_filled or arriving.get(step) == {"cleared"}):
+        if not each.is_stepped_by(step):
+            continue
+        if not is_filled or (arriving.get(step) == {"cleared"} and node_at(step.at) not in filled):
             yield step
 
 

@@ -75,9 +75,27 @@ def check(run: Run) -> Iterator[Problem]:
         node = backward.at.node if backward is not None and isinstance(backward.at, CodeSite) else None
         if backward is None or is_written_but_not_run(run, "step", backward) or _asks_what_matters(run, backward):
             continue
+        if _is_of_engine_that_steps(backward):
+            continue
         if node not in reported:
             reported.add(node)
             yield _problem(run, optimizer, backward)
+
+
+def _is_of_engine_that_steps(backward: Backward) -> bool:
+    """Whether an engine differentiates the loss, and the function asks the same one to step: `engine.backward(loss)`."""
+    at = backward.at
+    called = at.node.func if isinstance(at, CodeSite) and isinstance(at.node, ast.Call) and at.node.args else None
+    if not isinstance(at, CodeSite) or at.function is None or not isinstance(called, ast.Attribute):
+        return False
+    engine = ast.unparse(called.value)
+    return any(
+        isinstance(each, ast.Call)
+        and isinstance(each.func, ast.Attribute)
+        and each.func.attr == "step"
+        and ast.unparse(each.func.value) == engine
+        for each in ast.walk(at.function)
+    )
 
 
 def _asks_what_matters(run: Run, backward: Backward) -> bool:

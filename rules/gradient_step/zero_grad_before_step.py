@@ -78,6 +78,8 @@ def check(run: Run) -> Iterator[Problem]:
         follow(each.steps, Gradients("unknown"), _protocol(each, arriving))
         for lost in _lost(arriving):
             node = node_at(lost.clear.at)
+            if _is_skipped(lost, arriving):
+                continue
             if node not in reported and not is_computed_between(run, each, lost.clear, lost.step):
                 reported.add(node)
                 yield _problem(lost)
@@ -112,6 +114,18 @@ def _lost(arriving: dict[OptimizerStepped, set[Gradients]]) -> Iterator[Lost]:
                     continue
                 if gradients.clear is not None:
                     yield Lost(gradients.backward, gradients.clear, step)
+
+
+def _is_skipped(lost: Lost, arriving: dict[OptimizerStepped, set[Gradients]]) -> bool:
+    """Whether the gradients are thrown away under a condition that only comes up behind the backward pass, for one that is too
+    large, say, while another step uses them on the other paths: a step on nothing keeps a gradient scaler's books."""
+    if set(lost.clear.conditions) <= set(lost.backward.conditions):
+        return False
+    return any(
+        step.iterations == lost.step.iterations and any(gradients.state == "filled" for gradients in paths)
+        for step, paths in arriving.items()
+        if node_at(step.at) is not node_at(lost.step.at)
+    )
 
 
 def _is_for(backward: Backward, step: OptimizerStepped) -> bool:

@@ -189,7 +189,14 @@ def _problem(made: OptimizerMade, optimizer: Optimizer, setting: Setting, messag
         related=related,
         help=f"begin with {'0.01' if optimizer.kind == 'SGD' else '1e-3'}",
         control=_control(optimizer, setting),
+        severity=Severity.ADVICE if _trains_what_others_give(optimizer) else None,
     )
+
+
+def _trains_what_others_give(optimizer: Optimizer) -> bool:
+    """Whether a function makes the optimizer over whatever its callers give, and none of these is known: it may be no network."""
+    given = optimizer.arguments.get("params")
+    return isinstance(given, Data) and given.operation == "argument"
 
 
 def _control(optimizer: Optimizer, setting: Setting) -> Fix | None:

@@ -75,6 +75,29 @@ def _close(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -
     return NONE
 
 
+@method("__enter__")
+def _enter(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
+    """A switch that is entered by hand, and stays on until it is left by hand: `torch.no_grad().__enter__()`."""
+    if not isinstance(receiver, Data) or is_stack(receiver):
+        return None
+    before = machine.gradient
+    switched, gradient = context_gradient(machine, receiver)
+    if not switched:
+        return None
+    receiver.parts["entered"] = Constant(before)
+    machine.gradient = gradient
+    return receiver
+
+
+@method("__exit__")
+def _exit(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
+    before = receiver.parts.get("entered") if isinstance(receiver, Data) else None
+    if not isinstance(before, Constant):
+        return None
+    machine.gradient = before.value
+    return NONE
+
+
 def is_stack(context: Value) -> bool:
     """Whether a context is a stack of others, which it leaves when it is left."""
     return isinstance(context, Data) and context.name.endswith("ExitStack")

@@ -138,10 +138,12 @@ def _step(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) ->
         return None  # a moving average is told whose weights to follow; an optimizer has its own
     first = given.get(0, "optimizer", "closure")
     scaler = receiver if is_scaler(receiver) else None
+    followed = scaler is not None and _step_wrappers(machine, given, node)
     stepped = next((each for each in given.values() if _is_steppable(each, scaler is not None)), None)
     if stepped is not None:
         named = argument(machine, node, given, stepped)
         machine.emit(OptimizerStepped(machine.site(node), _optimizers_among(stepped), named, scaler))
+    if stepped is not None or followed:
         return NONE
     if isinstance(receiver, Scheduler):
         machine.emit(SchedulerStepped(machine.site(node), receiver, given.get(0, "metrics", "metric", "epoch")))
@@ -179,6 +181,19 @@ def _is_steppable(value: Value, by_scaler: bool) -> bool:
     """Whether it is an optimizer, or one of several that a setting chooses; a scaler steps nothing else, whatever it may be."""
     choices = [is_optimizer_like(each) for each in alternatives(value) if each is not NONE]
     return any(choices) if by_scaler else bool(choices) and all(choices)
+
+
+def _step_wrappers(machine: Machine, given: Arguments, node: ast.AST) -> bool:
+    """Follow the steps of the project's own classes that a scaler is given, which wrap an optimizer; whether there are any."""
+    wrappers = [
+        each
+        for value in given.values()
+        for each in alternatives(value)
+        if isinstance(each, Instance) and not is_optimizer_like(each) and isinstance(each.cls.find("step"), Function)
+    ]
+    for each in wrappers:
+        machine.call_method(each, "step", Arguments(), node)
+    return bool(wrappers)
 
 
 def _optimizers_among(value: Value) -> Value:
