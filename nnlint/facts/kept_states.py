@@ -211,7 +211,7 @@ def _changes(run: Run, event: Any, kept: StateKept) -> bool:
     if isinstance(event, OptimizerStepped):
         optimizers = alternatives(event.optimizer)
         return any(_trains(run, event, each, kept, owner) for each in optimizers for owner in _owners(kept))
-    if isinstance(event, Escaped) and TRAINS.search(event.callee):
+    if isinstance(event, Escaped) and TRAINS.search(event.callee) and "state_dict" not in event.callee:
         return any(id(owner) in run.remember("given", event, _given) for owner in _owners(kept))
     return False
 

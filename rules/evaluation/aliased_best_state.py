@@ -39,7 +39,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from nnlint.events import Event, OptimizerStepped, Run, StateKept, ValueSeen
+from nnlint.events import OptimizerStepped, Run, StateKept, ValueSeen
 from nnlint.facts.kept_states import Stale, is_choice, is_kept_last, stale_states, written_for
 from nnlint.finding import Applicability, Edit, Fix, Severity, Verdict
 from nnlint.mending import edits
@@ -54,34 +54,8 @@ from nnlint.words import TRAINING
 def check(run: Run) -> Iterator[Problem]:
     """One problem for each place that keeps live weights."""
     for stale in stale_states(run):
-        if not is_kept_last(stale.kept) and not is_choice(stale.kept) and not _is_bound_anew(stale):
+        if not is_kept_last(stale.kept) and not is_choice(stale.kept):
             yield _problem(stale)
-
-
-def _is_bound_anew(stale: Stale) -> bool:
-    """Whether a function's own name holds the state, is used in that function alone, and the training goes on outside of it: each
-    call begins without it."""
-    at, used = stale.kept.at, stale.used
-    function = at.function if isinstance(at, CodeSite) else None
-    if (
-        used is None
-        or not isinstance(at, CodeSite)
-        or not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef))
-    ):
-        return False
-    targets = at.statement.targets if isinstance(at.statement, ast.Assign) else []
-    if not any(isinstance(each, ast.Name) and each.id == stale.kept.name for each in targets):
-        return False
-    if any(isinstance(each, (ast.Global, ast.Nonlocal)) for each in ast.walk(function)):
-        return False
-    return function in _functions_around(used) and function not in _functions_around(stale.changed)
-
-
-def _functions_around(event: Event) -> list[ast.AST]:
-    """The functions that are running when something happens."""
-    return [
-        site.function for site in (*event.calls, event.at) if isinstance(site, CodeSite) and site.function is not None
-    ]
 
 
 def _problem(stale: Stale) -> Problem:
