@@ -65,6 +65,9 @@ TORCH = regex(
 """What a module imports whose networks are torch's."""
 
 NAMED_NETWORK = regex(r"^(?:net|network|model)$", re.I)
+REGISTERS = frozenset({"register_module", "register_criterion"})
+"""Decorators that make a class known to a runner."""
+
 MOST_FOLLOWED = 400
 MOST_PARTS = 5
 
@@ -379,9 +382,21 @@ def _is_in_loss(call: ModelCalled) -> bool:
 
 
 def _is_hook(run: Run, call: ModelCalled) -> bool:
-    """Whether a framework calls the function around, in its own way."""
+    """Whether a framework calls the function around, in its own way, or any method of a model that is registered with it."""
     around = functions_around(call)
-    return run.symbolic and bool(around) and HOOK.match(getattr(around[0], "name", "")) is not None
+    if not run.symbolic or not around:
+        return False
+    return HOOK.match(getattr(around[0], "name", "")) is not None or _is_registered(call.at)
+
+
+def _is_registered(site: Site) -> bool:
+    """Whether a method of a class stands there that a runner knows: OpenMMLab's and fairseq's validate without recording."""
+    function = site.function if isinstance(site, CodeSite) else None
+    if not isinstance(site, CodeSite) or function is None:
+        return False
+    around = (each for each in site.module.tree.body if isinstance(each, ast.ClassDef) and function in each.body)
+    decorators = (each.func if isinstance(each, ast.Call) else each for cls in around for each in cls.decorator_list)
+    return any(getattr(each, "attr", getattr(each, "id", "")) in REGISTERS for each in decorators)
 
 
 def _is_held_out(call: ModelCalled) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from nnlint.events import Backward, OptimizerMade, OptimizerStepped, Run
 from nnlint.facts.identity import COPIES
@@ -127,8 +127,11 @@ def _terms(loss: Value) -> Iterator[Value]:
             yield value
 
 
-def terms(loss: Value) -> list[Value]:
-    """The terms of a sum, each with its constant factors taken off; a straight-through estimate is one term."""
+def terms(loss: Value, choose: Callable[[Value], Sequence[Value]] = alternatives) -> list[Value]:
+    """The terms of a sum, each with its constant factors taken off; a straight-through estimate is one term.
+
+    Of what may be one of several values, those are looked at that `choose` gives.
+    """
     found: list[Value] = []
     pending: list[Value] = [loss]
     budget = MOST_VISITED
@@ -136,7 +139,7 @@ def terms(loss: Value) -> list[Value]:
         budget -= 1
         value = pending.pop()
         if isinstance(value, Either):
-            pending.extend(value.alternatives)
+            pending.extend(choose(value))
         elif (
             isinstance(value, Data)
             and value.operation in ("add", "subtract")

@@ -25,6 +25,9 @@ MAY_HOLD_WEIGHTS = frozenset({"parameter", "call", "method"})
 LOSS = regex(r"^torch\.nn\.(?:modules\.loss\.)?\w*Loss\w*$")
 """Torch's own losses, of which a class at hand may be one: none of them has weights."""
 
+COUNTS = regex(r"(?:^|\.)(?:get_)?(?:rank|local_rank|size|world_size|device_count)$")
+"""Functions of which is only known how they are called, and that give numbers."""
+
 PLAIN_BASES = ("Module", "_Loss", "ABC", "Generic")
 """Endings of the names of bases that bring no weights."""
 
@@ -64,7 +67,8 @@ def has_weights(model: Value) -> bool:
 
 
 def _may_learn(held: Data) -> bool:
-    return held.operation in MAY_HOLD_WEIGHTS or asks_for_gradient(held)
+    is_number = held.operation == "call" and COUNTS.search(held.name) is not None
+    return (held.operation in MAY_HOLD_WEIGHTS and not is_number) or asks_for_gradient(held)
 
 
 def is_weightless(model: Value) -> bool:

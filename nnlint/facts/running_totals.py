@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator, Sequence
 
 from nnlint.events import Accumulated, Backward, Differentiated, Event, Iteration, Loop, OptimizerStepped, Run
 from nnlint.facts.differentiated import behind
 from nnlint.facts.gradients import OPEN_OPERATIONS
 from nnlint.graph import ancestors, cuts_graph, has_network_behind
+from nnlint.lazy import regex
+from nnlint.mending.edits import loops_around
 from nnlint.operations import TRANSPARENT
 from nnlint.records import dataclass
 from nnlint.static.objects import CodeSite
@@ -21,6 +24,8 @@ KEEPS_GRAPH = (TRANSPARENT | ARITHMETIC) - {"detach", "numpy", "array", "tensor"
 
 SIZES = frozenset("size shape numel nelement dim ndim device dtype length".split())
 MOST_TERMS = 300
+AT_STEPS = regex(r"sync_gradients|accumulat")
+"""How code asks whether the gradients of several batches are together."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,7 @@ def live_totals(run: Run) -> Iterator[LiveTotal]:
         if (
             loss is None
             or not _outlives(run, totals, total, loss)
+            or _begins_anew_at_steps(total)
             or _is_differentiated_whole(totals, total, loss, _differentiated(run))
         ):
             continue
@@ -169,6 +175,26 @@ def lives_on(run: Run, total: Accumulated, loop: Loop) -> bool:
 
 def _is_of_earlier_pass(event: Event, here: Iteration) -> bool:
     return any(each.loop is here.loop and each.number < here.number for each in event.iterations)
+
+
+def _begins_anew_at_steps(total: Accumulated) -> bool:
+    """Whether the innermost loop gives the list another, empty one, wherever the gradients of several batches are put together:
+    it holds the graphs of one step."""
+    loops = loops_around(total.at)
+    node = total.at.node if isinstance(total.at, CodeSite) else None
+    held = node.func.value if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else None
+    while isinstance(held, (ast.Subscript, ast.Attribute)):
+        held = held.value
+    if not loops or not isinstance(held, ast.Name):
+        return False
+    choices = [
+        each for each in ast.walk(loops[-1]) if isinstance(each, ast.If) and AT_STEPS.search(ast.unparse(each.test))
+    ]
+    return any(
+        isinstance(each, ast.Assign) and any(getattr(one, "id", "") == held.id for one in each.targets)
+        for choice in choices
+        for each in choice.body
+    )
 
 
 def _same_node(first: Event, second: Event) -> bool:

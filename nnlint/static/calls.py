@@ -258,7 +258,7 @@ def _hold(machine: Machine, made: Instance, given: Arguments) -> None:
     held = [
         each for each in given.values() if not isinstance(each, (Instance, Constant)) or knowledge.is_network_like(each)
     ]
-    if held:
+    if held or made.is_network:
         machine.write(made.attributes, GIVEN_KEY, Items(held, "tuple", open=True))
 
 

@@ -43,10 +43,9 @@ def is_test_suite(source: Source) -> bool:
     folders = PurePath(source.path).parts[:-1]
     is_below = "tests" in folders
     if NAMED.search(name) is None:
-        is_for_others = (is_below or ("test" in folders and RELATIVE.search(text) is not None)) and not RUNS.search(
-            text
-        )
-        return is_for_others or (is_below and TRAINS.search(text) is None)
+        if is_below:
+            return "__main__" not in text or TRAINS.search(text) is None
+        return "test" in folders and RELATIVE.search(text) is not None and RUNS.search(text) is None
     if TOOLS.search(text) is not None:
         return True
     return is_below or (ASSERTS.search(text) is not None and TESTS.search(text) is not None)

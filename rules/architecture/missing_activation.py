@@ -234,8 +234,8 @@ def _is_factored(first: Data, second: Data) -> bool:
         return True
     at_each_place = first.operation == "convolution" and _is_applied_at_each_place(a, b)
     if first.operation == "convolution" and second.operation == "linear":
-        if _is_patching(a) or _is_pointwise(a):
-            return True
+        if _is_patching(a) or _is_pointwise(a) or _size(a.arguments.get("out_channels")) == 1:
+            return True  # a single map, which the linear layer mixes along another axis
         if not at_each_place:
             return False
     before_, middle = (a.arguments.get(name) for name in SIZES[first.operation])

@@ -78,6 +78,7 @@ def _problem(run: Run, network: Instance, name: str, containers: list[Items | En
     statement = assignment_of(network, name, among_others=True) if missing else None
     if statement is None or _is_hidden_on_purpose(network, statement) or _registers_by_text(network):
         return
+    missing = [part for part in missing if not _serves(network, part)]
     used = [part for part in missing if _is_used(run, part) and _is_made_for(network, run, part)]
     if not used:
         return
@@ -130,6 +131,14 @@ def _is_used(run: Run, part: Value) -> bool:
         return False
     layers = [layer for layer in trainable_layers(part) if id(layer) not in optimized(run)]
     return any(id(layer) in applied_layers(run) for layer in layers)
+
+
+def _serves(network: Instance, part: Value) -> bool:
+    """Whether it is a helper that holds the network, whose layers it applies, and has none of its own."""
+    held = [*part.attributes.values()] if isinstance(part, Instance) else []
+    if not any(each is network for value in held for each in elements(value)):
+        return False
+    return not any(is_module(each) and trainable_layers(each) for value in held for each in alternatives(value))
 
 
 def _is_made_for(network: Instance, run: Run, part: Value) -> bool:

@@ -66,6 +66,7 @@ PASSED = SAME_SHAPE | {"index", "add", "subtract", "multiply", "divide", "slice"
 STATES = frozenset({"hidden", "state", "states", "cell", "h", "hn", "cn"})
 """Names of what has a first dimension of 1 where a recurrent layer has one direction and one level."""
 
+COSTS = frozenset("cost costs flop flops macs".split())
 DEEPEST = 20
 
 
@@ -85,12 +86,18 @@ def check(run: Run) -> Iterator[Problem]:
     for operation in ("view", "reshape"):
         for data in made_by(run, operation):
             site = data.at
-            if not isinstance(site, CodeSite) or id(site.node) in reported:
+            if not isinstance(site, CodeSite) or id(site.node) in reported or _is_for_cost(site):
                 continue
             reordered = _reordered(run, data)
             if reordered is not None and not _is_taken_back(run, reordered):
                 reported.add(id(site.node))
                 yield _problem(site, reordered)
+
+
+def _is_for_cost(site: CodeSite) -> bool:
+    """Whether the statement works out what an operation costs: it asks for the shape alone."""
+    targets = site.statement.targets if isinstance(site.statement, ast.Assign) else []
+    return any(not COSTS.isdisjoint(words_of(each.id)) for each in targets if isinstance(each, ast.Name))
 
 
 def _reordered(run: Run, data: Data) -> Reordered | None:

@@ -113,7 +113,10 @@ def _records_in_vain(run: Run, evaluation: Evaluation) -> bool:
     if call.gradient is not True or not _is_meant(run, evaluation):
         return False
     return not (
-        _is_frozen(run, call.model)
+        (
+            isinstance(call.model, Layer) and call.model.operation == "embedding"
+        )  # a look-up, which costs next to nothing
+        or _is_frozen(run, call.model)
         or run.remember("weightless", call.model, is_weightless)
         or wants_input_gradient(call)
         or differentiates_inside(run, call.model)

@@ -31,15 +31,15 @@ operation had a graph, and what came out has none.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from nnlint.events import Backward, OptimizerStepped, Run
 from nnlint.facts.live_graphs import differentiated_losses, graph_behind, terms
 from nnlint.finding import Severity, Verdict
 from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
-from nnlint.static.objects import CodeSite
-from nnlint.values import Data
+from nnlint.static.objects import CodeSite, node_at
+from nnlint.values import Data, Value, alternatives
 from nnlint.witness import Case, confirmed, not_reached, numbers, refuted, unverified
 from nnlint.words import BACKWARD
 
@@ -58,8 +58,12 @@ WORDS = {
 def check(run: Run) -> Iterator[Problem]:
     """One problem for each operation without a gradient that stands between a network and what is differentiated."""
     reported: set[ast.AST] = set()
-    for backward in differentiated_losses(run):
+    losses = list(differentiated_losses(run))
+    live = {(node_at(each.at), each.iterations) for each in losses if graph_behind(run, each.loss).is_live}
+    for backward in losses:
         is_live = graph_behind(run, backward.loss).is_live
+        if not is_live and (node_at(backward.at), backward.iterations) in live:
+            continue  # one of several values that the loss may be: an answer, where nothing is trained
         for block in _blocks(run, backward, is_live):
             node = block.at.node if isinstance(block.at, CodeSite) else None
             if node is not None and node not in reported:
@@ -69,11 +73,22 @@ def check(run: Run) -> Iterator[Problem]:
 
 def _blocks(run: Run, backward: Backward, is_live: bool) -> Iterator[Data]:
     """The operations that no gradient passes, of the whole loss where it reaches nothing, else of terms that do not."""
-    parts = terms(backward.loss) if is_live else [backward.loss]
+    parts = _terms(run, backward.loss) if is_live else [backward.loss]
     for part in parts:
         graph = graph_behind(run, part)
         if not graph.is_live and not graph.cuts and not graph.unrecorded:
             yield from graph.blocks
+
+
+def _terms(run: Run, loss: Value) -> list[Value]:
+    """The terms of a loss; of several values that it may be, of those that a gradient goes through: the others are answers that
+    the same function gives where nothing is trained."""
+
+    def live(value: Value) -> Sequence[Value]:
+        choices = alternatives(value)
+        return [each for each in choices if graph_behind(run, each).is_live] or choices
+
+    return terms(loss, live)
 
 
 def _problem(block: Data, backward: Backward, is_term: bool) -> Problem:

@@ -158,6 +158,8 @@ def _misplaced(event: LossComputed, ending: Ending) -> Misplaced | None:
 
 def _dimension_of_classes(event: LossComputed, ending: Ending, rank: int | None, taken: int) -> int | None:
     """Where a softmax would have to find the classes that the loss has in its second dimension; None where that is not known."""
+    if "index" in ending.passed and _loses_dimensions(event.prediction, ending.data):
+        return None
     if ending.passed <= IN_PLACE and event.kind in CLASS_LOSSES:
         return None if rank is not None and _may_be_one_sequence(ending.data) else 1
     if rank is None and taken != 0:
@@ -165,6 +167,16 @@ def _dimension_of_classes(event: LossComputed, ending: Ending, rank: int | None,
     is_flat = ending.passed <= FLATTENING and _flattens_rows(event.prediction, ending.data)
     is_first = ending.passed <= IN_PLACE and taken == 0 and rank is not None
     return LAST if is_flat or is_first else None
+
+
+def _loses_dimensions(prediction: Value, data: Data) -> bool:
+    """Whether an index between picks one of the first dimension: `both[0, :, :]`, of two answers that were stacked."""
+    picked = (
+        each for each in _between(prediction, data) if each.operation == "index" and isinstance(each.at, CodeSite)
+    )
+    slices = (each.at.node.slice for each in picked if isinstance(each.at.node, ast.Subscript))  # type: ignore[union-attr]
+    firsts = (each.elts[0] if isinstance(each, ast.Tuple) and each.elts else each for each in slices)
+    return any(isinstance(each, ast.Constant) and isinstance(each.value, int) for each in firsts)
 
 
 def _may_be_one_sequence(data: Data) -> bool:

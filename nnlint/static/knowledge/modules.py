@@ -23,6 +23,7 @@ from nnlint.static.machine import Machine
 from nnlint.values import (
     FALSE,
     FROZEN_KEY,
+    GIVEN_KEY,
     MODE_KEY,
     NONE,
     TRUE,
@@ -63,8 +64,12 @@ def set_mode(machine: Machine, network: Value, training: bool | None) -> None:
     if isinstance(network, Data):
         machine.write(network.parts, MODE_KEY, mode)
     for part in parameters_of(network):
-        if isinstance(part, (Instance, Layer)):
-            machine.write(part.attributes, MODE_KEY, mode)
+        if not isinstance(part, (Instance, Layer)):
+            continue
+        machine.write(part.attributes, MODE_KEY, mode)
+        for held in part.attributes.values():
+            if type(held) is Data and MODE_KEY in held.parts:
+                machine.write(held.parts, MODE_KEY, mode)  # a network of a library, as a part of this one
 
 
 # Parameters and states
@@ -84,8 +89,8 @@ def _named_parameters(machine: Machine, receiver: Value, given: Arguments, node:
 
 @method("modules", "children", "named_modules", "named_children")
 def _modules(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
-    if not isinstance(receiver, (Instance, Layer)):
-        return None
+    if not isinstance(receiver, (Instance, Layer)) or GIVEN_KEY in receiver.attributes:
+        return None  # of a network whose constructor was not followed, the parts are not known
     name = getattr(getattr(node, "func", None), "attr", "")
     direct = [part for part in receiver.attributes.values() if _may_be_child(part)]
     parts = _in_order(receiver) if name.endswith("modules") else direct
