@@ -21,6 +21,7 @@ TRAINS = regex(r"optim|\.fit\(|argparse|__main__", re.I)
 """What a file below `tests/` holds that is more than something to compare with."""
 
 RUNS = regex(r"__main__|parse_args\(\s*\)")
+SCRIPT = regex(r"__main__|^(?:for|while|with)\b|^\w+(?:\.\w+)*\(", re.MULTILINE)
 RELATIVE = regex(r"^from \.+\w* import ", re.MULTILINE)
 """What scripts hold that are run by themselves, and what modules hold that others import."""
 
@@ -44,7 +45,7 @@ def is_test_suite(source: Source) -> bool:
     is_below = "tests" in folders
     if NAMED.search(name) is None:
         if is_below:
-            return "__main__" not in text or TRAINS.search(text) is None
+            return TRAINS.search(text) is None or SCRIPT.search(text) is None
         return "test" in folders and RELATIVE.search(text) is not None and RUNS.search(text) is None
     if TOOLS.search(text) is not None:
         return True

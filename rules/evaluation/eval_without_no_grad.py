@@ -160,8 +160,12 @@ def _is_meant(run: Run, evaluation: Evaluation) -> bool:
 
 
 def _adapts_to_what_it_is_asked(evaluation: Evaluation) -> bool:
-    """Whether a function that tests calls one that trains: the network is taught by the very data that it is asked about."""
-    if evaluation.context != "training":
+    """Whether a function that tests calls one that trains, step by step: the network is taught by the very data that it is asked
+    about. One that differentiates by itself is a whole training, with an end that may measure it."""
+    function = evaluation.function
+    if evaluation.context != "training" or function is None:
+        return False
+    if any(isinstance(each, ast.Attribute) and each.attr == "backward" for each in ast.walk(function)):
         return False
     around = functions_around(evaluation.call)
     outside = around[: around.index(evaluation.function)] if evaluation.function in around else []
