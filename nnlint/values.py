@@ -111,6 +111,9 @@ class Entries(Value):
 MODE_KEY = "<training>"
 """The attribute under which a network keeps whether it is in training mode."""
 
+LISTED_KEY = "<listed>"
+"""The part of unknown data that says that somebody asked for its `parameters()`, which networks have."""
+
 GIVEN_KEY = ("given",)
 """The attribute, of no name, under which an object keeps what a constructor was given that was not followed."""
 

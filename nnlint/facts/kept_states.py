@@ -153,7 +153,37 @@ def _owners(event: StateKept) -> list[Value]:
     if not isinstance(written, (ast.Name, ast.Attribute)):
         return []
     kept: list[Value] = [each for each in elements(event.state) if isinstance(each, (Instance, Layer, Data))]
-    return kept if BEST.search(event.name) and not BEST.search(ast.unparse(written)) else []
+    return kept if kept and _is_meant_for_later(event, written) else []
+
+
+def _is_meant_for_later(event: StateKept, written: ast.expr) -> bool:
+    """Whether the other name of a model says that it is kept, or it gets it where a score is the best one so far."""
+    if BEST.search(event.name) or BEST.search(ast.unparse(written)):
+        return not BEST.search(ast.unparse(written))
+    around = edits.blocks_around(event.at)
+    return bool(around) and isinstance(around[-1], ast.If) and _keeps_a_record(around[-1])
+
+
+def _keeps_a_record(branch: ast.If) -> bool:
+    """Whether a branch keeps the better one of the two numbers that it compared: `if loss < low: low = loss`."""
+    compared = [each for each in ast.walk(branch.test) if isinstance(each, ast.Compare) and len(each.comparators) == 1]
+    pairs = [{ast.unparse(each.left), ast.unparse(each.comparators[0])} for each in compared if _is_ordered(each)]
+    return any(pair in pairs for statement in branch.body for pair in _assigned(statement))
+
+
+def _is_ordered(compared: ast.Compare) -> bool:
+    return isinstance(compared.ops[0], (ast.Lt, ast.LtE, ast.Gt, ast.GtE))
+
+
+def _assigned(statement: ast.stmt) -> Iterator[set[str]]:
+    """What is assigned to what: of `low, kept = loss, model`, both pairs."""
+    if not isinstance(statement, ast.Assign):
+        return
+    for target in statement.targets:
+        is_spread = isinstance(target, ast.Tuple) and isinstance(statement.value, ast.Tuple)
+        values = statement.value.elts if is_spread and isinstance(statement.value, ast.Tuple) else [statement.value]
+        for part, value in zip(_parts([target]), values, strict=False):
+            yield {ast.unparse(part), ast.unparse(value)}
 
 
 def written_for(event: StateKept) -> ast.expr | None:

@@ -1,8 +1,9 @@
 """The best weights are kept by reference.
 
 ## What it does
-Reports weights that a training loop keeps for later, as a `state_dict()` or as the model under another name, and that later
-steps of the same model change before they are restored, saved or returned. Copies, states that are saved at once, and states kept
+Reports weights that a training loop keeps for later, as a `state_dict()` or as the model under another name (one that says so, or
+given where a score becomes the one to beat), and that later steps of the same model change before they are restored, saved or
+returned. Copies, states that are saved at once, and states kept
 right before the loop ends are left alone, and those that are kept for the number of their epoch: they are meant as the last
 ones. A name that each arm of an `if` gives to another network says which one is used, and keeps nothing. A shallow
 `state_dict().copy()` is no copy: its tensors are the live ones.

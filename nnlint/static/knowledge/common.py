@@ -14,6 +14,7 @@ from nnlint.lazy import regex
 from nnlint.static.arguments import Arguments
 from nnlint.static.machine import Machine
 from nnlint.values import (
+    LISTED_KEY,
     MODE_KEY,
     Constant,
     Data,
@@ -140,7 +141,7 @@ def is_scaler(value: Value) -> bool:
 
 
 def is_network_like(value: Value) -> bool:
-    """Whether the value is a network, or unknown data that is called like one."""
+    """Whether the value is a network, or unknown data that is called like one, or whose parameters somebody asked for."""
     if isinstance(value, Instance):
         return value.is_network
     if isinstance(value, Layer):
@@ -150,7 +151,7 @@ def is_network_like(value: Value) -> bool:
     if not isinstance(value, Data) or value.operation not in LASTING:
         return False
     name = role_name(value)
-    is_called_so = bool(NETWORKS.search(name)) and not LOSSES.search(name)
+    is_called_so = bool(LISTED_KEY in value.parts or NETWORKS.search(name)) and not LOSSES.search(name)
     return is_called_so and not _is_maker(value) and not _is_no_network(value.name)
 
 

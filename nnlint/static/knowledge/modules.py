@@ -24,6 +24,7 @@ from nnlint.values import (
     FALSE,
     FROZEN_KEY,
     GIVEN_KEY,
+    LISTED_KEY,
     MODE_KEY,
     NONE,
     TRUE,
@@ -77,9 +78,13 @@ def set_mode(machine: Machine, network: Value, training: bool | None) -> None:
 
 @method("parameters", "trainable_parameters", "get_parameters", "params")
 def _parameters(machine: Machine, receiver: Value, given: Arguments, node: ast.AST) -> Value | None:
-    if isinstance(receiver, (Instance, Layer)) or (isinstance(receiver, Data) and not given.positional):
+    if isinstance(receiver, (Instance, Layer)):
         return Parameters((receiver,), machine.site(node))
-    return None
+    if not isinstance(receiver, Data) or given.positional:
+        return None
+    if getattr(getattr(node, "func", None), "attr", "") == "parameters" and LISTED_KEY not in receiver.parts:
+        machine.write(receiver.parts, LISTED_KEY, TRUE)
+    return Parameters((receiver,), machine.site(node))
 
 
 @method("named_parameters")
