@@ -169,6 +169,11 @@ def _reached(loss: Value) -> frozenset[int] | None:
         if _is_open(value) or isinstance(holder, Data) or len(seen) > MOST_REACHED:
             return None
         found.add(id(value))
+        if value.operation == "weight":
+            owned = _parts_of_data(value)
+            if owned is None:
+                return None
+            found |= owned  # of a loop or `next` over the parameters of a network, it is one of them
         if holder is not None and id(holder) not in found:
             found.update(map(id, parameters_of(holder)))
         pending.extend(_carriers(value))

@@ -25,6 +25,9 @@ SCRIPT = regex(r"__main__|^(?:for|while|with)\b|^\w+(?:\.\w+)*\(", re.MULTILINE)
 RELATIVE = regex(r"^from \.+\w* import ", re.MULTILINE)
 """What scripts hold that are run by themselves, and what modules hold that others import."""
 
+ASKS = regex(r"no_grad|\.eval\(|DataLoader|load_state_dict|torch\.load|\.backward\(")
+"""What it holds that is more than a network to try things out with, below `testing/`: a script that tests one may stand there."""
+
 OWN_ASSERTS = regex(r"^[ \t\f]+self\.assert[A-Z]\w*\(", re.MULTILINE)
 
 
@@ -33,7 +36,7 @@ def is_test_suite(source: Source) -> bool:
 
     A file whose classes are test cases, or what these have in common, is one under any name, and so is what lies below a folder
     `tests` and trains nothing, is named like a test there, or is there to be imported; below a folder `test`, what imports its
-    neighbours by their place.
+    neighbours by their place. So is what a library keeps in `testing` for its tests, if it neither trains nor evaluates anything.
     """
     name = PurePath(source.path).name
     text = source.text
@@ -46,6 +49,8 @@ def is_test_suite(source: Source) -> bool:
     if NAMED.search(name) is None:
         if is_below:
             return TRAINS.search(text) is None or SCRIPT.search(text) is None
+        if "testing" in folders and ASKS.search(text) is None and TRAINS.search(text) is None:
+            return True
         return "test" in folders and RELATIVE.search(text) is not None and RUNS.search(text) is None
     if TOOLS.search(text) is not None:
         return True

@@ -4,7 +4,8 @@
 Reports an attribute of a network that forward uses and that is no `nn.Parameter`: the result of an operation on one
 (`nn.Parameter(...).to(device)`, `.cuda()`, `* 0.01`), a plain tensor with `requires_grad=True`, or parameters in a plain list
 or dict. Tensors that an optimizer is given by themselves or by a method that lists them, or that are updated by hand, are left
-alone, and so are buffers.
+alone, and so are buffers, and what asks for the type that a parameter has anyhow (`nn.Parameter(...).to(torch.float32)`): it
+gives the parameter itself.
 
 ## Why it matters
 torch registers what is assigned as an `nn.Parameter`. An operation on one gives an ordinary tensor, and the parameter behind
@@ -60,10 +61,15 @@ MAKES_ANOTHER = ACTIVATIONS | frozenset(
 KEEPS_ITSELF = frozenset({"requires_grad_", "share_memory_", "register_hook"})
 """Methods that give back the parameter itself."""
 
-KEEPS_USUAL = frozenset({"float", "cpu"})
-"""Methods that do so for what is 32 bits wide and on the CPU, as parameters are when they are made."""
+KEEPS_USUAL = frozenset({"float", "cpu", "contiguous"})
+"""Methods that do so for what is 32 bits wide, on the CPU and in one piece, as parameters are when they are made."""
 
-OTHER_TYPE = regex(r"double|half|float64|float16|long|int|cuda")
+USUAL = regex(
+    r"^(?:torch\.)?(?:float|float32|FloatTensor)$|^(?:torch\.device\()?['\"](?:cpu|torch\.FloatTensor)['\"]\)?$"
+)
+"""A type or a place that is the one of what is made without any: `to` and `type` have nothing to change then."""
+
+OTHER_TYPE = regex(r"double|half|float64|float16|long|int|cuda|transpose|permute|expand|\bt\(|\.m?T\b")
 
 MADE_OF = frozenset({"random", "zeros", "ones", "full", "tensor", "arange", "linspace", "array", "clone", "to"})
 """What makes a plain tensor that may be meant as a parameter."""
@@ -213,9 +219,14 @@ def _keeps_itself(data: Data) -> bool:
         return False
     if node.func.attr == "to" and _is_there_already(node):
         return True
-    return node.func.attr in KEEPS_ITSELF or (
-        node.func.attr in KEEPS_USUAL and not OTHER_TYPE.search(ast.unparse(node.func.value))
-    )
+    is_usual = node.func.attr in KEEPS_USUAL or (node.func.attr in ("to", "type") and _asks_for_usual(node))
+    return node.func.attr in KEEPS_ITSELF or (is_usual and not OTHER_TYPE.search(ast.unparse(node.func.value)))
+
+
+def _asks_for_usual(node: ast.Call) -> bool:
+    """Whether a type is asked for that what is made without one has anyhow: `to(torch.float32)`."""
+    given = _given(node)
+    return bool(given) and all(USUAL.search(ast.unparse(each)) for each in given)
 
 
 def _is_there_already(node: ast.Call) -> bool:

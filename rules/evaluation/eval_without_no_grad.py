@@ -5,7 +5,8 @@ Reports the call of a network whose output is measured, compared or only used, n
 recorded: in a function that evaluates, on test or validation data, or in eval mode. Where the outputs or losses are kept in a
 list or a running total, graph and all, it is an error. What is asked once, outside of any loop, or drawn from a network between
 two epochs and only looked at, is advice: its graph is gone with the answer. So is what a function asks to draw it, or a loop of
-a few passes: no run and no reading tells whether the few graphs matter.
+a few passes: no run and no reading tells whether the few graphs matter. A network that goes through its own layers in a loop,
+as a flow does for its samples, is asked once.
 
 ## Why it matters
 Recording keeps every intermediate result of the forward pass alive: evaluation takes several times the memory and more time,
@@ -95,6 +96,9 @@ MOST_LOOKED_THROUGH = 20
 UNKNOWN_CODE = frozenset({"call", "method"})
 NETWORK_LIBRARIES = regex(r"torch|lightning|transformers|timm|diffusers|monai|mm|segmentation_models|sentence", re.I)
 """How the libraries are called whose classes are networks as a rule."""
+
+WALKS = frozenset({"enumerate", "reversed", "index", "list"})
+"""Operations that go through the same things, in another order or with their numbers."""
 
 NUMBERS_ALONE = frozenset({"numpy", "array", "tensor"})
 """Operations whose result has the numbers and no graph, or that raise."""
@@ -270,7 +274,7 @@ def _problem(run: Run, evaluation: Evaluation) -> Problem:
 def _goes_on(run: Run, evaluation: Evaluation) -> bool:
     """Whether the network is asked again and again: in a loop that trains nothing, or in any, where the answer is measured."""
     around = [iteration.loop for iteration in evaluation.call.iterations]
-    loops = {id(loop) for loop in around if not _is_left_at_once(loop)}
+    loops = {id(loop) for loop in around if not _is_left_at_once(loop) and not _is_over_layers(loop)}
     return bool(loops) and (evaluation.measured or not loops <= run.remember("training loops", run, _training_loops))
 
 
@@ -278,6 +282,15 @@ def _is_left_at_once(loop: Loop) -> bool:
     """Whether the first pass of a loop is its last: `for batch in loader: ...; break`."""
     statement = loop.at.statement if isinstance(loop.at, CodeSite) else None
     return any(isinstance(each, ast.Break) for each in getattr(statement, "body", ()))
+
+
+def _is_over_layers(loop: Loop) -> bool:
+    """Whether a network goes through the layers that it holds, as it does once for each answer."""
+    over = loop.over
+    while isinstance(over, Data) and over.operation in WALKS and over.inputs:
+        over = over.inputs[0]
+    items = over.items if isinstance(over, Items) else [over]
+    return bool(items) and all(isinstance(each, Layer) for each in items)
 
 
 def _training_loops(run: Run) -> set[int]:

@@ -41,7 +41,7 @@ def is_network(cls: Class) -> bool:
     """Whether the class derives from torch's Module, directly or through a framework's or an unknown base of such a name."""
     for base in cls.external_bases():
         root, _, last = base.partition(".")[0], "", base.rpartition(".")[2]
-        if last in ("Module", "LightningModule", "PreTrainedModel", "MessagePassing"):
+        if last in ("Module", "ScriptModule", "LightningModule", "PreTrainedModel", "MessagePassing"):
             return True
         if root in NETWORK_ROOTS and (last in NETWORK_BASES or last.endswith(("Model", "Net"))):
             return True
