@@ -30,6 +30,9 @@ PICTURES = regex(r"imread|image|img|pixel|mask|depth|dispar|flow|frame_?rgb|rast
 SAVES = frozenset("save save_weights save_model save_pretrained dump save_checkpoint".split())
 """Methods that keep a network for other scripts."""
 
+TRAINERS = regex(r"(?:^|\.)\w*Trainer$")
+"""Classes that train and save by themselves, Lightning's and transformers', say."""
+
 MOST_NAMED = 400
 MOST_TERMS = 5
 """What is added in one pass of a loop that adds up is added in so few sums."""
@@ -246,9 +249,15 @@ def _is_undone_elsewhere(run: Run, site: CodeSite, rescaling: Rescaling) -> bool
     )
 
 
-def may_be_undone_elsewhere(run: Run) -> bool:
-    """Whether the script saves a network, or anything else, for others to load: its answers may be brought back there."""
-    if any(event.into is None for event in run.events(StateUsed)):
+def may_be_undone_elsewhere(run: Run, rescaling: Rescaling) -> bool:
+    """Whether others may bring the answers back: the script saves a network, or a trainer does for it, or nothing calls the
+    function that learns, or the target is prepared in another file than that of the script, which others may read, too."""
+    if run.symbolic or any(event.into is None for event in run.events(StateUsed)):
+        return True
+    site = rescaling.result.at
+    if isinstance(site, CodeSite) and site.module.source.path != run.path:
+        return True
+    if any(isinstance(call, Data) and TRAINERS.search(call.name) for call in run.operations.get("call", ())):
         return True
     return any(isinstance(call, Data) and call.name in SAVES for call in run.operations.get("method", ()))
 

@@ -7,8 +7,13 @@ import math
 from nnlint.events import LayerApplied, Run
 from nnlint.facts.layers import before, tracks_statistics, wiring
 from nnlint.finding import Verdict
-from nnlint.values import Data
+from nnlint.graph import ancestors, content
+from nnlint.operations import TRANSPARENT, WEIGHTED
+from nnlint.values import Data, Layer, Value
 from nnlint.witness import Case, confirmed, harmless_here, not_reached, refuted, unverified
+
+KEEPS_ORDER = (TRANSPARENT - {"concatenate", "stack"}) | {"relu", "leaky_relu", "dropout"}
+"""Operations that a common scale of their input goes through unchanged."""
 
 NOTABLE = 1.05
 """A smaller ratio of mean squares is no shift."""
@@ -22,8 +27,31 @@ def normalised_by(dropout: Data) -> list[Data]:
 
 
 def is_scaled_anew(run: Run, shifted: Data) -> bool:
-    """Whether what a BatchNorm gives is brought to unit length next, as embeddings are: a common scale cancels out there."""
-    return any(each.operation == "normalize" for each in wiring(run).after(shifted))
+    """Whether a common scale of what a BatchNorm gives cancels out behind it: it is brought to unit length next, as embeddings
+    are, or compared with many by products, whose order is what counts."""
+    following = wiring(run).after(shifted)
+    if any(each.operation == "normalize" for each in following):
+        return True
+    scored = wiring(run).after(shifted, lambda each: each.operation in KEEPS_ORDER)
+    return bool(scored) and all(_is_score(each) for each in scored)
+
+
+def _is_score(data: Data) -> bool:
+    """Whether it multiplies what comes in with the embeddings of all that may be the answer, as to tell the missing end of a
+    link: with the weights of an embedding, or with what a network has made of the candidates."""
+    if data.operation != "matmul" or len(data.inputs) != 2:
+        return False
+    return any(_are_embeddings(candidates) for candidates in content(data.inputs[1]))
+
+
+def _are_embeddings(candidates: Value) -> bool:
+    if not isinstance(candidates, Data):
+        return False
+    if candidates.operation in ("transpose", "permute"):
+        return bool(candidates.inputs) and any(_are_embeddings(each) for each in content(candidates.inputs[0]))
+    if candidates.operation == "weight":
+        return any(isinstance(each, Layer) and each.operation == "embedding" for each in candidates.inputs)
+    return any(each.operation in WEIGHTED for each in ancestors(candidates))
 
 
 def shift_measured(case: Case) -> Verdict:

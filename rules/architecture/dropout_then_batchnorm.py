@@ -5,8 +5,9 @@ Reports a Dropout with a BatchNorm downstream: convolutions, linear layers, acti
 sum or concatenation. A dropout that a BatchNorm feeds directly is NN301's. It is a warning where the script trains the
 network and switches to evaluation mode; else it is advice, as some well-known architectures do it on purpose, and where no
 more than a tenth is dropped. So it is where feature maps are dropped between convolutions, as DenseNets and generators of GANs
-are published, where embeddings are, and before a BatchNorm whose output is brought to unit length. A dropout behind the last
-BatchNorm, a probability of 0, and a LayerNorm or GroupNorm between are left alone.
+are published, where embeddings are, and before a BatchNorm whose output is brought to unit length, or is multiplied with the
+embeddings of all candidates, as in ConvE: a common scale changes neither. A dropout behind the last BatchNorm, a probability of
+0, and a LayerNorm or GroupNorm between are left alone.
 
 ## Why it matters
 Dropout keeps the mean of what it drops and raises its variance. The BatchNorm behind it stores the raised variance while

@@ -5,10 +5,12 @@ Follows the target of a regression loss back to a multiplication or division by 
 prepared, in a data set, or in the argument of the loss. It keeps silent where the constant is undone on the predictions, where it
 is the range of pixels, where it brings the target into the range of a network that ends in a sigmoid, where it belongs to a
 formula that makes the data up, and where a sum is divided by the number of its terms. A division is advice: it mostly brings the
-target nearer to where a network begins, as in prices by the thousand. So is any constant where the trained network is saved, as
-what brings its answers back may stand in another script. Of 15 warnings that were read in public code, before that was so, 2 were
-true: eleven of the others are silent or advice now, and the last two, whose code could not be read again, were of targets whose
-answers are brought back elsewhere. How often a warning is wrong now is not known.
+target nearer to where a network begins, as in prices by the thousand. So is any constant that another script may undo on the
+answers: where the trained network is saved, by the script or by a trainer, where the target is prepared in a file that others
+import, and where nothing calls the function that learns. What is left is a script that has the whole training, and no use for
+what comes of it but its own. Of 15 warnings that were read in public code, before that was so, 2 were true: eleven of the others
+are silent or advice now, and the last two, whose code could not be read again, were of targets whose answers are brought back
+elsewhere. How often a warning is wrong now is not known.
 
 ## Why it matters
 The output must grow by the factor, and with it the weights of the last layers; gradients of a squared loss grow too. Learning
@@ -98,7 +100,7 @@ def _problem(run: Run, comparison: Comparison, rescaling: Rescaling) -> Problem:
         label=f"{done} by {rescaling.factor:g}, and no prediction is brought back",
         related=() if comparison.at is None else ((comparison.at, "the target is learned here"),),
         help="train on the target in its own unit, or standardise it and bring the predictions back",
-        severity=Severity.ADVICE if rescaling.divides or may_be_undone_elsewhere(run) else Severity.WARNING,
+        severity=Severity.ADVICE if rescaling.divides or may_be_undone_elsewhere(run, rescaling) else Severity.WARNING,
         control=left_out(rescaling.result.at, "learn the target in its own unit"),
     )
 
