@@ -10,7 +10,8 @@ import ast
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from nnlint.events import Backward, OptimizerMade, OptimizerStepped, Run, StateUsed
+from nnlint.events import Backward, ModelCalled, OptimizerMade, OptimizerStepped, Run, StateUsed
+from nnlint.graph import parameters_of
 from nnlint.lazy import regex
 from nnlint.report import CUT_SHORT
 from nnlint.static import calls
@@ -21,10 +22,16 @@ from nnlint.static.knowledge.fitting import STEPS, inherited_steps, is_step, run
 from nnlint.static.knowledge.frameworks import is_composer
 from nnlint.static.knowledge.modules import set_mode
 from nnlint.static.machine import CutShort, Frame, Machine, Surroundings
-from nnlint.static.objects import Class, Function, Module
+from nnlint.static.objects import Class, CodeSite, Function, Module
 from nnlint.static.parameters import symbolic_argument
 from nnlint.trace import Block, LoopRun
 from nnlint.values import MODE_KEY, NONE, Data, Instance, Layer, Optimizer, Value, alternatives, elements
+
+Place = tuple[str, int, int]
+"""The path, line and column of a call."""
+
+CHAIN = "Sequential"
+"""The kind of network that needs no class: it is called as it is made."""
 
 SELF_CALLED = regex(r"\bself\.(\w+)\s*\(")
 """Methods that a class asks of itself."""
@@ -32,17 +39,55 @@ SELF_CALLED = regex(r"\bself\.(\w+)\s*\(")
 
 def entry_runs(project: Surroundings, module: Module) -> Iterator[Run]:
     """The runs of one file."""
-    before = None
+    before, called = None, project.called_layers
     for run in _attempt(project, module, lambda machine: _top_level(machine, module), symbolic=False):
         before = run if _leaves_networks(run) else None
+        called.update(_places_called(run))
         yield run
     for name in _roots_first(module, [key for key in module.names if isinstance(key, str)]):
         value = module.names.get(name)
         if isinstance(value, Function) and value.module is module and value.node not in module.followed:
-            yield from _attempt(project, module, _function_entry(value), before=before)
+            runs = _attempt(project, module, _function_entry(value), before=before)
         elif isinstance(value, Class) and value.module is module:
-            yield from _class_runs(project, module, value, before)
+            runs = _class_runs(project, module, value, before)
+        else:
+            continue
+        for run in runs:
+            called.update(_places_called(run))
+            yield run
+    yield from _runs_of_uncalled(project, module)
     module.give_back()
+
+
+def _places_called(run: Run) -> Iterator[Place]:
+    """Where the layers were made that stand in networks which a run calls."""
+    models = {id(event.model): event.model for event in run.events(ModelCalled)}
+    for model in models.values():
+        for part in parameters_of(model):
+            if isinstance(part, Layer) and isinstance(part.at, CodeSite):
+                yield _place(part.at)
+
+
+def _place(at: CodeSite) -> Place:
+    return at.module.source.path, getattr(at.node, "lineno", 0), getattr(at.node, "col_offset", 0)
+
+
+def _runs_of_uncalled(project: Surroundings, module: Module) -> Iterator[Run]:
+    """The runs of what the file's top level makes of layers, and nothing at hand calls: code that is not at hand trains it."""
+    for value in list(module.names.values()):
+        at = value.at if isinstance(value, Layer) and value.kind == CHAIN else None
+        if isinstance(value, Layer) and isinstance(at, CodeSite) and at.module is module and at.function is None:
+            parts = [part.at for part in parameters_of(value) if isinstance(part, Layer)]
+            if not any(isinstance(each, CodeSite) and _place(each) in project.called_layers for each in parts):
+                yield from _attempt(project, module, _network_entry(module, value, at))
+
+
+def _network_entry(module: Module, network: Layer, at: CodeSite) -> Callable[[Machine], None]:
+    def run(machine: Machine) -> None:
+        machine.frame = Frame(module, module.names)
+        machine.call(network, Arguments([Data("argument", (), at, name="input")]), at.node)
+
+    return run
 
 
 def _leaves_networks(run: Run) -> bool:

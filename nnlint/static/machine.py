@@ -87,6 +87,7 @@ class Surroundings(Protocol):
     broken: list[SyntaxProblem]
     budget: Budget
     disk: Disk
+    called_layers: set[tuple[str, int, int]]
 
     def note(self, source: Source, line: int | None, message: str) -> None:
         """Keep something to be told under `--verbose`."""

@@ -55,6 +55,7 @@ class Project:
         self._base_names: Set[str] | None = None
         self._noted: set[tuple[str, int | None, str]] = set()
         self.made: list[Run] = []
+        self.called_layers: set[tuple[str, int, int]] = set()
         self.budget = Budget()
         self.by_file = {source.file: source for source in (*self.together, *self.sources) if source.file}
         self.importer = Importer(self)
