@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
+from functools import partial
+from typing import Any, NamedTuple, TypeGuard
 
-from nnlint.events import GradientsClipped, OptimizerMade
+from nnlint.events import GradientsClipped, OptimizerMade, Run
 from nnlint.mending import edits
 from nnlint.static.objects import CodeSite, node_at
-from nnlint.values import Instance, Layer, Parameters, Value
+from nnlint.trace import follow, select
+from nnlint.values import Entries, Instance, Items, Layer, Optimizer, Parameters, Value, alternatives
 
 USES = frozenset("list tuple sum set sorted any all len max min enumerate zip".split())
 KEEPS = frozenset({"zip", "enumerate", "len"})
@@ -33,6 +36,64 @@ def used_up(made: OptimizerMade) -> CodeSite | None:
         if use is not None:
             return CodeSite(site.module, use, statement, site.function)
     return None
+
+
+class UsedTwice(NamedTuple):
+    """Two optimizers that are given one generator of parameters, on one path: nothing is left for the later one."""
+
+    later: OptimizerMade
+    first: OptimizerMade
+    is_all: bool
+    """Whether the generator is all that the later one is given."""
+
+
+def used_twice(run: Run) -> Iterator[UsedTwice]:
+    """The optimizers that are given a generator of parameters that another one, or the same call of before, has used up."""
+    given: dict[int, list[tuple[OptimizerMade, int]]] = {}
+    for made in run.events(OptimizerMade):
+        for generator, group in _generators_given(made):
+            given.setdefault(id(generator), []).append((made, group))
+    found: dict[object, UsedTwice] = {}
+    for uses in given.values():
+        if len(uses) > 1 and (not uses[0][1] or len({group for _, group in uses}) > 1):  # torch keeps a list in a group
+            follow(select(run.trace, partial(_is_one_of, {id(made) for made, _ in uses})), None, _protocol(found))
+    yield from found.values()
+
+
+def _is_one_of(wanted: set[int], event: Any) -> bool:
+    return id(event) in wanted
+
+
+def _protocol(found: dict[object, UsedTwice]) -> Callable[[Hashable, Any], Hashable]:
+    def advance(before: Hashable, event: Any) -> Hashable:
+        if isinstance(before, OptimizerMade) and before is not event:
+            is_all = not isinstance(_params(event), (Items, Entries))
+            found.setdefault(node_at(event.at), UsedTwice(event, before, is_all))
+        return before or event
+
+    return advance
+
+
+def _generators_given(made: OptimizerMade) -> Iterator[tuple[Parameters, int]]:
+    """What torch's own `parameters()` of known networks gives, as it comes, and the identity of its group, or 0."""
+    for given in alternatives(_params(made)):
+        if _is_fresh(given):
+            yield given, 0
+        for group in given.items if isinstance(given, Items) else ():
+            held = group.entries.get("params") if isinstance(group, Entries) else None
+            yield from ((each, id(group)) for each in alternatives(held) if _is_fresh(each))
+
+
+def _is_fresh(given: Value | None) -> TypeGuard[Parameters]:
+    """Whether it is the generator itself, filtered at most: no list that was made of it."""
+    node = node_at(given.at) if isinstance(given, Parameters) else None
+    if not isinstance(given, Parameters) or not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        return False
+    return node.func.attr == "parameters" and all(isinstance(owner, (Instance, Layer)) for owner in given.owners)
+
+
+def _params(made: OptimizerMade) -> Value | None:
+    return made.optimizer.arguments.get("params") if isinstance(made.optimizer, Optimizer) else None
 
 
 def used_up_by_passes(clipped: GradientsClipped) -> CodeSite | None:

@@ -140,7 +140,9 @@ def _list(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value
         return Items(known, kind, at=machine.site(node))
     if isinstance(first, Items):
         return Items(list(first.items), kind, first.open, machine.site(node))
-    return first if isinstance(first, Parameters) else machine.data("list", (first,), node)
+    if isinstance(first, Parameters):
+        return Parameters(first.owners, machine.site(node), first.partial)
+    return machine.data("list", (first,), node)
 
 
 @external(

@@ -255,6 +255,7 @@ class Recorder:
         self.layers.optimized(optimizer)
         numbers = {name: float(value) for name, value in optimizer.defaults.items() if numbers_of.is_number(value)}
         numbers["first_parameter"] = float(self.gradients.number(numbers_of.parameters_of(optimizer)))
+        numbers["empty_groups"] = float(sum(not group["params"] for group in optimizer.param_groups))
         self.tell("OptimizerMade", calls, numbers, optimizer)
 
     def _mode_switched(self, original: Callable[..., Any], module: nn.Module, mode: bool = True) -> Any:
