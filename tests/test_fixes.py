@@ -222,6 +222,21 @@ def test_new_lines_end_like_the_others() -> None:
     assert apply_edits("a\r\nb\r\n", [edit(2, 1, 2, 1, "x\ny\n")]) == "a\r\nx\r\ny\r\nb\r\n"
 
 
+@pytest.mark.parametrize(
+    ("text", "change", "mended"),
+    [
+        ("a\nb\r\nc\n", edit(2, 1, 2, 1, "x\n"), "a\nx\r\nb\r\nc\n"),
+        ("a\nb\r\nc\n", edit(3, 1, 3, 1, "x\n"), "a\nb\r\nx\nc\n"),
+        ("a\r\nb\nc", edit(3, 2, 3, 2, "\nx"), "a\r\nb\nc\nx"),
+        ("a\r\nb\nc\r\nd\n", edit(1, 1, 3, 2, "h\n a\n b\n c"), "h\r\n a\r\n b\n c\r\nd\n"),
+        ("a\r\nb\nc\r\nd\n", edit(1, 1, 3, 2, "a\nc"), "a\nc\r\nd\n"),
+        ("a\r\nb\nc\r\n", edit(1, 1, 2, 1, ""), "b\nc\r\n"),
+    ],
+)
+def test_in_a_file_of_both_line_ends_each_line_keeps_its_own(text: str, change: Edit, mended: str) -> None:
+    assert apply_edits(text, [change]) == mended
+
+
 def test_an_insertion_after_a_last_line_without_end() -> None:
     assert apply_edits("a", [edit(2, 1, 2, 1, "b\n")]) == "ab\n"
 

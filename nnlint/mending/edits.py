@@ -1,7 +1,7 @@
 """Fixes as text edits, made from nodes of the abstract run's trees: the user's formatting and comments stay.
 
-Each function returns None (or no edit) where the text does not allow a clean edit: a statement that shares its line with
-another, a node that no source is known of.
+Each function returns None (or no edit) where the text does not allow a clean edit: a node that no source is known of, a
+line that goes on from another one. What is put beside a statement that shares its line with others goes onto that line, too.
 """
 
 from __future__ import annotations
@@ -43,8 +43,20 @@ def node_code(site: Site, node: ast.AST) -> str:
 
 
 def replace(site: Site, content: str) -> Edit | None:
-    """Replace a node's text."""
-    return Edit(site.place, content) if isinstance(site, CodeSite) else None
+    """Replace a node's text. None where a comment inside of it would be lost."""
+    return Edit(site.place, content) if isinstance(site, CodeSite) and keeps_comments(site, content) else None
+
+
+def keeps_comments(site: Site, content: str) -> bool:
+    """Whether a text has all comments that stand inside of a node, between its lines."""
+    code = code_of(site)
+    if "#" not in code or "\n" not in code:
+        return True
+    import io
+    import tokenize
+
+    tokens = tokenize.generate_tokens(io.StringIO(f"({code}\n)").readline)
+    return all(each.string in content for each in tokens if each.type == tokenize.COMMENT)
 
 
 def insert_after_node(site: Site, content: str) -> Edit | None:
@@ -71,7 +83,7 @@ def insert_before(site: Site, *lines: str) -> Edit | None:
     """Add lines before the statement of a site, indented like it."""
     own = _own_lines(site)
     if own is None or not isinstance(site, CodeSite):
-        return None
+        return _beside(site, lines, is_before=True)
     first, _, indent = own
     return _at_line(site.module, first, "".join(f"{indent}{line}\n" for line in lines))
 
@@ -80,7 +92,7 @@ def insert_after(site: Site, *lines: str) -> Edit | None:
     """Add lines after the statement of a site, indented like it."""
     own = _own_lines(site)
     if own is None or not isinstance(site, CodeSite):
-        return None
+        return _beside(site, lines, is_before=False)
     _, last, indent = own
     if last >= len(site.module.lines):
         end = len(site.module.lines[last - 1]) + 1
@@ -91,9 +103,11 @@ def insert_after(site: Site, *lines: str) -> Edit | None:
 
 def remove_statement(site: Site) -> Edit | None:
     """Delete the statement of a site with its lines. None where it is the only one of its block."""
-    own = _own_lines(site)
-    if own is None or not isinstance(site, CodeSite) or site.statement is None or _is_alone(site):
+    if not isinstance(site, CodeSite) or site.statement is None or _is_alone(site):
         return None
+    own = _own_lines(site)
+    if own is None:
+        return _off_its_line(site)
     first, last, _ = own
     lines = site.module.lines
     if last < len(lines):
@@ -108,8 +122,10 @@ def remove_statement(site: Site) -> Edit | None:
 def statement_lines(site: Site) -> tuple[str, ...] | None:
     """The lines of the statement of a site with trailing comments, less the indentation of the first."""
     own = _own_lines(site)
-    if own is None or not isinstance(site, CodeSite):
+    if not isinstance(site, CodeSite):
         return None
+    if own is None:
+        return (node_code(site, site.statement),) if site.statement is not None and _line_mates(site) else None
     first, last, indent = own
     return tuple(line.removeprefix(indent) for line in site.module.lines[first - 1 : last])
 
@@ -153,6 +169,56 @@ def _own_lines(site: Site) -> tuple[int, int, str] | None:
     if is_continued or indent.strip() or (rest and not rest.startswith("#")):
         return None
     return line, end_line, indent
+
+
+def _line_mates(site: CodeSite) -> tuple[ast.stmt | None, ast.stmt | None] | None:
+    """The statements before and after a site's one on its line, of the same block; None where it shares its line with none."""
+    block = block_of(site)
+    position = next((n for n, each in enumerate(block) if each is site.statement), None)
+    if position is None or site.statement is None:
+        return None
+    line, column, end_line, _ = span(site.module, site.statement)
+    start = site.module.lines[line - 1][: column - 1]
+    before = block[position - 1] if position and start.rstrip().endswith(";") else None
+    after = block[position + 1] if position + 1 < len(block) and block[position + 1].lineno == end_line else None
+    is_plain = before is not None or not start.strip() or start.rstrip().endswith(":")
+    is_continued = line > 1 and site.module.lines[line - 2].endswith("\\")
+    return (before, after) if (before or after) and is_plain and not is_continued else None
+
+
+def _beside(site: Site, lines: tuple[str, ...], *, is_before: bool) -> Edit | None:
+    """Put simple statements onto the line that a site's statement shares with others."""
+    if not isinstance(site, CodeSite) or site.statement is None or not _line_mates(site) or not _are_simple(lines):
+        return None
+    line, column, end_line, end_column = span(site.module, site.statement)
+    text = "; ".join(lines)
+    if is_before:
+        return Edit(site.module.source.place(line, column, line, column), f"{text}; ")
+    return Edit(site.module.source.place(end_line, end_column, end_line, end_column), f"; {text}")
+
+
+def _are_simple(lines: tuple[str, ...]) -> bool:
+    """Whether these lines are statements that can stand on one line."""
+    try:
+        statements = [each for line in lines for each in ast.parse(line).body]
+    except SyntaxError:
+        return False
+    return len(statements) == len(lines) and not any(
+        hasattr(each, "body") or "#" in line for each, line in zip(statements, lines, strict=True)
+    )
+
+
+def _off_its_line(site: CodeSite) -> Edit | None:
+    """Delete the statement of a site from the line that it shares with others."""
+    mates = _line_mates(site)
+    if mates is None or site.statement is None:
+        return None
+    before, after = mates
+    line, column, end_line, end_column = span(site.module, site.statement)
+    if after is not None:
+        return Edit(site.module.source.place(line, column, *span(site.module, after)[:2]), "")
+    assert before is not None, "one of the two is there"
+    return Edit(site.module.source.place(*span(site.module, before)[2:], end_line, end_column), "")
 
 
 def _at_line(module: Module, line: int, content: str) -> Edit:

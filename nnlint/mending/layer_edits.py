@@ -84,7 +84,7 @@ def _without_call(data: Data, site: CodeSite) -> Edit | None:
     if given is None or isinstance(given, ast.Starred):
         return None
     if isinstance(statement, ast.Assign) and statement.value is node and _binds_again(statement, given):
-        return edits.remove_statement(site)
+        return edits.remove_statement(site) if edits.keeps_comments(site, "") else None
     text = edits.node_code(site, given)
     return edits.replace(site, text if isinstance(given, PLAIN) else f"({text})")
 

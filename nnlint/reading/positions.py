@@ -32,6 +32,13 @@ class Positions:
         found = LINE_END.search(self.text)
         return found.group() if found else "\n"
 
+    def newline_of(self, line: int) -> str:
+        """The line end of a 1-based line; of a last one without an end, that of the line before."""
+        for number in (line, line - 1):
+            if 1 <= number < len(self.starts):
+                return str(LINE_END.findall(self.text, self.starts[number - 1], self.starts[number])[-1])
+        return self.newline
+
     def offset(self, line: int, column: int) -> int:
         """The offset of a 1-based line and column. Raises NoSuchPlaceError."""
         if line == len(self.starts) + 1 and column == 1:  # the line after a last line without an end

@@ -41,6 +41,7 @@ from collections.abc import Iterator
 
 from nnlint.events import LossComputed, Run
 from nnlint.facts.predictions import Bound, BoundLoss, losses_over_probabilities
+from nnlint.facts.read_probabilities import probability_reads, read_at
 from nnlint.finding import Applicability, Severity, Verdict
 from nnlint.mending.layer_edits import without_use
 from nnlint.needs import needs
@@ -55,18 +56,21 @@ def check(run: Run) -> Iterator[Problem]:
     """One problem for each sigmoid or softmax whose result a loss takes for logits."""
     for loss in losses_over_probabilities(run, LOSSES):
         for bound in loss.bounds:
-            yield _problem(loss, bound)
+            yield _problem(run, loss, bound)
 
 
-def _problem(loss: BoundLoss, bound: Bound) -> Problem:
+def _problem(run: Run, loss: BoundLoss, bound: Bound) -> Problem:
+    reads = [each for each in probability_reads(run, bound.data) if each.operation != "compare"]  # told by NN506
     function = "sigmoid" if bound.data.operation == "sigmoid" else "softmax"
+    left_out = without_use(bound.data, f"leave the {function} out") if bound.can_be_left_out else None
     return Problem(
         bound.reported_at,
         _message(loss, bound, function),
         label="gives probabilities, not logits",
-        related=bound.related(loss.event.at, "applies sigmoid itself"),
+        related=(*bound.related(loss.event.at, "applies sigmoid itself"), *read_at(reads)),
         help=f"give the loss the logits: apply the {function} only where probabilities are read",
-        fix=without_use(bound.data, f"leave the {function} out") if bound.can_be_left_out else None,
+        fix=None if reads else left_out,
+        control=left_out,
         severity=None if loss.is_of_training or bound.is_in_network else Severity.WARNING,
     )
 

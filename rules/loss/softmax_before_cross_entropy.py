@@ -30,8 +30,9 @@ loss = F.cross_entropy(model(x), labels)
 ```
 
 ## Fix safety
-Unsafe: the network returns logits afterwards. Whoever reads its output as probabilities (a threshold, a plot, a saved
-prediction) has to apply the softmax there; the class with the largest output stays the same.
+Unsafe: the network returns logits afterwards. Whoever reads its output as probabilities elsewhere (a plot, a saved prediction)
+has to apply the softmax there; the class with the largest output stays the same. There is no fix where the script itself is
+seen to read them so: a threshold, an average, a logarithm of them.
 
 ## Witness
 The rows that reach the loss lie in [0, 1] and sum to 1. For a sigmoid: all entries lie in (0, 1), on several batches.
@@ -43,6 +44,7 @@ from collections.abc import Iterator
 
 from nnlint.events import LossComputed, Run
 from nnlint.facts.predictions import Bound, BoundLoss, losses_over_probabilities
+from nnlint.facts.read_probabilities import probability_reads, read_at
 from nnlint.finding import Applicability, Severity, Verdict
 from nnlint.mending.layer_edits import without_use
 from nnlint.needs import needs
@@ -59,18 +61,21 @@ def check(run: Run) -> Iterator[Problem]:
     """One problem for each softmax or sigmoid whose result a cross-entropy takes for logits."""
     for loss in losses_over_probabilities(run, LOSSES):
         for bound in loss.bounds:
-            yield _problem(loss, bound)
+            yield _problem(run, loss, bound)
 
 
-def _problem(loss: BoundLoss, bound: Bound) -> Problem:
+def _problem(run: Run, loss: BoundLoss, bound: Bound) -> Problem:
+    reads = probability_reads(run, bound.data)
     function = "sigmoid" if bound.data.operation == "sigmoid" else "softmax"
+    left_out = without_use(bound.data, f"leave the {function} out") if bound.can_be_left_out else None
     return Problem(
         bound.reported_at,
         _message(loss, bound, function),
         label="gives probabilities, not logits",
-        related=bound.related(loss.event.at, "applies softmax itself"),
+        related=(*bound.related(loss.event.at, "applies softmax itself"), *read_at(reads)),
         help=_help(loss, bound, function),
-        fix=without_use(bound.data, f"leave the {function} out") if bound.can_be_left_out else None,
+        fix=None if reads else left_out,
+        control=left_out,
         severity=None if loss.is_of_training or bound.is_in_network else Severity.WARNING,
     )
 
