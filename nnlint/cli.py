@@ -35,6 +35,12 @@ if TYPE_CHECKING:
 CODE_LISTS = ("select", "extend_select", "ignore")
 PAGE_FORMATS = (None, "text", "json")
 """The formats of what tells about rules."""
+WORK = frozenset(
+    "paths fix unsafe_fixes diff verify verify_steps verify_timeout report executor baseline write_baseline diff_base statistics "
+    "stdin_filename".split()
+)
+"""What asks for files to be linted, or for what is done with the findings."""
+
 NOT_SETTINGS = (
     "paths",
     "stdin_filename",
@@ -233,6 +239,7 @@ def command(context: click.Context, /, paths: tuple[str, ...], **options: Any) -
         _check_alone(context)
         context.exit(_serve())
     elif options["explain"] is not None or options["list_rules"]:
+        _check_shown_alone(context)
         context.exit(_show_rules(options))
     else:
         context.exit(_run(context, paths or (".",), options))
@@ -288,15 +295,31 @@ def _listed(options: dict[str, Any]) -> tuple[Rule, ...]:
 
 def _check_alone(context: click.Context) -> None:
     """Raises UsageError where anything but --server is given: it would be passed by."""
-    given = [
-        f"--{name.replace('_', '-')}" if name != "paths" else "a path"
-        for name in context.params
-        if name != "server" and context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-    ]
+    given = [_spelled(name) for name in _on_command_line(context) if name != "server"]
     if given:
         raise click.UsageError(
             f"--server takes the files from the editor and the settings from their own file: {given[0]} has no place beside it"
         )
+
+
+def _check_shown_alone(context: click.Context) -> None:
+    """Raises UsageError where --explain or --list-rules is given with work that it would pass by."""
+    given = _on_command_line(context)
+    if {"explain", "list_rules"} <= {*given}:
+        raise click.UsageError("--explain and --list-rules exclude each other: the one prints a page, the other a list")
+    work = [_spelled(name) for name in given if name in WORK]
+    if work:
+        shown = "--list-rules" if context.params["list_rules"] else "--explain"
+        raise click.UsageError(f"{shown} prints what the rules say and lints nothing: {work[0]} has no place beside it")
+
+
+def _on_command_line(context: click.Context) -> list[str]:
+    """The names of what was typed, paths and options."""
+    return [name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+
+
+def _spelled(name: str) -> str:
+    return "a path" if name == "paths" else f"--{name.replace('_', '-')}"
 
 
 def _serve() -> int:
@@ -363,6 +386,8 @@ def _check_together(settings: Settings, paths: tuple[str, ...], options: dict[st
     """Raises UsageError for options that cannot be meant together, and says which one does nothing alone."""
     from nnlint.command.console import say
 
+    if options["quiet"] and options["verbose"]:
+        raise click.UsageError("--quiet and --verbose exclude each other")
     if settings.diff and options["write_baseline"] is not None:
         raise click.UsageError("--diff and --write-baseline exclude each other: the one writes nothing")
     if options["stdin_filename"] is not None and "-" not in paths:

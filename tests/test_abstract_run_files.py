@@ -326,3 +326,25 @@ def test_a_notebook_is_one_module(tmp_path: Path) -> None:
 
     [finding] = nnlint.lint_text(json.dumps(notebook), "train.ipynb", {"select": ["NN102"]})
     assert (finding.place.cell, finding.place.line) == (3, 2)
+
+
+def test_verbose_tells_which_imports_of_the_project_have_no_source(tmp_path: Path) -> None:
+    files = {
+        "shop/__init__.py": "",
+        "shop/nets.py": "import torch.nn",
+        "shop/backends/__init__.py": "",
+        "shop/backends/numba/__init__.py": "from numba.core import jit",
+        "shop/train.py": """
+            import torch.optim.lr_scheduler
+            import library.parts
+            from .nets import nn
+            from .lost import Net
+            from shop.gone import Loader
+            from ..far import Far
+            """,
+    }
+    assert [(note.path, note.line, note.message.split()[3]) for note in notes(files, tmp_path)] == [
+        ("shop/train.py", 5, ".lost"),
+        ("shop/train.py", 6, "shop.gone"),
+        ("shop/train.py", 7, "..far"),
+    ]

@@ -87,7 +87,22 @@ class Importer:
             return module
         if level and not name:
             return External("." * level + here.name)
+        if file is None and (level or "." in name) and self._is_own(here, name, level):
+            told = f"the import of {'.' * level}{name} is not followed: its source is not there"
+            self.project.note(here.source, getattr(node, "lineno", None), told)
         return self.external(name)
+
+    def _is_own(self, here: Module, name: str, level: int) -> bool:
+        """Whether a name that no file was found for would be a part of the project: a relative one, or one below a package of it.
+
+        A folder inside of another package is called by no name of its own: `numba` in `library/backends/numba` is not meant.
+        """
+        if here.source.file is None or level:
+            return here.source.file is not None
+        root = self._file_of(here, name.partition(".")[0], 0)
+        if root is None or os.path.basename(root) != "__init__.py":
+            return False
+        return self.folders.existing(os.path.dirname(os.path.dirname(root)), []) is None
 
     def external(self, name: str) -> External:
         """The external code of a dotted name; one object for each."""
