@@ -107,3 +107,17 @@ def test_events_of_methods_that_are_called_again_stand_in_no_loop() -> None:
     """
     [run] = [run for run in runs(text) if run.called_again]
     assert all(event.iterations == () for event in run.all_events)
+
+
+def test_a_sequential_that_nothing_calls_is_run_once_more_and_one_that_is_called_is_not() -> None:
+    built = "from torch import nn\nnet = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))\n"
+    assert [run.symbolic for run in runs(built)] == [False, True]
+    assert [run.symbolic for run in runs(f"{built}net(rows)\n")] == [False]
+    assert [run.symbolic for run in runs(f"{built}\ndef answer(rows):\n    return net(rows)\n")] == [False, True]
+    assert [
+        run.symbolic for run in runs(f"{built}\nclass Asks:\n    def answer(self, rows):\n        return net(rows)\n")
+    ] == [
+        False,
+        True,
+    ]
+    assert [run.symbolic for run in runs(f"{built}trunk = net[:-1]\ntrunk(rows)\n")] == [False]

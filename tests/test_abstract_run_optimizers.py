@@ -393,8 +393,7 @@ def test_an_optimizer_holds_the_layers_that_its_network_has_when_it_is_made() ->
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
     net.add_module("head", nn.Linear(2, 1))
     """
-    [run] = runs(text)
-    [made] = run.events(OptimizerMade)
+    made = next(runs(text)[0].events(OptimizerMade))
     assert len(made.held) == 2
 
 
