@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
+from itertools import islice
+from typing import NamedTuple, TypeGuard
 
 from nnlint.events import LossComputed, ModelCalled, Run
 from nnlint.facts.identity import PARTS, READERS, key_of, label_of, uncopied, wholes
 from nnlint.facts.roles import TARGET_NAME, comparisons
 from nnlint.graph import ancestors, ancestors_of_all
 from nnlint.lazy import regex
-from nnlint.static.objects import CodeSite
-from nnlint.values import NONE, Constant, Data, Value, number
+from nnlint.static.objects import CodeSite, node_at
+from nnlint.values import NONE, Constant, Data, Items, Value, number
 
 IN_PLACE = frozenset({"numpy.random.shuffle", "random.shuffle"})
 """Functions that shuffle what they are given, by the generator that all share."""
@@ -37,6 +39,7 @@ class Apart(NamedTuple):
 
 def shuffled_apart(run: Run) -> Iterator[Apart]:
     """Inputs and targets that were shuffled by two draws which have nothing to do with each other."""
+    yield from _split_apart(run)
     in_place = list(_in_place(run))
     if len(in_place) + len(run.operations.get("randperm", ())) < 2:
         return
@@ -57,6 +60,25 @@ def _mix(run: Run, first: Data, second: Data) -> bool:
     return not arrays[0].isdisjoint(arrays[1])
 
 
+def _split_apart(run: Run) -> Iterator[Apart]:
+    """Inputs and targets that were split by a call each, which both put the rows into a random order of their own."""
+    calls = {id(node_at(each.at)) for each in run.operations.get("train split", ()) if _is_drawn_split(each)}
+    for one, other in islice(_pairs(run), MOST_PAIRS) if len(calls) > 1 else ():
+        first, second = ([each for each in wholes(given) if _is_drawn_split(each)] for given in (one, other))
+        nodes = {node_at(each.at) for each in first}
+        if first and second and nodes.isdisjoint(node_at(each.at) for each in second):
+            has_seeds = all("random_state" in each.options for each in (first[0], second[0]))
+            if not has_seeds and _are_unrelated(first[0], second[0]):
+                yield Apart(first[0], second[0])
+
+
+def _is_drawn_split(value: Value) -> TypeGuard[Data]:
+    """Whether it is a part that scikit-learn's split has drawn."""
+    if not isinstance(value, Data) or value.operation not in ("train split", "test split"):
+        return False
+    return value.name == "train_test_split" and "shuffle" not in value.options
+
+
 def shuffled_alone(run: Run) -> Iterator[Data]:
     """Inputs or targets that were put into a random order while their partners, from the same source, kept theirs.
 
@@ -75,7 +97,11 @@ def shuffled_alone(run: Run) -> Iterator[Data]:
                 continue
             if is_target and ON_PURPOSE.search(f"{label_of(moved)} {_function_name(reordered)}"):
                 continue
-            is_pair = _belong_together(moved, kept) or (_is_call(reordered) and _are_two_tables(moved, kept))
+            is_pair = (
+                _belong_together(moved, kept)
+                or (_is_call(reordered) and _are_two_tables(moved, kept))
+                or _were_split_together(reordered, kept)
+            )
             if is_pair and _keeps_its_order(kept, in_place):
                 yield reordered
 
@@ -158,14 +184,46 @@ def _keeps_its_order(value: Value, in_place: list[tuple[Data, Value | None]]) ->
 def _up_to_source(value: Value) -> Iterator[Data]:
     """All data behind a value, what was stored in it too, without those that the source of its array was made from."""
     source = _source(value)
-    behind = ancestors_of_all((value,), lambda data: data is source or _is_computed(data), filled=True)
-    yield from (data for data in behind if data is not source)
+    ends = {id(each) for each in (source.items if isinstance(source, Items) else (source,))}
+    behind = ancestors_of_all((value,), lambda data: id(data) in ends or _is_computed(data), filled=True)
+    yield from (data for data in behind if id(data) not in ends)
 
 
 def _belong_together(first: Value, second: Value) -> bool:
     """Whether two arrays are different parts of one source: of what one call returned, of one object, of one frame."""
     (one, source), (other, other_source) = _part_of_source(first), _part_of_source(second)
+    if isinstance(source, Items) and isinstance(other_source, Items):
+        return source is not other_source and _are_filled_by_one_loop(source, other_source)
     return source is not None and source is other_source and key_of(one) != key_of(other)
+
+
+def _are_filled_by_one_loop(first: Items, second: Items) -> bool:
+    """Whether the items of two lists are made side by side in one loop: a window of a series, and what follows it."""
+    one, other = (each.items[0].at if each.open and isinstance(each.items[0], Data) else None for each in (first, second))
+    if not isinstance(one, CodeSite) or not isinstance(other, CodeSite) or one.function is not other.function:
+        return False
+    within = one.function if isinstance(one.function, ast.AST) else one.module.tree
+    return one.module is other.module and any(
+        isinstance(loop, (ast.For, ast.While)) and all(_stands_in(loop, each) for each in (one, other))
+        for loop in ast.walk(within)
+    )
+
+
+def _stands_in(loop: ast.For | ast.While, site: CodeSite) -> bool:
+    return loop.lineno < getattr(site.node, "lineno", 0) <= (loop.end_lineno or 0)
+
+
+def _were_split_together(reordered: Data, kept: Value) -> bool:
+    """Whether rows are put into another order after one call has split them and their partners."""
+    before = [each for given in reordered.inputs for each in _splits_behind(given)]
+    return any(one is other for one in before for other in _splits_behind(kept))
+
+
+def _splits_behind(value: Value) -> Iterator[object]:
+    """The calls that have split the array of which a value is a part."""
+    for whole in wholes(value):
+        if isinstance(whole, Data) and whole.operation == "train split" and isinstance(whole.at, CodeSite):
+            yield whole.at.node
 
 
 def _source(value: Value) -> Value | None:

@@ -2,7 +2,7 @@
 
 ## What it does
 Reports a layer with weights, or a network, that the constructor of a network assigns to an attribute and that nothing names
-again: not `forward`, no other method, no code around the class. Classes that others derive from, and classes that reach their
+again, but to fill its weights: not `forward`, no other method, no code around the class. Classes that others derive from, and classes that reach their
 parts by name or by iteration (`getattr`, `children()`, `modules()`, `_modules`) are left alone, and so are those whose
 `forward` computes nothing.
 
@@ -54,7 +54,9 @@ from nnlint.words import NETWORKS
 BY_NAME = regex(r"getattr|_modules|children\(|modules\(|__dict__|eval\(|vars\(|locals\(|functional_call|trace")
 """How code reaches parts without naming them."""
 
-PREPARES = regex(r"_*(?:init|reset)")
+PREPARES = regex(r"(?:.*_)?(?:init|reset)")
+FILLS = r"(?m)^\s*(?:(?:\w+\.)*init\.\w+\(\s*self\.{name}|self\.{name}\.(?:weight|bias)(?:\.data)?\.\w+_\().*$"
+"""Statements that give a layer its first weights."""
 PLAIN = "torch.nn.Module"
 OVER_ALL = regex(r"\b(?:named_)?modules\(")
 
@@ -141,7 +143,8 @@ def _is_made_by_helper(value: ast.expr, made: CodeSite) -> bool:
 def _is_named_again(run: Run, network: Instance, name: str) -> bool:
     """Whether the class names the attribute more than once, or code outside of classes does, or that of another file."""
     module, own = network.cls.module, network.cls.node
-    if len(re.findall(rf"\b{re.escape(name)}\b", module.text_of(own))) > 1:
+    named = rf"\b{re.escape(name)}\b"
+    if len(re.findall(named, re.sub(FILLS.format(name=named), "", module.text_of(own)))) > 1:
         return True
     reached = re.compile(rf"(?<!self)\.{re.escape(name)}\b|[\"']{re.escape(name)}\b")
     outside = "\n".join((*module.lines[: own.lineno - 1], *module.lines[own.end_lineno or own.lineno :]))

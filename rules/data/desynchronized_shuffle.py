@@ -114,5 +114,5 @@ rule = Rule(
     severity=Severity.ERROR,
     since="0.1",
     witness=witness,
-    words=(names_of("randperm") | {"shuffle"}, ARRAYS),
+    words=(names_of("randperm") | {"shuffle", "train_test_split"}, ARRAYS),
 )

@@ -26,7 +26,9 @@ def make(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value 
     if last == "train_test_split":
         parts: list[Value] = []
         sizes = {
-            name: given.keywords[name] for name in ("test_size", "train_size", "shuffle") if name in given.keywords
+            name: given.keywords[name]
+            for name in ("test_size", "train_size", "shuffle", "random_state")
+            if name in given.keywords
         }
         for value in given.positional:
             for part in ("train split", "test split"):
