@@ -9,7 +9,15 @@ from typing import NamedTuple
 from nnlint.events import Run
 from nnlint.facts.folds import held_out_by_folds, is_for_any_scale
 from nnlint.facts.identity import is_part_of, key_of, label_of, uncopied, wholes
-from nnlint.facts.roles import ASKS, loses_one_row, lower_bound_of_rows, picks_columns, upper_bound_of_rows
+from nnlint.facts.roles import (
+    ASKS,
+    TARGET_NAME,
+    loses_one_row,
+    lower_bound_of_rows,
+    picks_columns,
+    upper_bound_of_rows,
+)
+from nnlint.facts.scaling import is_per_sample, scaling_of
 from nnlint.facts.shapes import measured_by
 from nnlint.facts.split_names import HELD_OUT, TRAINING, is_held_out_name, parts_named
 from nnlint.graph import ancestors, only_looks, stored_parts
@@ -53,9 +61,12 @@ class Leak(NamedTuple):
 def leaks(run: Run) -> Iterator[Leak]:
     """The fits that saw held-out data, each once."""
     scalers, others = ([each for each in made if each.results and _may_leak(each.subject)] for made in _made(run))
-    splits = list(_splits(run)) if scalers or others else []
+    by_hand = [each for each in _by_hand(run) if _may_leak(each.subject)]
+    splits = list(_splits(run)) if scalers or others or by_hand else []
     of_scales = [each for each in splits if not is_for_any_scale(each.held_out)]
+    drawn = [each for each in of_scales if each.held_out.operation == "test split"]
     yield from (leak for each in scalers if (leak := _leak(each, of_scales)) is not None)
+    yield from (leak for each in by_hand if (leak := _leak(each, drawn)) is not None)
     yield from (leak for each in others if (leak := _leak(each, splits)) is not None)
 
 
@@ -77,6 +88,17 @@ def _scalers(run: Run) -> Iterator[LearnedTransform]:
             subject, scaler = data.inputs
             made = [each for each in scaled if each.inputs[1] is scaler and each.inputs[2:] == (subject,)]
             yield LearnedTransform(data.at, subject, tuple(made))
+
+
+def _by_hand(run: Run) -> Iterator[LearnedTransform]:
+    """Inputs that are scaled by statistics of themselves, written out: `(x - x.mean(axis=0)) / x.std(axis=0)`."""
+    for data in run.operations.get("divide", ())[:MOST_SLICES] if run.operations.get("test split") else ():
+        scaling = scaling_of(data)
+        if scaling is None or scaling.kind not in ("standard", "range") or not scaling.is_own:
+            continue
+        site = scaling.result.at
+        if site is not None and not is_per_sample(scaling.result) and not TARGET_NAME.search(label_of(scaling.subject)):
+            yield LearnedTransform(site, scaling.subject, (scaling.result,))
 
 
 def _others(run: Run) -> Iterator[LearnedTransform]:
@@ -185,8 +207,12 @@ def is_some_rows(value: Value) -> bool:
 
 def _was_split_after(transform: LearnedTransform, split: Split) -> bool:
     """Whether what the transform made of its own data was parted."""
-    own = {id(each) for each in transform.results if key_of(each.inputs[_subject(each)]) == key_of(transform.subject)}
+    own = {id(each) for each in transform.results if _is_of(each, transform.subject)}
     return any(id(data) in own for data in _behind(split.whole))
+
+
+def _is_of(result: Data, subject: Value) -> bool:
+    return result.operation == "divide" or key_of(result.inputs[_subject(result)]) == key_of(subject)
 
 
 def _subject(result: Data) -> int:

@@ -32,6 +32,7 @@ The data sets of the two loaders hold the same samples.
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 
@@ -53,12 +54,15 @@ EVALUATES = frozenset({"eval", "evaluate", "evaluation"})
 FOLDERS = ("torchvision.datasets.ImageFolder", "torchvision.datasets.DatasetFolder")
 TRAINING_FOLDER = regex(r"train", re.IGNORECASE)
 OTHER_FOLDER = regex(r"test|val|dev", re.IGNORECASE)
+WHOLE_SAMPLERS = regex(r"(?:^|\.)(?:Random|Sequential)Sampler$")
+"""Samplers that draw all of the data set that they are given."""
 MADE_UP = regex(r"dummy|fake|mock|placeholder", re.IGNORECASE)
 """Names of data that only stand in for others."""
 
 
 def check(run: Run) -> Iterator[Problem]:
     """One problem for each evaluation loader over training data."""
+    yield from _given_to_trainers(run)
     made = [event.loader for event in run.events(LoaderMade) if isinstance(event.loader, Loader)]
     suspects = [loader for loader in made if is_for_evaluation(loader) and not _is_sampled(loader)]
     if not suspects:
@@ -88,6 +92,25 @@ def check(run: Run) -> Iterator[Problem]:
                 related=((other.at, "the training loader over the same data"),),
                 help="build this loader on data that the training does not see",
                 severity=Severity.ADVICE if _may_measure_training(loader, beside) else None,
+            )
+
+
+def _given_to_trainers(run: Run) -> Iterator[Problem]:
+    """One problem for each trainer of transformers that evaluates on what it learns from."""
+    reported: set[int] = set()
+    for data in run.operations.get("trainer data", ()):
+        learned, evaluated = map(_once_set, data.inputs) if isinstance(data, Data) else (None, None)
+        known = learned is not None and not isinstance(learned, (Either, Constant)) and not _is_for_trying(learned)
+        site = data.at if isinstance(data, Data) else None
+        if not known or not isinstance(site, CodeSite) or id(site.node) in reported:
+            continue
+        if evaluated is learned or (isinstance(evaluated, Data) and same_data(evaluated, learned)):  # type: ignore[arg-type]
+            reported.add(id(site.node))
+            yield Problem(
+                site,
+                "the trainer evaluates on the training data, so overfitting cannot be seen",
+                label="`train_dataset` and `eval_dataset` are the same",
+                help="give `eval_dataset` data that the training does not see",
             )
 
 
@@ -134,6 +157,8 @@ def _is_asked_for_training(loader: Loader) -> bool:
 
 def _is_sampled(loader: Loader) -> bool:
     given = sampler_of(loader)
+    if isinstance(given, Data) and WHOLE_SAMPLERS.search(given.name) and given.inputs[:1] == (loader.dataset,):
+        return False
     return not (isinstance(given, Constant) and given.value is None)
 
 
@@ -163,11 +188,58 @@ def _have_same_choices(first: Either, second: Either) -> bool:
 def _are_same(first: Value, second: Value) -> bool:
     if first is second:
         return _is_data_set(first) and not _is_for_trying(first)
+    if isinstance(first, Instance) and isinstance(second, Instance):
+        return _are_made_alike(first, second)
     if not isinstance(first, Data) or not isinstance(second, Data) or first.operation != second.operation:
         return False
     if first.operation == "dataset":
         return bool(first.inputs) and all(map(same_data, first.inputs, second.inputs))
     return first.operation == "call" and first.name == second.name and _are_both_for_training(first, second)
+
+
+def _are_made_alike(first: Instance, second: Instance) -> bool:
+    """Whether one class is given the same twice, which is called training data, and neither object is told anything afterwards."""
+    one, other = first.at, second.at
+    if first.cls is not second.cls or not isinstance(one, CodeSite) or not isinstance(other, CodeSite):
+        return False
+    if one.module is not other.module or one.function is not other.function:
+        return False
+    given, also_given = (_given_in(each.node) for each in (one, other))
+    if given != also_given or not TRAINING_FOLDER.search(given) or OTHER_FOLDER.search(given):
+        return False
+    lines = sorted((one.node.lineno, other.node.lineno))  # type: ignore[attr-defined]
+    within = one.function if isinstance(one.function, ast.AST) else one.module.tree
+    nodes = [each for each in ast.walk(within) if isinstance(each, (ast.Name, ast.Attribute))]
+    named = {each.id for each in ast.walk(one.node) if isinstance(each, ast.Name)}
+    is_bound_again = any(
+        isinstance(each, ast.Name)
+        and isinstance(each.ctx, ast.Store)
+        and each.id in named
+        and lines[0] < each.lineno <= lines[1]
+        for each in nodes
+    )
+    return not is_bound_again and not _are_told_apart(nodes, (one, other))
+
+
+def _given_in(node: ast.AST) -> str:
+    """What a class is given, as it is written."""
+    if not isinstance(node, ast.Call):
+        return ""
+    return " ".join([*map(ast.unparse, node.args), *(f"{each.arg}={ast.unparse(each.value)}" for each in node.keywords)])
+
+
+def _are_told_apart(nodes: list[ast.Name | ast.Attribute], sites: tuple[CodeSite, ...]) -> bool:
+    """Whether anything is asked of the objects by name, or stored in them: they may hold other samples then."""
+    bound: set[str] = set()
+    for site in sites:
+        targets = site.statement.targets if isinstance(site.statement, ast.Assign) else []
+        if not targets or not all(isinstance(each, ast.Name) for each in targets):
+            return True
+        bound |= {each.id for each in targets if isinstance(each, ast.Name)}
+    return any(
+        isinstance(each, ast.Attribute) and isinstance(each.value, ast.Name) and each.value.id in bound
+        for each in nodes
+    )
 
 
 def _once_set(dataset: Value | None) -> Value | None:
@@ -235,5 +307,5 @@ rule = Rule(
     witness=witness,
     trains=False,
     words=(NETWORKS,),
-    needs=needs(LoaderMade),
+    needs=needs((LoaderMade, "trainer data")),
 )

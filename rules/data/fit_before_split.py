@@ -3,7 +3,8 @@
 ## What it does
 Reports a scaler, imputer, feature selector, decomposition or text weighting of scikit-learn that is fitted on data of which a
 part is then held out: by `train_test_split`, `random_split`, the folds of a cross-validation or two slices at one bound, also
-after windows were cut, and also where the parts are transformed one by one by the fit of the whole. A fit on the training part is
+after windows were cut, and also where the parts are transformed one by one by the fit of the whole; and inputs that are scaled by
+their own mean and deviation, or range, written out, before `train_test_split` or `random_split`. A fit on the training part is
 right, and so is a pipeline inside a cross-validation. Two domains that are mapped into one space together are left alone.
 
 ## Why it matters
@@ -102,6 +103,6 @@ rule = Rule(
     since="0.1",
     witness=witness,
     trains=False,
-    words=(FITTED, ARRAYS),
-    needs=needs(("fitted", "method")),
+    words=(FITTED | {"train_test_split", "random_split"}, ARRAYS),
+    needs=needs(("fitted", "method", "divide")),
 )

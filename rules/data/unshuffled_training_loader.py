@@ -63,6 +63,8 @@ from nnlint.words import NETWORKS
 ON_PURPOSE = regex(r"overfit|debug|extract|embed|distill", re.IGNORECASE)
 """Names of functions whose loaders may well keep the order."""
 
+ONE_EPOCH = regex(r"max_epochs\W{1,3}\s*1\b(?!\.)|max_steps|fast_dev_run\s*=\s*[T1]|overfit_batches")
+"""How a trainer is told to pass over the data once, or to try the code out."""
 OVERFITS = regex(r"\boverfit", re.IGNORECASE)
 COMMENT_LINES = 5
 
@@ -92,8 +94,12 @@ def check(run: Run) -> Iterator[Problem]:
 
 
 def _is_passed_once(run: Run, call: ModelCalled) -> bool:
-    """Whether the data are seen once, in whatever order."""
-    return not run.symbolic and len(call.iterations) == 1 and call.iterations[0].loop.kind == "for"
+    """Whether the data are seen once, in whatever order: by a loop that is written out, or by a trainer that is told so."""
+    if run.symbolic or len(call.iterations) != 1 or call.iterations[0].loop.kind != "for":
+        return False
+    site = call.iterations[0].loop.at
+    is_of_trainer = isinstance(site, CodeSite) and isinstance(site.node, ast.Call)
+    return not is_of_trainer or any(ONE_EPOCH.search(source.text) for source in run.sources)
 
 
 def _is_told_anew(loader: Loader, call: ModelCalled) -> bool:

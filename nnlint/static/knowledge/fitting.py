@@ -26,6 +26,7 @@ from nnlint.values import (
     Items,
     Layer,
     Optimizer,
+    Site,
     Value,
     alternatives,
 )
@@ -77,6 +78,14 @@ def observe(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Non
         _compute(machine, root, fit, given, node)
     elif root == "transformers" and last in FACE_TRAINERS:
         _call_with_everything(machine, given.get(0, "model"), node)
+        _keep_data_sets(machine, given, machine.site(node))
+
+
+def _keep_data_sets(machine: Machine, given: Arguments, at: Site) -> None:
+    """What transformers' trainers learn from, and what they evaluate on."""
+    both = given.get(None, "train_dataset"), given.get(None, "eval_dataset")
+    if both[0] is not None and both[1] is not None:
+        machine.data("trainer data", (both[0], both[1]), machine.frame.module.tree).at = at
 
 
 def _compute(machine: Machine, root: str, fit: Fit, given: Arguments, node: ast.AST) -> None:
@@ -152,6 +161,8 @@ def initialize_framework(machine: Machine, instance: Instance, given: Arguments)
     model = given.get(0, "model")
     if model is not None and _derives(instance.cls, "transformers", FACE_TRAINERS):
         machine.write(instance.attributes, "model", model)
+        if instance.at is not None:
+            _keep_data_sets(machine, given, instance.at)
 
 
 def is_step(cls: Class, name: str) -> bool:
