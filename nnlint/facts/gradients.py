@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Iterator
 
 from nnlint.events import Backward, Escaped, Event, GradientsCleared, ModelCalled, OptimizerStepped, Run
 from nnlint.graph import content, cuts_graph, is_from_data_set, parameters_of, stored_parts
+from nnlint.lazy import regex
 from nnlint.operations import LOSS_OPERATIONS
 from nnlint.records import dataclass, field
 from nnlint.static.objects import Generator, node_at
@@ -26,6 +28,10 @@ from nnlint.values import (
     elements,
 )
 
+ENVIRONMENT = regex(r"(?:^|[\s_])env|^gym\.make$|\bgym(?:nasium)?\.", re.IGNORECASE)
+"""What code calls an environment, or makes one."""
+MOST_READINGS = 3
+
 OPEN_OPERATIONS = frozenset(
     {"argument", "name", "attribute", "index", "call", "method", "element", "unknown", "spread", "load"}
 )
@@ -36,6 +42,8 @@ PICKS = frozenset({"index", "element"})
 
 DRAWN = frozenset({"batch", "batch part"})
 """What a loader gives: however its data set makes a sample, no gradient goes back there."""
+
+WITHOUT_GRAPH = DRAWN | {"array"}
 
 RESHAPES = frozenset("to view reshape expand repeat permute transpose flatten unsqueeze squeeze gather detach".split())
 """Operations whose result has the graph of their first input alone."""
@@ -163,7 +171,7 @@ def _reached(loss: Value) -> frozenset[int] | None:
         seen.add(id(value))
         if isinstance(value, (Either, Items, Entries)):
             pending.extend(elements(value))
-        if not isinstance(value, Data) or cuts_graph(value):
+        if not isinstance(value, Data) or cuts_graph(value) or _is_of_environment(value):
             continue
         holder = value.inputs[1] if value.operation == "output" else value.layer
         if _is_open(value) or isinstance(holder, Data) or len(seen) > MOST_REACHED:
@@ -188,6 +196,20 @@ def _is_open(data: Data) -> bool:
     return data.operation in OPEN_OPERATIONS and not is_numeric and not is_from_data_set(data)
 
 
+def _is_of_environment(data: Data) -> bool:
+    """Whether an environment answers, or has it: states, rewards and spaces have no graph."""
+    current: Value = data
+    for _ in range(MOST_READINGS):
+        if not isinstance(current, Data) or current.operation not in ("method", "attribute") or not current.inputs:
+            return False
+        if current.operation == "method" and current.name not in ("step", "reset") and len(current.inputs) > 1:
+            return False
+        current = current.inputs[0]
+        if isinstance(current, Data) and ENVIRONMENT.search(f"{current.bound} {current.name}"):
+            return True
+    return False
+
+
 def _carriers(data: Data) -> tuple[Value, ...]:
     """What gives a result its graph: not the sizes, indices and devices that it is made with, but what it is filled with."""
     return (*stored_parts(data), *_given(data)) if data.parts else _given(data)
@@ -196,7 +218,7 @@ def _carriers(data: Data) -> tuple[Value, ...]:
 def _given(data: Data) -> tuple[Value, ...]:
     if data.operation == "output":
         return data.inputs[2:]  # a network's output says enough of what is inside it
-    if data.operation in DRAWN:
+    if data.operation in WITHOUT_GRAPH:
         return ()
     if data.operation in PICKS or data.operation in RESHAPES:
         return data.inputs[:1]

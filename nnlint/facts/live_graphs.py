@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from nnlint.events import Backward, OptimizerMade, OptimizerStepped, Run
 from nnlint.facts.identity import COPIES
-from nnlint.graph import ancestors, content, is_from_data_set
+from nnlint.graph import ancestors, content, data_in, is_from_data_set
 from nnlint.lazy import regex
 from nnlint.operations import LOSS_OPERATIONS, WEIGHTED
 from nnlint.records import dataclass
@@ -42,6 +42,7 @@ PASSED = frozenset({"index", "element", "spread"})
 FIRST_ALONE = PASSED | {"output", "to"}
 """Operations of which the first input alone has a graph: the others are inputs of a network, positions, types and devices."""
 
+PICKED = FIRST_ALONE | {"gather"}
 UNKNOWN = frozenset({"argument", "name", "attribute", "call", "method", "unknown", "exception", "sent"})
 TARGETS = regex(
     r"^_*(y|t|gt|tgt|trg)(_|s?$|\d)|label|target|truth|_gt$|^batch|^data|loader|^images?$|^inputs?$|mask|pos_weight",
@@ -365,12 +366,25 @@ def _first_cut(value: Data) -> Data | None:
     """Of the cuts from a value on, that nearest to the network. None where there is no network."""
     current, found = value, value if value.operation in TAKEN_OUT and _has_network(value) else None
     for _ in range(MOST_CUTS):
-        behind = ancestors(Items(list(current.inputs)), stop=_ends)
-        following = next((each for each in behind if each.operation in TAKEN_OUT and _has_network(each)), None)
+        following = next((each for each in _carried(current) if each.operation in TAKEN_OUT and _has_network(each)), None)
         if following is None:
             return found
         current = found = following
     return found
+
+
+def _carried(value: Data) -> Iterator[Data]:
+    """What gives a value its graph, up to cuts and networks: not the moves by which values are picked."""
+    pending = [value]
+    seen: set[int] = {id(value)}
+    while pending and len(seen) < MOST_VISITED:
+        current = pending.pop()
+        if current is not value:
+            yield current
+        if current is value or not _ends(current):
+            given = data_in(current.inputs[:1] if current.operation in PICKED else current.inputs)
+            pending += [each for each in given if id(each) not in seen]
+            seen.update(map(id, given))
 
 
 def _ends(data: Data) -> bool:

@@ -37,10 +37,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nnlint.events import Backward, OptimizerStepped, Raised, Run
+from nnlint.events import Backward, LossComputed, OptimizerStepped, Raised, Run
 from nnlint.facts.live_graphs import dead_terms, differentiated_losses, graph_behind
 from nnlint.facts.never_reached import NEVER_CHANGES, NeverReached, layer_sites, never_reached, witness_of_part
 from nnlint.finding import Severity, Verdict
+from nnlint.graph import ancestors_of_all
 from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite, node_at
@@ -61,7 +62,7 @@ def check(run: Run) -> Iterator[Problem]:
     reported: set[object] = set()
     for backward in differentiated_losses(run):
         graph = graph_behind(run, backward.loss)
-        cuts = graph.cuts if not graph.is_live else tuple(dead_terms(run, backward.loss))
+        cuts = tuple(dead_terms(run, backward.loss)) if graph.is_live else _of_predictions(run, backward, graph.cuts)
         for cut in cuts:
             node = cut.at.node if isinstance(cut.at, CodeSite) else None
             if cut.at is not None and node is not None and node not in reported:
@@ -72,6 +73,15 @@ def check(run: Run) -> Iterator[Problem]:
         if cut_off is not None and cut_off.at is not None and node_at(cut_off.at) not in reported:
             reported.add(node_at(cut_off.at))
             yield _of_part(cut_off, cut_off.at, each)
+
+
+def _of_predictions(run: Run, backward: Backward, cuts: tuple[Data, ...]) -> tuple[Data, ...]:
+    """The cuts of what the loss judges, where there are any: what it is compared with may well be cut off."""
+    if len(cuts) < 2:
+        return cuts
+    judged = [event.prediction for event in run.events(LossComputed) if event.value is backward.loss]
+    behind = {id(each) for each in ancestors_of_all(judged)}
+    return tuple(each for each in cuts if id(each) in behind) or cuts
 
 
 def _of_part(cut: Data, at: Site, each: NeverReached) -> Problem:

@@ -125,6 +125,15 @@ def _fire(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value
     return machine.call(target, Arguments(), node) if isinstance(target, Function) else NONE
 
 
+@external("typer.Option", "typer.Argument")
+def _typer_option(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
+    """The default of an argument of a command, as the command line may replace it."""
+    default = given.get(0, "default")
+    if isinstance(default, Constant) and default.value is not None and default.value is not ...:
+        return Constant(default.value, default.at, overridable=True)
+    return machine.data("call", given.values(), node, name=name)
+
+
 @external("click.option")
 def _click_option(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
     """The decorator keeps the option's name and default, for the function that it decorates."""
