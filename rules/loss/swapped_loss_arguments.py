@@ -46,7 +46,7 @@ from nnlint.needs import needs
 from nnlint.operations import REGRESSION_LOSSES, WEIGHTED
 from nnlint.rule import Problem, Rule
 from nnlint.static.objects import CodeSite
-from nnlint.values import Data, Site, Value, alternatives
+from nnlint.values import Data, Loader, Site, Value, alternatives
 from nnlint.witness import Case, confirmed, harmless, not_reached, numbers, refuted, unverified
 from nnlint.words import NETWORKS
 
@@ -103,7 +103,15 @@ def _is_data(value: Value) -> bool:
 
 
 def _is_filled(data: Data) -> bool:
-    return data.operation in FILLED
+    return data.operation in FILLED or _is_of_loader(data)
+
+
+def _is_of_loader(data: Data) -> bool:
+    """Whether a loader gives it: whatever its data set does to a sample, no graph comes out."""
+    batch = data.inputs[1] if data.operation == "batch part" and len(data.inputs) > 1 else data
+    if not isinstance(batch, Data) or batch.operation != "batch":
+        return False
+    return any(isinstance(each, Loader) for given in batch.inputs for each in alternatives(given))
 
 
 def _problem(event: LossComputed) -> Problem:
