@@ -87,7 +87,7 @@ RULES = (
     ("architecture.unregistered_parameter", "NN316", "error", "0.1", True, "safe", ("NN116.1",), (("ModelBuilt",),)),
     ("data.target_normalized_by_own_max", "NN401", "error", "0.1", True, "", ("NN401.1", "NN401.2", "NN401.3"), (("divide", "normalize", "scaled"),)),
     ("data.target_rescaled", "NN402", "warning", "0.1", True, "", ("NN401.2", "NN210.2"), (("divide", "multiply"),)),
-    ("data.eval_data_own_statistics", "NN403", "error", "0.1", True, "safe", ("NN401.1", "NN401.3"), (("divide", "normalize", "scaled"),)),
+    ("data.eval_data_own_statistics", "NN403", "error", "0.1", True, "safe", ("NN401.1", "NN401.3"), (("divide", "method", "normalize", "scaled"),)),
     ("data.inverse_scale_mismatch", "NN404", "error", "0.1", True, "", ("NN401.1", "NN401.2", "NN401.3"), (("divide", "multiply", "scaled", "unscaled"),)),
     ("data.fit_before_split", "NN405", "warning", "0.1", True, "", ("NN405.1", "NN401.3"), (("divide", "fitted", "method"),)),
     ("data.unshuffled_training_loader", "NN406", "warning", "0.1", True, "safe", ("NN116.1",), (("LoaderMade",),)),

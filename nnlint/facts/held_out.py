@@ -75,6 +75,7 @@ def foreign_scalings(run: Run) -> tuple[Foreign, ...]:
 
 def _candidates(run: Run) -> list[Scaling]:
     made = [data for name in ("divide", "scaled", "normalize") for data in run.operations.get(name, ())]
+    made += [each for each in run.operations.get("method", ()) if getattr(each, "name", "") == "fit_transform"]
     scalings = [scaling_of(data) for data in made]
     return [each for each in scalings if each is not None and not is_per_sample(each.result)]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from nnlint.events import Backward, OptimizerMade, OptimizerStepped, Run
 from nnlint.facts.identity import COPIES
-from nnlint.graph import ancestors, content, data_in, is_from_data_set
+from nnlint.graph import ancestors, content, data_in, is_from_data_set, only_looks
 from nnlint.lazy import regex
 from nnlint.operations import LOSS_OPERATIONS, WEIGHTED
 from nnlint.records import dataclass
@@ -218,6 +218,11 @@ class _Walk:
             return _asks_gradient(value)
         if value.operation in LEARNS:
             return True
+        if only_looks(value):
+            return False
+        if _is_read_unrecorded(value):
+            self.pending.append((value.inputs[0], False))
+            return False
         if value.operation in UNKNOWN and not self._is_criterion(value):
             return not _is_given(value)
         self._walk_on(value, is_root and value.operation in KEEPS_ROOT)
@@ -356,6 +361,12 @@ def _first_block(value: Data) -> Data | None:
                 seen.add(id(each))
                 pending.append(each)
     return found
+
+
+def _is_read_unrecorded(data: Data) -> bool:
+    """Whether it is read from what a network of a library gave, without recording: `outputs.logits`."""
+    source = data.inputs[0] if data.operation == "attribute" and data.inputs else None
+    return isinstance(source, Data) and source.operation == "output" and source.gradient is False
 
 
 def _stops(data: Data) -> bool:

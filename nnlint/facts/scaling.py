@@ -23,6 +23,7 @@ COMBINING = frozenset("add subtract multiply divide sqrt abs maximum clamp where
 SPREADING = frozenset("abs square power subtract".split())
 """Operations inside a hand-written statistic: `((x - mean) ** 2).mean()`."""
 
+IMPUTERS = frozenset({"SimpleImputer", "KNNImputer", "IterativeImputer", "Imputer"})
 PER_SAMPLE_SCALERS = frozenset({"Normalizer"})
 RATIOS = frozenset({"max", "min", "sum", "norm", "mean", "median"})
 MOST_LEAVES = 24
@@ -73,9 +74,19 @@ def scaling_of(data: Value) -> Scaling | None:
         return _by_reciprocal(data)
     if data.operation == "scaled" and len(data.inputs) == 3 and data.name not in PER_SAMPLE_SCALERS:
         return Scaling(data, data.inputs[0], (), (data.inputs[2],), "scaler", data.inputs[1])
+    if data.operation == "method" and data.name == "fit_transform" and _is_imputing(data):
+        return Scaling(data, data.inputs[1], (), (data.inputs[1],), "scaler", data.inputs[0])
     if data.operation == "normalize" and data.option("dim") == 0:
         return Scaling(data, data.inputs[0], (), (data.inputs[0],), "ratio")
     return None
+
+
+def _is_imputing(data: Data) -> bool:
+    """Whether gaps are filled by statistics of the data themselves."""
+    imputer = data.inputs[0]
+    if not isinstance(imputer, Data) or imputer.operation != "call" or len(data.inputs) < 2:
+        return False
+    return imputer.name.rpartition(".")[2] in IMPUTERS
 
 
 def _by_reciprocal(data: Data) -> Scaling | None:

@@ -198,5 +198,5 @@ rule = Rule(
     witness=witness,
     trains=False,
     words=(MEASURED, ARRAYS),
-    needs=needs(("divide", "scaled", "normalize")),
+    needs=needs(("divide", "scaled", "normalize", "method")),
 )
