@@ -245,12 +245,11 @@ def _is_frozen(parameter: Data) -> bool:
 
 
 def _is_plain_with_gradient(value: Data) -> bool:
-    """Whether a tensor that asks for gradients is kept, or what is worked out of one: `randn(3, requires_grad=True) * 0.1`."""
     current = value
-    while current.operation in MADE_OF | MAKES_ANOTHER:
+    while current.operation in MADE_OF:
         if current.option("requires_grad") is True or _asks_for_gradient(current):
             return True
-        following = [each for each in current.inputs if isinstance(each, Data) and each.operation != "argument"]
+        following = [each for each in current.inputs if isinstance(each, Data)]
         if len(following) != 1:
             return False
         current = following[0]

@@ -198,7 +198,7 @@ def _are_same(first: Value, second: Value) -> bool:
 
 
 def _are_made_alike(first: Instance, second: Instance) -> bool:
-    """Whether one class is given the same training data twice, and neither object is told anything afterwards."""
+    """Whether one class is given the same twice, which is called training data, and neither object is told anything afterwards."""
     one, other = first.at, second.at
     if first.cls is not second.cls or not isinstance(one, CodeSite) or not isinstance(other, CodeSite):
         return False
@@ -225,9 +225,7 @@ def _given_in(node: ast.AST) -> str:
     """What a class is given, as it is written."""
     if not isinstance(node, ast.Call):
         return ""
-    return " ".join(
-        [*map(ast.unparse, node.args), *(f"{each.arg}={ast.unparse(each.value)}" for each in node.keywords)]
-    )
+    return " ".join([*map(ast.unparse, node.args), *(f"{each.arg}={ast.unparse(each.value)}" for each in node.keywords)])
 
 
 def _are_told_apart(nodes: list[ast.Name | ast.Attribute], sites: tuple[CodeSite, ...]) -> bool:
