@@ -377,7 +377,9 @@ def _first_cut(value: Data) -> Data | None:
     """Of the cuts from a value on, that nearest to the network. None where there is no network."""
     current, found = value, value if value.operation in TAKEN_OUT and _has_network(value) else None
     for _ in range(MOST_CUTS):
-        following = next((each for each in _carried(current) if each.operation in TAKEN_OUT and _has_network(each)), None)
+        following = next(
+            (each for each in _carried(current) if each.operation in TAKEN_OUT and _has_network(each)), None
+        )
         if following is None:
             return found
         current = found = following

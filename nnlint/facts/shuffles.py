@@ -199,7 +199,9 @@ def _belong_together(first: Value, second: Value) -> bool:
 
 def _are_filled_by_one_loop(first: Items, second: Items) -> bool:
     """Whether the items of two lists are made side by side in one loop: a window of a series, and what follows it."""
-    one, other = (each.items[0].at if each.open and isinstance(each.items[0], Data) else None for each in (first, second))
+    one, other = (
+        each.items[0].at if each.open and isinstance(each.items[0], Data) else None for each in (first, second)
+    )
     if not isinstance(one, CodeSite) or not isinstance(other, CodeSite) or one.function is not other.function:
         return False
     within = one.function if isinstance(one.function, ast.AST) else one.module.tree

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 
@@ -10,6 +11,7 @@ from nnlint.facts.shapes import shape_of
 from nnlint.graph import ancestors, content, parameters_of
 from nnlint.lazy import regex
 from nnlint.operations import WEIGHTED
+from nnlint.static.objects import CodeSite
 from nnlint.values import (
     Data,
     Entries,
@@ -18,6 +20,7 @@ from nnlint.values import (
     Layer,
     Optimizer,
     Parameters,
+    Site,
     Value,
     alternatives,
     elements,
@@ -72,14 +75,31 @@ def is_deep(run: Run, optimizer: Optimizer) -> bool:
 
 
 def _frozen_networks(run: Run) -> frozenset[int]:
-    """The identities of networks of which some weight is kept from training, and of all their parts."""
+    """The identities of networks of which some weight is kept from training, and of all their parts.
+
+    Those that are switched off and on again, as the critic of a GAN is in turn, are trained.
+    """
     found: set[int] = set()
+    thawed: set[int] = set()
     for weight in run.operations.get("weight", ()):
         switch = weight.stored("requires_grad") if isinstance(weight, Data) else None
-        if switch is not None and truth(switch) is not True and isinstance(weight, Data):
+        if switch is not None and isinstance(weight, Data):
+            if truth(switch) is True and not _stands_in_loop(weight.at):
+                continue
+            switched = thawed if truth(switch) is True else found
             for owner in _asked_for_parameters(weight):
-                found.update(id(part) for part in (owner, *parameters_of(owner)))
-    return frozenset(found)
+                switched.update(id(part) for part in (owner, *parameters_of(owner)))
+    return frozenset(found - thawed)
+
+
+def _stands_in_loop(at: Site | None) -> bool:
+    """Whether the loop over weights stands in another one."""
+    if not isinstance(at, CodeSite):
+        return False
+    line = getattr(at.node, "lineno", 0)
+    within = at.function if isinstance(at.function, ast.AST) else at.module.tree
+    loops = (each for each in ast.walk(within) if isinstance(each, (ast.For, ast.While)))
+    return any(each.lineno < line <= (each.end_lineno or 0) for each in loops)
 
 
 def _asked_for_parameters(value: Value | None) -> Iterator[Value]:

@@ -225,7 +225,9 @@ def _given_in(node: ast.AST) -> str:
     """What a class is given, as it is written."""
     if not isinstance(node, ast.Call):
         return ""
-    return " ".join([*map(ast.unparse, node.args), *(f"{each.arg}={ast.unparse(each.value)}" for each in node.keywords)])
+    return " ".join(
+        [*map(ast.unparse, node.args), *(f"{each.arg}={ast.unparse(each.value)}" for each in node.keywords)]
+    )
 
 
 def _are_told_apart(nodes: list[ast.Name | ast.Attribute], sites: tuple[CodeSite, ...]) -> bool:
