@@ -2,9 +2,9 @@
 
 ## What it does
 Reports a layer with weights, or a network, that the constructor of a network assigns to an attribute and that nothing names
-again, but to fill its weights: not `forward`, no other method, no code around the class. Classes that others derive from, and classes that reach their
-parts by name or by iteration (`getattr`, `children()`, `modules()`, `_modules`) are left alone, and so are those whose
-`forward` computes nothing.
+again, but to fill its weights: not `forward`, no other method, no code around the class. Classes that others derive from, and
+classes that reach their parts by name or by iteration (`getattr`, `children()`, `modules()`, `_modules`) are left alone, and so
+are those whose `forward` computes nothing.
 
 ## Why it matters
 The layer was meant to do something, and the network does without it: a forgotten hidden layer or normalisation makes the

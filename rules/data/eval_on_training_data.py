@@ -198,7 +198,7 @@ def _are_same(first: Value, second: Value) -> bool:
 
 
 def _are_made_alike(first: Instance, second: Instance) -> bool:
-    """Whether one class is given the same twice, which is called training data, and neither object is told anything afterwards."""
+    """Whether one class is given the same training data twice, and neither object is told anything afterwards."""
     one, other = first.at, second.at
     if first.cls is not second.cls or not isinstance(one, CodeSite) or not isinstance(other, CodeSite):
         return False
