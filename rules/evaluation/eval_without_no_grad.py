@@ -117,9 +117,7 @@ def _records_in_vain(run: Run, evaluation: Evaluation) -> bool:
     if call.gradient is not True or not _is_meant(run, evaluation):
         return False
     return not (
-        (
-            isinstance(call.model, Layer) and call.model.operation == "embedding"
-        )  # a look-up, which costs next to nothing
+        _looks_up(call)
         or _is_frozen(run, call.model)
         or run.remember("weightless", call.model, is_weightless)
         or wants_input_gradient(call)
@@ -128,6 +126,11 @@ def _records_in_vain(run: Run, evaluation: Evaluation) -> bool:
         or is_called_unrecorded(run, call)
         or _trains_on_the_way(run, evaluation)
     )
+
+
+def _looks_up(call: ModelCalled) -> bool:
+    """Whether a table of embeddings alone is asked, which costs next to nothing: no method that makes something of its rows."""
+    return isinstance(call.model, Layer) and call.model.operation == "embedding" and call.within is None
 
 
 def _trains_on_the_way(run: Run, evaluation: Evaluation) -> bool:
