@@ -195,7 +195,18 @@ def _call_entry_methods(machine: Machine, cls: Class, instance: Instance) -> Ite
             _call_entry_method(machine, instance, name, method)
             yield name, method
     for name, step in inherited_steps(cls):
-        _call_entry_method(machine, instance, name, step)
+        with _in_file_of(machine, step):
+            _call_entry_method(machine, instance, name, step)
+
+
+@contextmanager
+def _in_file_of(machine: Machine, method: Function) -> Iterator[None]:
+    """What is told of the call stands where the method is written: the base may be in another file."""
+    outer, machine.frame.module = machine.frame.module, method.module
+    try:
+        yield
+    finally:
+        machine.frame.module = outer
 
 
 def _called_inside(cls: Class) -> frozenset[str]:
