@@ -208,6 +208,22 @@ def is_target_in_input(comparison: Comparison) -> bool:
     return False
 
 
+def masks_prediction(comparison: Comparison) -> bool:
+    """Whether what is subtracted only rules scores out that the prediction was multiplied away from: `z * (1 - y) - y * 1e5`."""
+    prediction = comparison.prediction
+    if not isinstance(prediction, Data) or prediction.operation != "multiply":
+        return False
+    behind = {
+        id(data) for data in ancestors(comparison.target) if data.inputs or data.operation in ("argument", "name")
+    }
+    return any(
+        id(data) in behind
+        for factor in prediction.inputs
+        if not any(each.operation == "output" for each in ancestors(factor))
+        for data in ancestors(factor)
+    )
+
+
 # Which part of the data
 
 

@@ -51,7 +51,14 @@ from nnlint.facts.rescaling import (
     may_be_undone_elsewhere,
     rescalings_behind,
 )
-from nnlint.facts.roles import Comparison, comparisons, is_computed_by_weights, is_reward, is_target_in_input
+from nnlint.facts.roles import (
+    Comparison,
+    comparisons,
+    is_computed_by_weights,
+    is_reward,
+    is_target_in_input,
+    masks_prediction,
+)
 from nnlint.finding import Severity, Verdict
 from nnlint.mending.controls import left_out
 from nnlint.needs import needs
@@ -86,6 +93,7 @@ def _changes_target(run: Run, comparison: Comparison, rescaling: Rescaling) -> b
         or is_brought_into_range(rescaling, comparison)
         or is_made_up(rescaling, comparison)
         or is_target_in_input(comparison)
+        or masks_prediction(comparison)
         or is_undone(run, rescaling)
         or is_done_to_both(rescaling, comparison)
     )

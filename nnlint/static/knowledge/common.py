@@ -55,6 +55,9 @@ NAMED_NETWORK = regex(r"(?:^|_)(?:net|network|model)$", re.IGNORECASE)
 PIPELINE = regex(r"pipeline(_cls|_class|For\w*)?(\.from_\w+)?(?: |$)", re.IGNORECASE)
 """What makes a ready-made pipeline, which asks its networks without recording, by whatever name it is kept."""
 
+PREPARES = regex(r"(?:Tokenizer\w*|Processor|FeatureExtractor)\.from_pretrained$")
+"""What makes inputs of texts, sounds and pictures."""
+
 SEARCHES = regex(r"ctc_?(?:beam_?)?(?:search_?)?decoder|beam_?(?:search|decoder)|viterbi", re.IGNORECASE)
 """What finds the best text for the scores of a network: a decoder without weights."""
 
@@ -157,7 +160,7 @@ def is_network_like(value: Value) -> bool:
 
 def _is_no_network(made_by: str) -> bool:
     """Whether something was made that has no weights of its own to learn, or minds them itself."""
-    return PIPELINE.search(made_by) is not None or SEARCHES.search(made_by) is not None
+    return any(each.search(made_by) is not None for each in (PIPELINE, SEARCHES, PREPARES))
 
 
 def stands_for_network(value: Value) -> bool:

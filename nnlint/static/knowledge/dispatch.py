@@ -240,7 +240,8 @@ def _reached(receiver: Value, given: Arguments) -> tuple[Value, ...]:
 def call_unknown(machine: Machine, callee: Data, given: Arguments, node: ast.AST) -> Value:
     """Call something unknown: a network, if it is called like one; else anything."""
     is_given = bool(given.positional) or MODE_KEY in callee.parts or given.open or not BATCH.isdisjoint(given.keywords)
-    is_network_called = not machine.is_inside_network and is_given and is_network_like(callee)
+    is_prepared = "return_tensors" in given.keywords  # so are tokenizers asked, whatever they are called
+    is_network_called = is_given and not is_prepared and not machine.is_inside_network and is_network_like(callee)
     if callee.operation == "detach" or (is_network_called and not any(map(stands_for_network, given.positional))):
         made = machine.data("call", (callee, *given.values()), node, name=role_name(callee))
         inner = zoo.apply_own_head(machine, callee, made, node)
