@@ -167,10 +167,12 @@ def _updated_by_hand(run: Run) -> Iterator[Layer]:
 def assignment_of(network: Instance, name: str, among_others: bool = False) -> CodeSite | None:
     """Where the class of a network, or one of its bases, first assigns `self.name`: the statement. None if it does not.
 
-    Statements that assign it `among_others`, `self.name, self.other = [], []`, count only where they are asked for.
+    Statements that assign it `among_others`, `self.name, self.other = [], []`, count only where they are asked for; a `None`
+    that holds its place until it is made counts only where nothing else is assigned.
     """
     if not isinstance(network.cls, Class):
         return None
+    empty: CodeSite | None = None
     for cls in network.cls.lineage():
         for method in cls.node.body:
             if not isinstance(method, (ast.FunctionDef, ast.AsyncFunctionDef)):
@@ -181,8 +183,11 @@ def assignment_of(network: Instance, name: str, among_others: bool = False) -> C
                     and _binds(node, name, among_others)
                     and node.value is not None
                 ):
-                    return CodeSite(cls.module, node, node, method)
-    return None
+                    site = CodeSite(cls.module, node, node, method)
+                    if not isinstance(node.value, ast.Constant) or node.value.value is not None:
+                        return site
+                    empty = empty or site
+    return empty
 
 
 def _binds(node: ast.Assign | ast.AnnAssign, name: str, among_others: bool) -> bool:
