@@ -36,17 +36,20 @@ def is_called_unrecorded(run: Run, call: ModelCalled) -> bool:
 
 
 def _is_unrecorded_everywhere(run: Run, name: str, on_the_way: frozenset[str]) -> bool:
-    """Whether the calls of the name stand under a switch, or in functions of which that holds in turn: most of them, as others
-    may be of another function of that name."""
-    callers = list(_callers(run, name))
+    """Whether every call of the name stands under a switch, or in a function of which that holds in turn.
+
+    Where the function itself asks a part for the same, `self.decoder.recognize(x)`, so may whoever else asks a part.
+    """
+    called = list(_callers(run, name))
+    hands_on = any(caller == name and of_part for caller, of_part in called)
+    callers = [caller for caller, of_part in called if not (hands_on and of_part)]
     if not callers or len(callers) > MOST_CALLERS or len(on_the_way) > MOST_STEPS:
         return False
     on_the_way |= {name}
     others = [caller for caller in callers if caller not in on_the_way]
-    unrecorded = [
+    return bool(others) and all(
         caller is None or (caller != "" and _is_unrecorded_everywhere(run, caller, on_the_way)) for caller in others
-    ]
-    return 2 * sum(unrecorded) > len(others)
+    )
 
 
 def is_always_given(run: Run, function: ast.FunctionDef | ast.AsyncFunctionDef, name: str, default: ast.AST) -> bool:
@@ -108,8 +111,9 @@ def _is_of_another(text: str) -> bool:
     return ANOTHER.search(text) is not None and TORCH.search(text) is None
 
 
-def _callers(run: Run, name: str) -> Iterator[str | None]:
-    """For each call of that name: None where it stands under a switch, else the function around; "" for no function."""
+def _callers(run: Run, name: str) -> Iterator[tuple[str | None, bool]]:
+    """For each call of that name: None where it stands under a switch, else the function around, "" for no function; and whether
+    it is asked of a part of `self`."""
     is_called = re.compile(rf"(?<!def )\b{re.escape(name)}\s*\(")
     for source in run.sources:
         if is_called.search(source.text) is not None and not _is_of_another(source.text):
@@ -125,12 +129,12 @@ def _tree(text: str) -> ast.Module | None:
         return None
 
 
-def _calls_in(nodes: list[ast.stmt], name: str, function: str | None) -> Iterator[str | None]:
+def _calls_in(nodes: list[ast.stmt], name: str, function: str | None) -> Iterator[tuple[str | None, bool]]:
     pending: list[tuple[ast.AST, str | None]] = [(node, function) for node in nodes]
     while pending:
         node, around = pending.pop()
         if isinstance(node, ast.Call) and name in (getattr(node.func, "id", ""), getattr(node.func, "attr", "")):
-            yield around
+            yield around, ast.unparse(node.func).startswith("self.") and ast.unparse(node.func).count(".") > 1
         inside = None if around is None or _switches_off(node) else getattr(node, "name", around)
         is_scope = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
         around = inside if inside is None or is_scope else around
