@@ -15,7 +15,7 @@ from nnlint.static.arguments import Arguments
 from nnlint.static.machine import Machine
 from nnlint.static.objects import Class, Function
 from nnlint.static.parameters import symbolic_argument
-from nnlint.values import NONE
+from nnlint.values import NONE, Either
 
 MOST_SCOPES = 50
 TESTING = (ast.If, ast.While, ast.IfExp, ast.Assert)
@@ -24,10 +24,13 @@ TESTING = (ast.If, ast.While, ast.IfExp, ast.Assert)
 def expected_arguments(machine: Machine, function: Function) -> Arguments:
     """Arguments for the parameters of a function that it takes for more than their default, None."""
     names = _left_out(function)
-    if names:
-        uses = _uses(function.node)
-        names &= uses.objects - uses.tested - uses.stored
-    return _given(machine, function, names)
+    if not names:
+        return Arguments()
+    uses = _uses(function.node)
+    given = _given(machine, function, names & uses.objects - uses.tested - uses.stored)
+    for name, value in _given(machine, function, (names & uses.tested) - uses.stored).keywords.items():
+        given.keywords[name] = Either((NONE, value))
+    return given
 
 
 def expected_by_class(machine: Machine, cls: Class) -> Arguments:
