@@ -33,8 +33,8 @@ def names_of(*operations: str) -> Group:
 NETWORKS: Group = frozenset(
     "torch torchvision torchaudio torchtext torch_geometric torch_scatter torch_xla torchbearer torch_lr_finder poutyne skorch "
     "fastai d2l ignite lightning pytorch_lightning lightning_fabric transformers timm composer accelerate deepspeed apex "
-    "nn higher horovod byteps intel_extension_for_pytorch mmengine segmentation_models_pytorch efficientnet_pytorch monai "
-    "Module LightningModule PreTrainedModel MessagePassing ComposerModel LightningLite Fabric".split()
+    "higher horovod byteps intel_extension_for_pytorch mmengine segmentation_models_pytorch efficientnet_pytorch monai "
+    "nn Module DataLoader LightningModule PreTrainedModel MessagePassing ComposerModel LightningLite Fabric".split()
 )
 """Libraries by which layers, networks, losses, optimizers and loaders are made, and bases that make any class a network."""
 
@@ -44,7 +44,9 @@ TRAINING: Group = NETWORKS | frozenset(
 )
 """What tells that a file is about training, where it names no library: a helper that is given the network and the optimizer."""
 
-ARRAYS: Group = NETWORKS | frozenset("numpy np pandas pd sklearn scipy cupy".split())
+ARRAYS: Group = NETWORKS | frozenset(
+    "numpy np pandas pd sklearn scipy cupy train_test_split StandardScaler MinMaxScaler".split()
+)
 """Libraries of arrays: without any, `x.max()` may be anything."""
 
 BACKWARD: Group = NETWORKS | {"backward", "manual_backward"}

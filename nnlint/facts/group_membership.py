@@ -166,7 +166,8 @@ def _holds_networks_alone(made: OptimizerMade) -> bool:
 
 
 def _holds_made_networks(made: OptimizerMade) -> bool:
-    """Whether an optimizer was given the parameters of networks, of which some come out of functions that are not at hand."""
+    """Whether an optimizer was given the parameters of networks, of which some come from elsewhere: out of functions that are not
+    at hand, by names that nothing binds."""
     given = made.optimizer.arguments.get("params") if isinstance(made.optimizer, Optimizer) else None
     if not isinstance(given, Parameters):
         return False
@@ -175,7 +176,7 @@ def _holds_made_networks(made: OptimizerMade) -> bool:
 
 
 def _is_made(value: Value) -> bool:
-    return isinstance(value, Data) and value.operation in ("call", "method")
+    return isinstance(value, Data) and value.operation in ("call", "method", "name")
 
 
 def _steps_with_passes(run: Run, each: Trained) -> Iterator[tuple[OptimizerStepped, Backward]]:

@@ -10,6 +10,7 @@ from nnlint.static.objects import External, Module
 
 MEANT = {
     "torch": "torch",
+    "th": "torch",
     "nn": "torch.nn",
     "F": "torch.nn.functional",
     "optim": "torch.optim",
@@ -42,7 +43,9 @@ MEANT = {
 }
 """The external code of each name."""
 
-SPEAKS_OF_TORCH = regex(r"\btorch\b|\bnn\.(?:Module|Sequential|Linear|Conv\dd)\b|\.backward\(|\.zero_grad\(")
+SPEAKS_OF_TORCH = regex(
+    r"\btorch\b|\bnn\.(?:Module|Sequential|Linear|Conv\dd)\b|\bno_grad\b|\bDataLoader\(|\.(?:backward|zero_grad|cuda)\("
+)
 SPEAKS_OF_ANOTHER = regex(
     r"\b(?:keras|tensorflow|tf|paddle|mxnet|gluon|mindspore|jittor|oneflow|jax|flax|mlx|tinygrad|chainer)\b"
 )
@@ -70,7 +73,7 @@ def _speaks_of_torch(text: str) -> bool:
 def meant_by(name: str, text: str, tree: ast.Module) -> str | None:
     """The dotted name of the external code that a name stands for which was found nowhere; None where that is not clear."""
     meant = MEANT.get(name)
-    if meant is None or not _speaks_of_torch(text):
+    if meant is None or (meant.startswith("torch") and not _speaks_of_torch(text)):
         return None
     if name in OTHER_PARTS and OTHER_PARTS[name].search(text):
         return None

@@ -53,7 +53,7 @@ from nnlint.mending import edits
 from nnlint.mending.importing import spelled
 from nnlint.needs import needs
 from nnlint.rule import Problem, Rule
-from nnlint.static.objects import CodeSite, node_at
+from nnlint.static.objects import Class, CodeSite, Function, node_at
 from nnlint.values import FROZEN_KEY, Data, Entries, Instance, Items, Layer, Value, alternatives, elements, truth
 from nnlint.witness import Case, confirmed, not_reached, refuted
 from nnlint.words import NETWORKS
@@ -79,7 +79,8 @@ def _problem(run: Run, network: Instance, name: str, containers: list[Items | En
     if statement is None or _is_hidden_on_purpose(network, statement) or _registers_by_text(network):
         return
     missing = [part for part in missing if not _serves(network, part)]
-    used = [part for part in missing if _is_used(run, part) and _is_made_for(network, run, part)]
+    is_cut_short = _is_cut_short(run, network)
+    used = [part for part in missing if (is_cut_short or _is_used(run, part)) and _is_made_for(network, run, part)]
     if not used:
         return
     kind = "dict" if isinstance(containers[0], Entries) else containers[0].kind
@@ -94,6 +95,15 @@ def _problem(run: Run, network: Instance, name: str, containers: list[Items | En
         help=f"keep them in an `{better}`",
         fix=_registering(statement, containers),
     )
+
+
+def _is_cut_short(run: Run, network: Instance) -> bool:
+    """Whether of the network's class nothing but the constructor is at hand, as it is posted by who asks about the layers."""
+    cls = network.cls
+    if not isinstance(cls, Class) or list(cls.lineage()) != [cls] or cls.node.name in run.base_names():
+        return False
+    methods = [name for name, value in cls.names.items() if isinstance(value, Function)]
+    return methods == ["__init__"] and set(cls.external_bases()) == {"torch.nn.Module"}
 
 
 def _missing_of(run: Run, container: Items | Entries) -> list[Value]:

@@ -197,7 +197,7 @@ def _may_have_ones(root: Data) -> bool:
     if root.operation in MAY_HAVE_ONES or not STATES.isdisjoint(words_of(label_of(root))):
         return True
     if root.operation in ("view", "reshape"):
-        return not _is_cut_to_constants(root)
+        return not _is_cut_to_constants(root) and not _splits_last(root)
     if root.width == 1 or (root.layer is not None and root.layer.number("out_channels") == 1):
         return True
     if root.operation != "index":
@@ -211,6 +211,19 @@ def _is_cut_to_constants(view: Data) -> bool:
     """Whether a view in front cuts to sizes that are not 1, not dimensions of its own input, which a second may put right."""
     sizes = sizes_of(view)
     return sizes is not None and all(number(size) != 1 and measured_by(size) is None for size in sizes)
+
+
+def _splits_last(view: Data) -> bool:
+    """Whether a view in front does nothing but cut the last dimension in two, as for the heads of attention."""
+    sizes = sizes_of(view)
+    given = _root(view.inputs[0]) if sizes is not None and view.inputs and len(sizes) > 2 else None
+    while given is not None and sizes is not None:
+        kept = [_dimension_of(given, size, len(sizes) - 1) for size in sizes[:-2]]
+        if kept == list(range(len(kept))):
+            return number(sizes[-2]) != 1
+        before = _input_but_width(given)
+        given = None if before is None else _root(before)
+    return False
 
 
 def _is_taken_back(run: Run, reordered: Reordered) -> bool:
