@@ -17,7 +17,7 @@ from nnlint.facts.roles import (
     picks_columns,
     upper_bound_of_rows,
 )
-from nnlint.facts.scaling import is_per_sample, scaling_of
+from nnlint.facts.scaling import is_per_sample, is_turned, scaling_of
 from nnlint.facts.shapes import measured_by
 from nnlint.facts.split_names import HELD_OUT, TRAINING, is_held_out_name, parts_named
 from nnlint.graph import ancestors, only_looks, stored_parts
@@ -60,8 +60,8 @@ class Leak(NamedTuple):
 
 def leaks(run: Run) -> Iterator[Leak]:
     """The fits that saw held-out data, each once."""
-    scalers, others = ([each for each in made if each.results and _may_leak(each.subject)] for made in _made(run))
-    by_hand = [each for each in _by_hand(run) if _may_leak(each.subject)]
+    scalers, others = ([each for each in made if each.results and _may_leak(each)] for made in _made(run))
+    by_hand = [each for each in _by_hand(run) if _may_leak(each)]
     splits = list(_splits(run)) if scalers or others or by_hand else []
     of_scales = [each for each in splits if not is_for_any_scale(each.held_out)]
     drawn = [each for each in of_scales if each.held_out.operation == "test split"]
@@ -169,8 +169,9 @@ def _first_key(data: Data) -> Value | None:
     return key.items[0] if isinstance(key, Items) and key.items else key
 
 
-def _may_leak(subject: Value) -> bool:
-    return not is_some_rows(subject) and not _joins_arguments(subject)
+def _may_leak(transform: LearnedTransform) -> bool:
+    subject = transform.subject
+    return not is_some_rows(subject) and not _joins_arguments(subject) and not is_turned(subject, transform.at)
 
 
 def _joins_arguments(subject: Value) -> bool:

@@ -7,14 +7,15 @@ sample (over any dimension but the first) scales each sample by itself and is no
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Hashable
 
 from nnlint.facts.identity import COPIES, PARTS, filling_of, is_locator, is_part_of, key_of, uncopied
 from nnlint.graph import stored_parts
 from nnlint.operations import REDUCTIONS, TRANSPARENT
 from nnlint.records import dataclass
-from nnlint.static.objects import CodeSite
-from nnlint.values import Constant, Data, Either, Items, Value, number
+from nnlint.static.objects import CodeSite, node_at
+from nnlint.values import Constant, Data, Either, Items, Site, Value, number
 
 STATISTICS = REDUCTIONS | {"ptp", "std_mean", "var_mean"}
 COMBINING = frozenset("add subtract multiply divide sqrt abs maximum clamp where power negative index".split())
@@ -276,11 +277,20 @@ def scalings_of_columns(value: Value | None) -> list[Scaling]:
     return list(found.values())
 
 
+def is_turned(given: Value, call: Site | None) -> bool:
+    """Whether an array is turned over as it is given, so that what scikit-learn takes for columns are samples."""
+    if not isinstance(given, Data) or given.operation != "transpose" or not isinstance(call, CodeSite):
+        return False
+    return isinstance(call.node, ast.Call) and any(each is node_at(given.at) for each in call.node.args)
+
+
 PER_SAMPLE_FUNCTIONS = ("__getitem__", "collate", "augment")
 
 
 def is_per_sample(data: Data) -> bool:
-    """Whether the data are those of one sample: made in a data set's `__getitem__`, or picked by a counter."""
+    """Whether the data are those of one sample, or are scaled row by row: made in a data set's `__getitem__`, or turned over."""
+    if data.operation == "scaled" and data.inputs and is_turned(data.inputs[0], data.at):
+        return True
     for site in (data.at, *data.calls):
         function = site.function if isinstance(site, CodeSite) else None
         if any(word in getattr(function, "name", "") for word in PER_SAMPLE_FUNCTIONS):
