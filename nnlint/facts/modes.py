@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from nnlint.events import Escaped, Event, Loop, ModelBuilt, ModelCalled, ModeSwitched, OptimizerStepped, Run
@@ -167,7 +167,17 @@ def _by_own_account(run: Run, call: ModelCalled) -> dict[str, Site | None]:
 
 def is_of_library(network: Value) -> bool:
     """Whether the network, or a part of it, was made by a library of ready-made networks, which hold Dropout or BatchNorm."""
-    return any(map(_is_taken_from_library, _held(network) if isinstance(network, Instance) else (network,)))
+    return any(map(_is_taken_from_library, _held_or_self(network)))
+
+
+def asks_for_losses(call: ModelCalled) -> bool:
+    """Whether a detector of torchvision is given targets: it computes their losses in training mode alone."""
+    return len(call.inputs) > 1 and any(map(_is_detector, _held_or_self(call.model)))
+
+
+def _is_detector(value: Value) -> bool:
+    calls = ancestors(value) if isinstance(value, Data) else ()
+    return any(data.name.startswith("torchvision.models.detection.") for data in calls)
 
 
 def is_switched_within(run: Run, call: ModelCalled) -> bool:
@@ -176,6 +186,10 @@ def is_switched_within(run: Run, call: ModelCalled) -> bool:
     if last is None or not isinstance(last.at, CodeSite) or not isinstance(call.at, CodeSite):
         return False
     return last.at.function is call.at.function is not None
+
+
+def _held_or_self(network: Value) -> Iterable[Value]:
+    return _held(network) if isinstance(network, Instance) else (network,)
 
 
 def _held(network: Value) -> Iterator[Value]:

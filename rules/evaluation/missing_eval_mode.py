@@ -49,6 +49,7 @@ from nnlint.facts.evaluation import Evaluation, evaluations, functions_around, o
 from nnlint.facts.fates import answers_meet
 from nnlint.facts.late_switches import late_switches
 from nnlint.facts.modes import (
+    asks_for_losses,
     draws_masks,
     is_mode_given,
     is_mode_known,
@@ -122,6 +123,8 @@ def _faults(run: Run, evaluation: Evaluation) -> Faults:
     if not is_mode_known(run, call) or draws_masks(run, call):
         return {}
     kinds = mode_dependent(run, call)
+    if "unknown" in kinds and asks_for_losses(call):
+        return {}
     return kinds if "unknown" not in kinds or _is_certain(evaluation) else {}
 
 
@@ -318,7 +321,15 @@ def _first_statement(at: CodeSite) -> CodeSite | None:
     body = at.function.body if isinstance(at.function, (ast.FunctionDef, ast.AsyncFunctionDef)) else []
     is_docstring = bool(body) and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant)
     rest = body[1:] if is_docstring else body
-    return CodeSite(at.module, rest[0], rest[0], at.function) if rest else None
+    first = next((each for each in rest if not _keeps_mode(each)), None)
+    return CodeSite(at.module, first, first, at.function) if first is not None else None
+
+
+def _keeps_mode(statement: ast.stmt) -> bool:
+    """Whether the statement notes the mode to come back to, which `eval()` must not come before."""
+    return isinstance(statement, ast.Assign) and any(
+        isinstance(node, ast.Attribute) and node.attr == "training" for node in ast.walk(statement.value)
+    )
 
 
 def _outermost(run: Run, at: CodeSite, name: str) -> ast.stmt | None:

@@ -29,8 +29,9 @@ for inputs, targets in loader:
 ```
 
 ## Fix safety
-Safe: clearing is what every recipe does at this place. Where the step itself is conditional (gradient accumulation), or the
-optimizer has no name yet at the backward pass, the clear is put right after the step.
+Safe: clearing is what every recipe does at this place, before the first of the backward passes that one step uses. Where the
+step itself is conditional (gradient accumulation, also by accelerate), or the optimizer has no name yet at the backward pass,
+the clear is put right after the step.
 
 ## Witness
 At step k the gradient equals the sum of the gradients of all steps so far, not the fresh one.
@@ -261,7 +262,7 @@ def _problem(run: Run, each: Trained, arms: list[Pollution]) -> Problem:
         related=tuple(related),
         help=_help(arms),
         control=_control(arms),
-        fix=None if any(_in_loop_of(clear, backward) for clear in clears) else _fix(arms),
+        fix=None if any(_in_loop_of(clear, backward) for clear in clears) else _fix(run, each, arms),
     )
 
 
@@ -329,18 +330,52 @@ def _not_elif(site: CodeSite, choice: ast.stmt) -> ast.stmt:
 
 def _is_known_before(backward: Backward, step: OptimizerStepped, name: str) -> bool:
     """Whether the step follows the backward pass in its block, and the name means the same before it."""
-    if not isinstance(step.at, CodeSite) or not isinstance(backward.at, CodeSite):
+    if not isinstance(step.at, CodeSite) or not isinstance(backward.at, CodeSite) or _is_accumulated(backward):
         return False
     block = edits.block_of(backward.at)
     first, last = (_index(block, site) for site in (backward.at, step.at))
     return first is not None and last is not None and not is_bound_in(block[first:last], name)
 
 
+def _is_accumulated(backward: Backward) -> bool:
+    """Whether accelerate decides which steps count: its optimizer clears where it steps, and not a batch earlier."""
+    return any(
+        isinstance(item.context_expr, ast.Call)
+        and isinstance(item.context_expr.func, ast.Attribute)
+        and item.context_expr.func.attr == "accumulate"
+        for block in edits.blocks_around(backward.at)
+        if isinstance(block, ast.With)
+        for item in block.items
+    )
+
+
 def _index(block: list[ast.stmt], site: CodeSite) -> int | None:
     return next((number for number, statement in enumerate(block) if statement is site.statement), None)
 
 
-def _fix(arms: list[Pollution]) -> Fix | None:
+def _first_of_the_step(run: Run, each: Trained, backward: Backward, name: str) -> Site:
+    """The first of the passes in the block whose gradients one step uses together, before which a clear loses none of them."""
+    block = edits.block_of(backward.at)
+    sites = {
+        id(one.at.statement): one.at
+        for one in run.events(Backward)
+        if isinstance(one.at, CodeSite) and each.may_be_filled_by(one)
+    }
+    steps = {id(one.at.statement) for one in run.events(OptimizerStepped) if isinstance(one.at, CodeSite)}
+    first: Site = backward.at
+    last = _index(block, backward.at) if isinstance(backward.at, CodeSite) else None
+    for number in reversed(range(last or 0)):
+        if _steps_inside(block[number], steps) or is_bound_in(block[number:last], name):
+            break
+        first = sites.get(id(block[number]), first)
+    return first
+
+
+def _steps_inside(statement: ast.stmt, steps: set[int]) -> bool:
+    return any(id(node) in steps for node in ast.walk(statement))
+
+
+def _fix(run: Run, each: Trained, arms: list[Pollution]) -> Fix | None:
     backward, step = arms[0]
     name = spelling(step.named)
     if not name or not isinstance(step.at, CodeSite) or not isinstance(backward.at, CodeSite):
@@ -352,7 +387,7 @@ def _fix(arms: list[Pollution]) -> Fix | None:
         choice = _choice_of(arms)
         edit = None if choice is None else edits.insert_before(choice, clear)
     elif _is_known_before(backward, step, name):
-        edit = edits.insert_before(backward.at, clear)
+        edit = edits.insert_before(_first_of_the_step(run, each, backward, name), clear)
     else:
         edit = edits.insert_after(step.at, clear)
     return edits.fix(Applicability.SAFE, f"call `{clear}`", edit)
