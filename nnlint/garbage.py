@@ -14,8 +14,8 @@ Answer = TypeVar("Answer")
 MOST_AFTER_ALL = 500_000
 """Objects, 50 MB or so, that may wait for the garbage collector when all is done."""
 
-MOST_BETWEEN_UNITS = 200_000
-"""Objects, 20 MB or so, that may wait for it between units."""
+MOST_BETWEEN_UNITS = 100_000
+"""Objects, 10 MB or so, that may wait between units: to be taken apart, and what is left then for the garbage collector."""
 
 COLLECTIONS_OF_YOUNG = 8
 """How often it looks through what is new alone, which takes less time, before what has outlived that may have gathered."""

@@ -6,7 +6,8 @@ recorded: in a function that evaluates, on test or validation data, or in eval m
 list or a running total, graph and all, it is an error. What is asked once, outside of any loop, or drawn from a network between
 two epochs and only looked at, is advice: its graph is gone with the answer. So is what a function asks to draw it, or a loop of
 a few passes: no run and no reading tells whether the few graphs matter. A network that goes through its own layers in a loop,
-as a flow does for its samples, is asked once.
+as a flow does for its samples, is asked once. Advice, too, is a place that is only seen from a function of another file which
+nothing at hand calls, as in a library: its callers may have switched recording off.
 
 ## Why it matters
 Recording keeps every intermediate result of the forward pass alive: evaluation takes several times the memory and more time,
@@ -243,8 +244,8 @@ def _is_trained(optimizer: Value, parts: set[int]) -> bool:
 
 
 def _problem(run: Run, evaluation: Evaluation) -> Problem:
-    call, is_drawing = evaluation.call, only_draws(evaluation)
-    kept = None if is_drawing else _kept(run, evaluation)
+    call, is_uncertain = evaluation.call, only_draws(evaluation) or _is_shown_from_elsewhere(run, evaluation)
+    kept = None if is_uncertain else _kept(run, evaluation)
     if is_volatile(call):
         return Problem(
             evaluation.at,
@@ -260,7 +261,7 @@ def _problem(run: Run, evaluation: Evaluation) -> Problem:
             "this evaluation builds a graph for a backward pass that never comes, which costs memory and time",
             label="records gradients",
             help="evaluate under `torch.no_grad()`",
-            severity=None if _goes_on(run, evaluation) and not is_drawing else Severity.ADVICE,
+            severity=None if _goes_on(run, evaluation) and not is_uncertain else Severity.ADVICE,
             fix=_fix(run, evaluation),
         )
     return Problem(
@@ -272,6 +273,11 @@ def _problem(run: Run, evaluation: Evaluation) -> Problem:
         severity=Severity.ERROR,
         fix=_fix(run, evaluation),
     )
+
+
+def _is_shown_from_elsewhere(run: Run, evaluation: Evaluation) -> bool:
+    """Whether the place is seen from a function of another file that nothing at hand calls: its callers may record nothing."""
+    return run.symbolic and evaluation.at.place.path != run.path
 
 
 def _goes_on(run: Run, evaluation: Evaluation) -> bool:
