@@ -296,6 +296,14 @@ def _batch_part(machine: Machine, value: Data, key: Constant, node: ast.AST) -> 
     return machine.data("batch part", (part, value), node)
 
 
+def parts_of_batch(machine: Machine, batch: Data, node: ast.AST) -> list[Value] | None:
+    """All parts of a batch in order, where its data set is at hand: `(part.to(device) for part in batch)`."""
+    parts: list[Value] = []
+    while _batch_part(machine, batch, Constant(len(parts)), node) is not None:
+        parts.append(index(machine, batch, Constant(len(parts)), node))
+    return parts or None
+
+
 def _part_of_sample(machine: Machine, dataset: Value | None, batch: Data, key: Constant, node: ast.AST) -> Value | None:
     if isinstance(dataset, Data) and dataset.operation == "dataset":
         return _element(dataset.inputs, key)

@@ -23,6 +23,7 @@ from nnlint.events import (
 from nnlint.graph import has_network_behind
 from nnlint.lazy import regex
 from nnlint.static import counters
+from nnlint.static.access import parts_of_batch
 from nnlint.static.arguments import Arguments
 from nnlint.static.machine import Machine
 from nnlint.static.objects import Function, Generator, container_in
@@ -78,7 +79,7 @@ def element_passes(
     machine: Machine, over: Value, node: ast.AST, body: list[ast.stmt] | None = None
 ) -> tuple[Iterator[Value], bool]:
     """The elements to run the body with, one a pass, and whether they are all there are."""
-    known = known_elements(over)
+    known = all_elements(machine, over, node)
     is_deep = sum(each.loop.whole for each in machine.iterations) >= MOST_NESTED
     if known is None or len(known) > MOST_UNROLLED or is_deep or _counts_training(machine, over, body):
         return _two_passes(machine, over, node), False
@@ -150,6 +151,13 @@ def ends_at_once(body: list[ast.stmt]) -> bool:
 def while_passes(machine: Machine) -> Iterator[int]:
     """The passes of a `while` loop, by number."""
     yield from _passes(machine)
+
+
+def all_elements(machine: Machine, over: Value, node: ast.AST) -> list[Value] | None:
+    """All elements in order, where they are known: of a batch the parts that its data set gives it."""
+    if isinstance(over, Data) and over.operation == "batch":
+        return parts_of_batch(machine, over, node)
+    return known_elements(over)
 
 
 def known_elements(over: Value | None) -> list[Value] | None:

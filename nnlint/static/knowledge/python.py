@@ -13,7 +13,7 @@ from nnlint.operations import CONTAINERS, LAYERS, LOSS_OPERATIONS
 from nnlint.static import text
 from nnlint.static.access import attribute, store_attribute, taken_out
 from nnlint.static.arguments import Arguments
-from nnlint.static.iteration import AGAIN, element, known_elements, spread
+from nnlint.static.iteration import AGAIN, all_elements, element, known_elements, spread
 from nnlint.static.knowledge.common import EXTERNALS, LOSSES, UNNAMED, external, is_network_like, method, role_name
 from nnlint.static.knowledge.standard_library import copied
 from nnlint.static.machine import Machine
@@ -228,7 +228,7 @@ def _map(machine: Machine, name: str, given: Arguments, node: ast.AST) -> Value:
     if len(given.positional) < 2:
         return machine.data("call", given.values(), node, name=name)
     function, over = given.positional[0], given.positional[1]
-    known = known_elements(over)
+    known = all_elements(machine, over, node)
     if known is not None:
         return Items([machine.call(function, Arguments([each]), node) for each in known[:MOST_ITEMS]], "list")
     return Items([machine.call(function, Arguments([element(machine, over, 0, node)]), node)], "list", True)
