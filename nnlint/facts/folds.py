@@ -57,11 +57,20 @@ def _sampled(run: Run) -> Iterator[tuple[Value, Data]]:
 
 def _is_held_out(key: Value) -> bool:
     """Whether the rows are the second of the two parts of a fold."""
-    rows = uncopied(key)
+    return _part_of_fold(uncopied(key)) == 1
+
+
+def picks_fold(key: Data) -> bool:
+    """Whether it is the list of rows that a fold trains on, or holds out."""
+    return _part_of_fold(key) in (0, 1)
+
+
+def _part_of_fold(rows: Value | None) -> object:
+    """Which of the two parts of a fold the rows are; None for others."""
     if not isinstance(rows, Data) or rows.operation != "index" or len(rows.inputs) != 2:
-        return False
+        return None
     pair, part = rows.inputs
-    return isinstance(part, Constant) and part.value == 1 and _is_of_folds(pair)
+    return part.value if isinstance(part, Constant) and _is_of_folds(pair) else None
 
 
 def _is_of_folds(pair: Value) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nnlint.facts.folds import picks_fold
 from nnlint.values import NONE, Constant, Data, Items, Value, number
 
 NUMBERS = frozenset({"length", "item", "counter"})
@@ -26,7 +27,7 @@ def change_by_key(key: Value, by_label: bool = False) -> int | None:
     if by_label and key.operation in CONDITIONS:
         return 0
     by_list = key.operation in ("randperm", "slice", "arange") or _draws_many(key)
-    by_list = by_list or (key.operation == "index" and _is_of_permutation(key))
+    by_list = by_list or (key.operation == "index" and (_is_of_permutation(key) or picks_fold(key)))
     return 0 if by_list else -1 if _is_number(key, DEEPEST_NUMBER) else None
 
 
