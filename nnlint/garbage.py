@@ -14,8 +14,11 @@ Answer = TypeVar("Answer")
 MOST_AFTER_ALL = 500_000
 """Objects, 50 MB or so, that may wait for the garbage collector when all is done."""
 
-MOST_BETWEEN_UNITS = 100_000
-"""Objects, 10 MB or so, that may wait between units: to be taken apart, and what is left then for the garbage collector."""
+MOST_BETWEEN_UNITS = 200_000
+"""Objects, 20 MB or so, that may wait between units to be taken apart."""
+
+MOST_LEFT_OVER = 25_000
+"""Objects that may be left then, and wait for the garbage collector."""
 
 COLLECTIONS_OF_YOUNG = 8
 """How often it looks through what is new alone, which takes less time, before what has outlived that may have gathered."""
@@ -99,8 +102,9 @@ def _take_apart() -> None:
 def collect_between_units() -> None:
     """Frees what units have left behind that is remembered or holds itself, the latter when there is much of it."""
     forget()
-    if gc.get_count()[0] > MOST_BETWEEN_UNITS:
-        _take_apart()
+    if gc.get_count()[0] <= MOST_BETWEEN_UNITS:
+        return
+    _take_apart()
     young, _, old = gc.get_count()
-    if young > MOST_BETWEEN_UNITS:
+    if young > MOST_LEFT_OVER:
         gc.collect(2 if old >= COLLECTIONS_OF_YOUNG else 1)

@@ -36,7 +36,7 @@ def repository_path(path: str, base: Path) -> str:
         file, root = Path(resolved(path)), Path(resolved(base))
         if file.is_relative_to(root):
             return file.relative_to(root).as_posix()
-    return Path(path).absolute().as_posix()
+    return Path(os.path.normpath(Path(path).absolute())).as_posix()
 
 
 def told(finding: Finding, base: Path, separator: str = "\n") -> str:

@@ -188,7 +188,7 @@ class TestGithub:
         assert "file=src/train.py," in first
         assert first.endswith("%0Anet.py:7: made")
         assert "file=<stdin>," in second
-        assert f"file={(tmp_path / 'src' / '../../else.py').as_posix()}," in third
+        assert f"file={(tmp_path.parent / 'else.py').as_posix()}," in third
 
     def test_a_root_reached_through_a_link_is_the_same_root(self, tmp_path: Path) -> None:
         (tmp_path / "real").mkdir()
@@ -237,6 +237,15 @@ class TestSarif:
         assert place["artifactLocation"] == {"uri": "my%20scripts/100%25%20%E6%8D%9F.py", "uriBaseId": "SRCROOT"}
         assert place["region"] == {"startLine": 4, "startColumn": 9, "endLine": 4, "endColumn": 24}
         assert run["columnKind"] == "unicodeCodePoints"
+
+    def test_a_file_outside_is_told_without_steps_up_and_down(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "here").mkdir()
+        monkeypatch.chdir(tmp_path / "here")
+        (result,) = self.run_of(report(fault(spot(1, 1, 2, "../else.py"))), base=tmp_path / "here")["results"]
+        location = result["locations"][0]["physicalLocation"]["artifactLocation"]
+        assert location == {"uri": (tmp_path / "else.py").as_uri()}
 
     def test_a_file_outside_the_repository_has_an_absolute_uri(self, tmp_path: Path) -> None:
         (tmp_path / "repository").mkdir()
