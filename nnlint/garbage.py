@@ -14,8 +14,8 @@ Answer = TypeVar("Answer")
 MOST_AFTER_ALL = 500_000
 """Objects, 50 MB or so, that may wait for the garbage collector when all is done."""
 
-MOST_BETWEEN_UNITS = 200_000
-"""Objects, 20 MB or so, that may wait between units to be taken apart."""
+MOST_BETWEEN_UNITS = 150_000
+"""Objects, 15 MB or so, that may wait between units to be taken apart."""
 
 MOST_LEFT_OVER = 25_000
 """Objects that may be left then, and wait for the garbage collector."""

@@ -120,6 +120,9 @@ GIVEN_KEY = ("given",)
 FROZEN_KEY = "<frozen>"
 """The attribute under which a network keeps whether its gradients were switched off."""
 
+CALLED_KEY = "<called>"
+"""The attribute of a chain of layers while it is called."""
+
 OPTIONAL_KEY = "<optional>"
 """The attribute of a layer that is only made on some passes of the loop around it, or on some paths."""
 

@@ -15,7 +15,7 @@ from nnlint.mending.fixed import Fixed
 from nnlint.mending.writing import write_atomically
 from nnlint.reading.document import DecodeError, Document, decode
 from nnlint.reading.documents import read_document
-from nnlint.reading.positions import LINE_END, NoSuchPlaceError, Positions
+from nnlint.reading.positions import NoSuchPlaceError, Positions
 from nnlint.reading.raw import read_bytes
 from nnlint.records import replace
 from nnlint.report import InternalError, Note, Report, outer_error
@@ -87,21 +87,18 @@ def unified_diff(before: Document, after: Document) -> bytes:
 def apply_edits(text: str, edits: Iterable[Edit]) -> str:
     """The text (with each line's own end) after these edits. Raises UnfitFixError."""
     positions = Positions(text)
-    spans = sorted((*_span(positions, edit), edit.content, positions.newline_of(edit.place.line)) for edit in edits)
+    spans = sorted((*_span(positions, edit), edit.content, edit.place.line) for edit in edits)
     if any(second[0] < first[1] for first, second in pairwise(spans)):
         raise UnfitFixError("its edits overlap")
     pieces, done = [], 0
-    for start, end, content, newline in spans:
-        pieces += [text[done:start], _with_ends(content, LINE_END.findall(text, start, end), newline)]
+    for start, end, content, line in spans:
+        pieces += [text[done:start], _with_ends(content, positions.ends(content.count("\n"), start, end, line))]
         done = end
     return "".join([*pieces, text[done:]])
 
 
-def _with_ends(content: str, replaced: Sequence[str], newline: str) -> str:
-    """A content whose lines end as those that it replaces, the last one as the last; those that are more, as the first line."""
+def _with_ends(content: str, ends: Sequence[str]) -> str:
     first, *others = content.split("\n")
-    more = len(others) - len(replaced)
-    ends = [*[newline] * more, *replaced[max(0, -more) :]]
     return first + "".join(end + line for end, line in zip(ends, others, strict=True))
 
 

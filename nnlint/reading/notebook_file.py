@@ -54,7 +54,7 @@ class NotebookFile:
         if end < start:
             return None
         span = self._span(place.path, cell.start_of(start), cell.start_of(end))
-        return Edit(span, cell.written(edit.content, start, end, self._keep_ascii))
+        return Edit(span, cell.written(edit.content, start, end, place.line, self._keep_ascii))
 
     def _cell(self, number: int) -> _CellInFile | None:
         if number not in self.cells and number in self.sources:
@@ -112,16 +112,17 @@ class _CellInFile:
         """Where the text up to `offset` of the source, which is not 0, ends."""
         return self._spans[offset - 1][1]
 
-    def written(self, content: str, start: int, end: int, keep_ascii: bool) -> str:
-        """New source text as JSON that takes the place of the source from `start` to `end`: in a list, a string a line."""
+    def written(self, content: str, start: int, end: int, line: int, keep_ascii: bool) -> str:
+        """New source text as JSON that takes the place of the source from `start`, on that line, to `end`: in a list, a string
+        a line."""
         lines = LINE_END.sub("\n", content).split("\n")
         strings = [json.dumps(line, ensure_ascii=keep_ascii)[1:-1] for line in lines]
-        newline = json.dumps(self.positions.newline)[1:-1]
+        ends = [json.dumps(each)[1:-1] for each in self.positions.ends(len(lines) - 1, start, end, line)]
+        between = f'"{self.source.between(self.notebook)}"' if self.source.is_list else ""
+        text = strings[0] + "".join(f"{each}{between}{string}" for each, string in zip(ends, strings[1:], strict=True))
         if not self.source.is_list:
-            return newline.join(strings)
-        between = f'"{self.source.between(self.notebook)}"'
-        before = between if content and self._follows_line(start) else ""
-        text = before + f"{newline}{between}".join(strings)
+            return text
+        text = between + text if content and self._follows_line(start) else text
         is_left_empty = not strings[-1] and len(strings) > 1 and self._ends_string(end)
         return text.removesuffix(between) if is_left_empty else text
 

@@ -32,7 +32,16 @@ class Positions:
         found = LINE_END.search(self.text)
         return found.group() if found else "\n"
 
-    def newline_of(self, line: int) -> str:
+    def ends(self, number: int, start: int, end: int, line: int) -> list[str]:
+        """How so many lines end that take the place of the text from `start` to `end`, which begins on a 1-based line.
+
+        They end as those that they replace, the last one as the last; those that are more, as the first line.
+        """
+        replaced = LINE_END.findall(self.text, start, end)
+        more = max(0, number - len(replaced))
+        return [*[self._newline_of(line)] * more, *replaced[max(0, len(replaced) - number) :]]
+
+    def _newline_of(self, line: int) -> str:
         """The line end of a 1-based line; of a last one without an end, that of the line before."""
         for number in (line, line - 1):
             if 1 <= number < len(self.starts):

@@ -12,6 +12,7 @@ from nnlint.static.knowledge.common import method, wrap_output
 from nnlint.static.machine import Machine
 from nnlint.static.objects import CodeSite
 from nnlint.values import (
+    CALLED_KEY,
     MODE_KEY,
     OPTIONAL_KEY,
     TRUE,
@@ -162,19 +163,33 @@ def apply_layer(
     return output
 
 
+def _chained(machine: Machine, chain: Layer, given: Arguments, node: ast.AST) -> Value:
+    value: Value = given.positional[0] if given.positional else machine.data("unknown", (), node)
+    if CALLED_KEY in chain.attributes:  # it holds itself
+        return value
+    chain.attributes[CALLED_KEY] = TRUE
+    try:
+        return _through_parts(machine, chain, value, node)
+    finally:
+        del chain.attributes[CALLED_KEY]
+
+
+def _through_parts(machine: Machine, chain: Layer, value: Value, node: ast.AST) -> Value:
+    earlier, before = None, value
+    for part in parts_of(chain):
+        if earlier is not None and _are_exclusive(earlier, part):
+            value = join(value, machine.call(part, Arguments([before]), node))
+        else:
+            before, value = value, machine.call(part, Arguments([value]), node)
+            value = join(before, value) if _is_left_out_sometimes(part) else value
+        earlier = part
+    return value
+
+
 def _applied(machine: Machine, layer: Layer, given: Arguments, node: ast.AST) -> Value:
     machine.activity += 1
     if layer.kind == "Sequential":
-        value: Value = given.positional[0] if given.positional else machine.data("unknown", (), node)
-        earlier, before = None, value
-        for part in parts_of(layer):
-            if earlier is not None and _are_exclusive(earlier, part):
-                value = join(value, machine.call(part, Arguments([before]), node))
-            else:
-                before, value = value, machine.call(part, Arguments([value]), node)
-                value = join(before, value) if _is_left_out_sometimes(part) else value
-            earlier = part
-        return value
+        return _chained(machine, layer, given, node)
     inputs = given.values()
     if layer.operation == "identity" and inputs:
         return inputs[0]
