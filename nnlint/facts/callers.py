@@ -129,12 +129,18 @@ def _tree(text: str) -> ast.Module | None:
         return None
 
 
+def _is_of_part(function: ast.expr) -> bool:
+    """Whether it is a method of a part of `self`: `self.decoder.recognize`."""
+    owner = ast.unparse(function.value) if isinstance(function, ast.Attribute) else ""
+    return owner.startswith("self.")
+
+
 def _calls_in(nodes: list[ast.stmt], name: str, function: str | None) -> Iterator[tuple[str | None, bool]]:
     pending: list[tuple[ast.AST, str | None]] = [(node, function) for node in nodes]
     while pending:
         node, around = pending.pop()
         if isinstance(node, ast.Call) and name in (getattr(node.func, "id", ""), getattr(node.func, "attr", "")):
-            yield around, ast.unparse(node.func).startswith("self.") and ast.unparse(node.func).count(".") > 1
+            yield around, _is_of_part(node.func)
         inside = None if around is None or _switches_off(node) else getattr(node, "name", around)
         is_scope = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
         around = inside if inside is None or is_scope else around
