@@ -68,7 +68,6 @@ OPTIMIZERS: dict[str, tuple[str, ...]] = {
 SCALER_KEY = "<scaler>"
 """The part of a scaled loss under which it keeps the scaler that scaled it."""
 
-NOT_OPTIMIZERS = regex(r"\b(list|tuple|chain|filter|sum|set|len|iter|clip_grad|parameters_to_vector|named)", re.I)
 FRAMEWORK_BACKWARD = regex(r"accel|fabric|engine|scaler|manager|trainer|optim|strategy|booster|model|self", re.I)
 OF_STEPS = frozenset({"closure"})
 """The keywords that the step of an optimizer takes."""
